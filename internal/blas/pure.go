@@ -1,0 +1,5 @@
+//go:build !openblas
+
+package blas
+
+func name() string { return "gonum (pure Go)" }
