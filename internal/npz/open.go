@@ -1,0 +1,203 @@
+package npz
+
+import (
+	"archive/zip"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// deflateMaxRatio is the most that deflate can shrink anything: 258 bytes from two bits and a little more.
+const deflateMaxRatio = 1032
+
+// File is an open .npz or .npy file. Its methods may be called from several goroutines at once.
+type File struct {
+	path   string
+	file   *os.File
+	arrays []*array
+}
+
+// array is where one array's bytes lie and how to read them.
+type array struct {
+	Info
+	bigEndian   bool
+	headerBytes int64
+	dataBytes   int64
+	open        func() (io.ReadCloser, error) // from the first byte of the header
+}
+
+// Open opens the .npz archive or the .npy file at path (told apart by their first bytes) and checks every array's header
+// against the bytes that are there. The caller closes the File.
+func Open(path string) (*File, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("npz: %w", err)
+	}
+	f := &File{path: path, file: file}
+	if err := f.list(); err != nil {
+		file.Close()
+		return nil, err
+	}
+	return f, nil
+}
+
+// Close releases the file; readers obtained from it end with an error from then on.
+func (f *File) Close() error { return f.file.Close() }
+
+// Path returns the path that Open was given.
+func (f *File) Path() string { return f.path }
+
+// Arrays lists the arrays in the file's order.
+func (f *File) Arrays() []Info {
+	infos := make([]Info, len(f.arrays))
+	for i, a := range f.arrays {
+		infos[i] = a.Info
+	}
+	return infos
+}
+
+// Info returns the description of an array and whether the file has it.
+func (f *File) Info(name string) (Info, bool) {
+	for _, a := range f.arrays {
+		if a.Name == name {
+			return a.Info, true
+		}
+	}
+	return Info{}, false
+}
+
+// lookup is Info for readers: an error that lists what the file holds instead.
+func (f *File) lookup(name string) (*array, error) {
+	held := make([]string, len(f.arrays))
+	for i, a := range f.arrays {
+		if a.Name == name {
+			return a, nil
+		}
+		held[i] = a.Info.String()
+	}
+	if len(held) == 0 {
+		return nil, f.errorf(name, "no such array: the file holds none")
+	}
+	return nil, f.errorf(name, "no such array: the file holds %s", strings.Join(held, ", "))
+}
+
+func (f *File) errorf(name, format string, args ...any) error {
+	return fmt.Errorf("npz: %s: %s: %w", f.path, name, fmt.Errorf(format, args...))
+}
+
+func (f *File) list() error {
+	stat, err := f.file.Stat()
+	if err != nil {
+		return fmt.Errorf("npz: %w", err)
+	}
+	if stat.IsDir() {
+		return fmt.Errorf("npz: %s is a directory: name a .npz or .npy file", f.path)
+	}
+	start := make([]byte, len(magic))
+	n, err := f.file.ReadAt(start, 0)
+	if err != nil && err != io.EOF {
+		return fmt.Errorf("npz: %w", err)
+	}
+	if bytes.Equal(start[:n], []byte(magic)) {
+		name := strings.TrimSuffix(filepath.Base(f.path), ".npy")
+		return f.add(name, stat.Size(), func() (io.ReadCloser, error) {
+			return io.NopCloser(io.NewSectionReader(f.file, 0, stat.Size())), nil
+		})
+	}
+	archive, err := zip.NewReader(f.file, stat.Size())
+	if err != nil {
+		if errors.Is(err, zip.ErrFormat) {
+			return fmt.Errorf("npz: %s (%d bytes) is neither a .npz archive nor a .npy array, or was cut short: write it again with numpy.savez or numpy.save", f.path, stat.Size())
+		}
+		return fmt.Errorf("npz: %s: %w", f.path, err)
+	}
+	for _, entry := range archive.File {
+		name, isArray := strings.CutSuffix(entry.Name, ".npy")
+		if !isArray {
+			continue // NumPy, too, treats other members as no arrays.
+		}
+		if err := f.checkEntry(name, entry, stat.Size()); err != nil {
+			return err
+		}
+		if err := f.add(name, int64(entry.UncompressedSize64), entry.Open); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// checkEntry holds what the archive's directory says of an entry against the size of the file.
+func (f *File) checkEntry(name string, entry *zip.File, fileBytes int64) error {
+	offset, err := entry.DataOffset()
+	if err != nil {
+		return f.errorf(name, "%w", err)
+	}
+	packed := entry.CompressedSize64
+	if offset > fileBytes || packed > uint64(fileBytes-offset) {
+		return f.errorf(name, "needs %d bytes from offset %d, the file ends at %d: it was cut short, write it again", packed, offset, fileBytes)
+	}
+	size := entry.UncompressedSize64
+	switch entry.Method {
+	case zip.Store:
+		if size != packed {
+			return f.errorf(name, "the archive says %d bytes in one place and %d in another: write it again", size, packed)
+		}
+	case zip.Deflate:
+		if size/deflateMaxRatio > packed {
+			return f.errorf(name, "claims %d bytes out of %d compressed ones, more than deflate can hold", size, packed)
+		}
+	default:
+		return f.errorf(name, "compressed by method %d: write it again with numpy.savez or numpy.savez_compressed", entry.Method)
+	}
+	return nil
+}
+
+// add reads the header of an array that takes size bytes with it, and checks its shape against that size.
+func (f *File) add(name string, size int64, open func() (io.ReadCloser, error)) error {
+	if _, twice := f.Info(name); twice {
+		return f.errorf(name, "two arrays of this name: rename one")
+	}
+	r, err := open()
+	if err != nil {
+		return f.errorf(name, "%w", err)
+	}
+	defer r.Close()
+	a := &array{open: open}
+	a.Info, a.bigEndian, a.headerBytes, err = readHeader(r)
+	a.Name = name
+	if err != nil {
+		return f.errorf(name, "%w", err)
+	}
+	a.dataBytes = size - a.headerBytes
+	if a.DType != Other {
+		want, ok := byteLen(a.DType, a.Shape)
+		if !ok {
+			return f.errorf(name, "impossible shape %s", shapeText(a.Shape))
+		}
+		if want != a.dataBytes {
+			return f.errorf(name, "%s %s takes %d bytes, the entry has %d: write it again", a.DType, shapeText(a.Shape), want, a.dataBytes)
+		}
+		if !countable(a.Shape) {
+			return f.errorf(name, "impossible shape %s", shapeText(a.Shape))
+		}
+	}
+	f.arrays = append(f.arrays, a)
+	return nil
+}
+
+// countable tells whether the dimensions other than 0 multiply to an int: [0, 2^40, 2^40] takes no bytes and still
+// would overflow whoever multiplies its rows out.
+func countable(shape []int) bool {
+	var positive []int
+	for _, d := range shape {
+		if d != 0 {
+			positive = append(positive, d)
+		}
+	}
+	_, ok := byteLen(Uint8, positive)
+	return ok
+}
