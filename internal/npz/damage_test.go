@@ -152,7 +152,7 @@ func TestDeclaredSizeIsNotAllocated(t *testing.T) {
 
 // FuzzOpen opens, lists and reads arbitrary bytes: no panic, no runaway allocation, and what can be read has its shape.
 func FuzzOpen(f *testing.F) {
-	for _, name := range []string{"stored.npz", "deflated.npz", "loose.npy", "loose_fortran.npy", "version2.npy", "version3.npy"} {
+	for _, name := range []string{"loose.npy", "loose_fortran.npy", "version2.npy", "version3.npy"} {
 		content, err := os.ReadFile("testdata/" + name)
 		if err != nil {
 			f.Fatal(err)
@@ -160,6 +160,9 @@ func FuzzOpen(f *testing.F) {
 		f.Add(content)
 	}
 	f.Add([]byte("\x93NUMPY\x01\x00\x02\x00{}"))
+	small := [2]string{"x.npy", npyBytes("<f2", "12345678", 2, 2)} // small seeds: minimising large ones takes the fuzzer's time
+	f.Add(zipped(f, zip.Store, small))
+	f.Add(zipped(f, zip.Deflate, small))
 	f.Fuzz(func(t *testing.T, content []byte) {
 		path := filepath.Join(t.TempDir(), "f")
 		if err := os.WriteFile(path, content, 0o600); err != nil {
