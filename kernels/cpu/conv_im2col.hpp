@@ -1,0 +1,155 @@
+// conv_fprop_im2col: y[n,p,q,k] = sum_{r,s,c} x[n, p*stride+r-pad, q*stride+s-pad, c] * w[k,r,s,c]
+// conv_dgrad_im2col: dx[n,h,w,c] = sum_{r,s,k : h = p*stride+r-pad, w = q*stride+s-pad} dy[n,p,q,k] * w[k,r,s,c]
+//
+// An implicit matrix product: rows are output pixels, columns output channels, the sum runs over taps and input channels. Pixels are read where they
+// lie (conv_im2col_rows.hpp), weights come packed in panels of columns (conv_im2col_pack.hpp).
+// Task:  a block of rows times a group of column panels. Within it a panel's kDepthBlock x kPanel part stays in L2 while the rows pass over it.
+// Needs: w packed by conv_fprop_im2col_pack or conv_dgrad_im2col_pack.      Scratch: pointers of a row block, one row of zeros.
+// Cost:  2*N*P*Q*K*R*S*C flop (dgrad: as many, whatever the stride; its edges included).
+// Error: chains of at most kDepthBlock products, then a chain of ceil(R*S*C / chain) partial sums: fewer roundings a product than one chain.
+#ifndef NCT_CONV_IM2COL_HPP
+#define NCT_CONV_IM2COL_HPP
+#include "conv_im2col_rows.hpp"
+
+namespace nct::NCT_ISA {
+
+// How a grid is cut; a function of the shape alone.
+struct RowBlocking {
+  int64_t rows;           // of a block, a multiple of kTileRows
+  int64_t panels;         // of a task
+  int64_t chunk;          // channels of a depth block, where one tap has more than kDepthBlock
+  int64_t taps;           // of a depth block
+  int64_t blocks, groups;  // tasks = blocks * groups
+};
+
+inline RowBlocking row_blocking(const Grid& grid) {
+  constexpr int64_t kBlockRows = 96, kLargestBlockRows = 480;  // 16 and 80 tiles
+  constexpr int64_t kTaskProducts = 2 << 20;                   // some 20 us: far more than a task costs to claim
+  constexpr int64_t kPanelBytes = 512 << 10;                   // of packed weights a task may go through: half of L2
+  const int64_t depth = larger(1, grid.taps() * grid.in_channels), columns = grid.out_channels;
+  RowBlocking b;
+  b.panels = larger(1, smaller(ceil_div(columns, kPanel), kPanelBytes / (depth * kPanel * 4)));
+  b.groups = ceil_div(ceil_div(columns, kPanel), b.panels);
+  const int64_t wanted = kTaskProducts / (depth * smaller(columns, b.panels * kPanel));
+  b.rows = round_up(smaller(larger(wanted, kBlockRows), kLargestBlockRows), kTileRows);
+  b.blocks = ceil_div(grid.rows(), b.rows);
+  b.chunk = ceil_div(grid.in_channels, ceil_div(grid.in_channels, kDepthBlock));
+  b.taps = larger(1, kDepthBlock / grid.in_channels);
+  return b;
+}
+
+// A thread's scratch: the pointer tables of a row block, the places of the taps in a panel, one row of zeros.
+struct RowScratch {
+  const float** in;
+  float** out;
+  int64_t* tap;
+  float* zeros;
+
+  RowScratch(void* memory, const Grid& grid, const RowBlocking& b) {
+    in = static_cast<const float**>(memory);
+    out = reinterpret_cast<float**>(in + larger(1, grid.taps()) * b.rows);
+    tap = reinterpret_cast<int64_t*>(out + b.rows);
+    zeros = reinterpret_cast<float*>(tap + grid.taps());
+  }
+  static int64_t bytes(const Grid& grid, const RowBlocking& b) {
+    return 8 * (larger(1, grid.taps()) * b.rows + b.rows + grid.taps()) + 4 * grid.in_channels;
+  }
+};
+
+// grid_block computes one task of a grid. filter_s is S of the whole filter, filter_taps R*S: packed weights hold all taps, whatever the grid's.
+inline void grid_block(const Grid& grid, const RowBlocking& b, int64_t task, const float* in, const float* packed, float* out, int64_t filter_taps,
+                       int64_t filter_s, void* memory) {
+  const int64_t begin = task % b.blocks * b.rows, group = task / b.blocks;
+  const int64_t rows = smaller(b.rows, grid.rows() - begin), channels = grid.in_channels;
+  const RowScratch scratch(memory, grid, b);
+  for (int64_t c = 0; c < channels; c++) scratch.zeros[c] = 0;
+  grid_inputs(grid, begin, rows, in, scratch.zeros, scratch.in, b.rows);
+  grid_outputs(grid, begin, rows, out, scratch.out);
+  for (int tap = 0; tap < grid.taps(); tap++)
+    for (int64_t i = rows; i < round_up(rows, kTileRows); i++) scratch.in[tap * b.rows + i] = scratch.zeros;
+
+  RowTile tile;
+  tile.a_stride = b.rows;
+  const int64_t last_column = smaller(grid.out_channels, (group + 1) * b.panels * kPanel);
+  for (int64_t column = group * b.panels * kPanel; column < last_column; column += kPanel) {
+    const int64_t left = grid.out_channels - column, width = panel_width(left);
+    for (int tap = 0; tap < grid.taps(); tap++) {
+      const int64_t r = grid.h.tap + tap / grid.w.taps * grid.h.tap_step, s = grid.w.tap + tap % grid.w.taps * grid.w.tap_step;
+      scratch.tap[tap] = (r * filter_s + s) * channels * width;
+    }
+    tile.columns = static_cast<int>(smaller(left, width));
+    tile.y_offset = column;
+    // A grid without taps still passes once, and writes zeros.
+    for (int64_t tap = 0; tap == 0 || tap < grid.taps(); tap += b.taps)
+      for (int64_t c = 0; c < channels; c += b.chunk) {
+        tile.taps = static_cast<int>(smaller(b.taps, grid.taps() - tap));
+        tile.depth = smaller(b.chunk, channels - c);
+        tile.a_offset = c;
+        tile.b_tap = scratch.tap + tap;
+        tile.b = packed + column * filter_taps * channels + c * width;
+        tile.accumulate = tap > 0 || c > 0;
+        for (int64_t i = 0; i < rows; i += kTileRows) {
+          tile.a = scratch.in + tap * b.rows + i;
+          tile.y = scratch.out + i;
+          tile.rows = static_cast<int>(smaller(kTileRows, rows - i));
+          run_row_tile(tile, width);
+        }
+      }
+  }
+}
+
+inline int64_t packed_weight_bytes(int64_t columns, int64_t taps, int64_t channels) { return 4 * packed_columns(columns) * taps * channels; }
+
+template <typename>
+void conv_fprop_im2col(const nct_call* call, nct_pool* pool) {
+  const nct_shape& s = call->shape;
+  const float* const x = operand<const float>(call, 0);
+  const float* const packed = operand<const float>(call, 1);
+  float* const y = operand<float>(call, 2);
+  const Grid grid = fprop_grid(s);
+  const RowBlocking blocking = row_blocking(grid);
+  parallel(pool, blocking.blocks * blocking.groups, [&](int64_t task, int thread) {
+    grid_block(grid, blocking, task, x, packed, y, s.r * s.s, s.s, nct_pool_scratch(pool, thread));
+  });
+}
+
+template <typename>
+void conv_fprop_im2col_requirements(const nct_shape* s, nct_requirements* need) {
+  const Grid grid = fprop_grid(*s);
+  *need = {0, RowScratch::bytes(grid, row_blocking(grid)), packed_weight_bytes(s->k, s->r * s->s, s->c)};
+}
+
+template <typename>
+void conv_dgrad_im2col(const nct_call* call, nct_pool* pool) {
+  const nct_shape& s = call->shape;
+  const float* const dy = operand<const float>(call, 0);
+  const float* const packed = operand<const float>(call, 1);
+  float* const dx = operand<float>(call, 2);
+  int64_t tasks = 0;
+  for (int64_t parity = 0; parity < s.stride * s.stride; parity++) {
+    const RowBlocking blocking = row_blocking(dgrad_grid(s, parity));
+    tasks += blocking.blocks * blocking.groups;
+  }
+  parallel(pool, tasks, [&](int64_t task, int thread) {
+    // All parity classes make one region: a class's tasks follow those of the class before.
+    for (int64_t parity = 0;; parity++) {
+      const Grid grid = dgrad_grid(s, parity);
+      const RowBlocking blocking = row_blocking(grid);
+      if (task < blocking.blocks * blocking.groups)
+        return grid_block(grid, blocking, task, dy, packed, dx, s.r * s.s, s.s, nct_pool_scratch(pool, thread));
+      task -= blocking.blocks * blocking.groups;
+    }
+  });
+}
+
+template <typename>
+void conv_dgrad_im2col_requirements(const nct_shape* s, nct_requirements* need) {
+  *need = {0, 0, packed_weight_bytes(s->c, s->r * s->s, s->k)};
+  for (int64_t parity = 0; parity < s->stride * s->stride; parity++) {
+    const Grid grid = dgrad_grid(*s, parity);
+    need->scratch = larger(need->scratch, RowScratch::bytes(grid, row_blocking(grid)));
+  }
+}
+
+}
+#endif

@@ -1,0 +1,51 @@
+// The kernel table of one instruction set. Adding a kernel is its header, included here, and one line in one of the two lists (each ends
+// with a null row); the name is the function's own, so list and code cannot drift. The including isa_*.cpp sets NCT_ISA (its namespace) and NCT_VECTOR_BYTES.
+//
+// What stands in these headers is compiled once an instruction set. It must live in nct::NCT_ISA and must not use std:: templates or
+// inline functions from elsewhere: the linker keeps one copy of such a function, and a machine without AVX-512 would then run another's zmm code
+// (TestISAsDoNotLeak disassembles the binary for it).
+#ifndef NCT_TABLE_HPP
+#define NCT_TABLE_HPP
+#include "add_direct.hpp"
+#include "advance_direct.hpp"
+#include "augment_direct.hpp"
+#include "isa.hpp"
+#include "relu_direct.hpp"
+#include "sgd_direct.hpp"
+
+namespace nct::NCT_ISA {
+
+// KERNEL needs nothing beside its operands; KERNEL_REQUIRING has a name_requirements beside it.
+#define KERNEL(name) {#name, name<T>, nullptr}
+#define KERNEL_REQUIRING(name) {#name, name<T>, name##_requirements<T>}
+
+// Kernels for float and double.
+template <typename T>
+constexpr nct_kernel kAnyPrecision[] = {
+    KERNEL(relu_forward_direct),
+    KERNEL(relu_backward_direct),
+    KERNEL(add_direct),
+    KERNEL(augment_direct),
+    KERNEL(sgd_direct),
+    KERNEL(advance_direct),
+    {nullptr, nullptr, nullptr},
+};
+
+// Kernels for float only.
+template <typename T>
+constexpr nct_kernel kFloatOnly[] = {
+    {nullptr, nullptr, nullptr},
+};
+
+#undef KERNEL
+#undef KERNEL_REQUIRING
+
+const nct_kernel* kernel_at(int bits, int i) {
+  constexpr int kAny = sizeof kAnyPrecision<float> / sizeof(nct_kernel) - 1, kFloat = sizeof kFloatOnly<float> / sizeof(nct_kernel) - 1;
+  if (bits == 64) return i < kAny ? &kAnyPrecision<double>[i] : nullptr;
+  if (i < kAny) return &kAnyPrecision<float>[i];
+  return i < kAny + kFloat ? &kFloatOnly<float>[i - kAny] : nullptr;
+}
+
+}
+#endif
