@@ -1,0 +1,123 @@
+package kernels
+
+import (
+	"fmt"
+	"time"
+	"unsafe"
+)
+
+// Kind is a family of devices that share variants.
+type Kind uint8
+
+const (
+	CPU Kind = iota
+	CUDA
+)
+
+func (k Kind) String() string { return [...]string{CPU: "cpu", CUDA: "cuda"}[k] }
+
+// Capabilities are what a variant's Can asks about.
+type Capabilities struct {
+	Kind       Kind
+	ISA        string      // instruction set ("avx512"), or compute capability ("sm_90")
+	Precisions []Precision // that the device has, the tests' FP64 among them where it has that
+	Threads    int         // of the pool; 0 on CUDA
+}
+
+// Buffer is a piece of a device's arena. The zero Buffer is no buffer.
+type Buffer struct {
+	addr  uintptr
+	bytes int
+}
+
+// IsNil reports whether b is no buffer.
+func (b Buffer) IsNil() bool { return b.addr == 0 }
+
+// Bytes is the buffer's size.
+func (b Buffer) Bytes() int { return b.bytes }
+
+// Slice is the part of b from offset (bytes) on. It panics where that part is not inside.
+func (b Buffer) Slice(offset, bytes int) Buffer {
+	if offset < 0 || bytes < 0 || offset+bytes > b.bytes {
+		panic(fmt.Sprintf("kernels: slice [%d:%d] of a buffer of %d bytes", offset, offset+bytes, b.bytes))
+	}
+	return Buffer{b.addr + uintptr(offset), bytes}
+}
+
+// Call is one operation on given buffers. Operands stand in the order of the operation's row.
+type Call struct {
+	Op        OpID
+	Shape     Shape
+	Precision Precision
+	Flags     Flags
+	Operands  [MaxOperands]Buffer
+	Scalars   [MaxScalars]float64
+	Workspace Buffer
+}
+
+// Requirements are what a call needs beside its operands, a function of its shape alone.
+type Requirements struct {
+	Workspace int // bytes of Call.Workspace
+	Packed    int // bytes of the weight operand in the variant's own order, 0 where it reads KRSC
+}
+
+// Device is a machine that computes: one arena of memory, and one queue of calls. It is not safe for use by several goroutines at once.
+type Device interface {
+	Kind() Kind
+	// Description names the device for people: the processor or the card.
+	Description() string
+	Capabilities() Capabilities
+
+	// Alloc takes bytes (more than 0) from the arena, zeroed and aligned to 256. The error says how much was asked and how much there is.
+	Alloc(bytes int) (Buffer, error)
+	// Free gives a buffer from Alloc back.
+	Free(Buffer)
+	// Upload copies src to the start of dst; Download copies the start of src to dst. Both wait until the copy and all calls before it are done.
+	Upload(dst Buffer, src []byte) error
+	Download(dst []byte, src Buffer) error
+	// Zero sets all of b to zero, in the order of the queue.
+	Zero(b Buffer) error
+
+	// Requirements of a variant at a shape.
+	Requirements(v *Variant, s Shape, p Precision) (Requirements, error)
+	// Launch queues a call. Inside Capture it is recorded instead.
+	Launch(v *Variant, c *Call) error
+	// Pack queues the reordering of a weight operand (KRSC) into the order that v reads.
+	Pack(v *Variant, s Shape, p Precision, w, packed Buffer) error
+	// Capture records what body launches and packs; nothing runs.
+	Capture(body func() error) (Recording, error)
+	// Synchronize waits for the queue and returns the first error of what ran.
+	Synchronize() error
+	// Close frees everything. The device is not usable afterwards.
+	Close() error
+}
+
+// Recording is a captured sequence of calls.
+type Recording interface {
+	// Replay queues all of it, without allocating.
+	Replay() error
+	// Len is the number of calls.
+	Len() int
+	// Profile runs all of it, waiting after each call, and stores how long each took. It is for measuring, not for training.
+	Profile(durations []time.Duration) error
+	Close() error
+}
+
+// Element is what device memory holds.
+type Element interface {
+	~uint8 | ~int32 | ~int64 | ~float32 | ~float64
+}
+
+// Upload copies a slice to the start of dst.
+func Upload[T Element](d Device, dst Buffer, src []T) error { return d.Upload(dst, bytesOf(src)) }
+
+// Download fills a slice from the start of src.
+func Download[T Element](d Device, dst []T, src Buffer) error { return d.Download(bytesOf(dst), src) }
+
+// bytesOf views a slice's memory: every device here and its host are little-endian.
+func bytesOf[T Element](s []T) []byte {
+	if len(s) == 0 {
+		return nil
+	}
+	return unsafe.Slice((*byte)(unsafe.Pointer(&s[0])), len(s)*int(unsafe.Sizeof(s[0])))
+}

@@ -1,0 +1,129 @@
+package kernels
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Class bounds a variant's rounding error, as a multiple of the tolerance that the operation's reference gives.
+type Class struct {
+	Name   string
+	Factor float64
+	Exact  bool // gives exact results on small integers where the operation allows it
+}
+
+var (
+	// Float32Sum: the operation's own products, summed in float32 in any order.
+	Float32Sum = Class{Name: "float32 sum", Factor: 1, Exact: true}
+)
+
+// Variant is a row under an operation: how it is computed on one kind of device. The rest of the program knows no more of it than this row.
+type Variant struct {
+	Op         OpID
+	Name       string // the mechanism: "direct", "im2col", "winograd_f43"
+	Kind       Kind
+	Kernel     string // the kernel's name on the device; empty: <op>_<name>
+	Precisions []Precision
+	// Can says why a call cannot be done, or nil. nil: it always can.
+	Can   func(Shape, Precision, Capabilities) error
+	Class Class
+	Pack  bool // the weight operand is wanted in the variant's own order
+	Why   string
+}
+
+// KernelName is the name of the kernel that a device looks up.
+func (v *Variant) KernelName() string {
+	if v.Kernel != "" {
+		return v.Kernel
+	}
+	return v.Op.String() + "_" + v.Name
+}
+
+// String is "conv_fprop=im2col", as --variant takes it.
+func (v *Variant) String() string { return v.Op.String() + "=" + v.Name }
+
+// Check says why the variant cannot do a call on such a device, or nil.
+func (v *Variant) Check(s Shape, p Precision, c Capabilities) error {
+	switch {
+	case v.Kind != c.Kind:
+		return fmt.Errorf("%v: is for %v, this device is %v", v, v.Kind, c.Kind)
+	case !slices.Contains(v.Precisions, p):
+		return fmt.Errorf("%v: has no %v", v, p)
+	case v.Can != nil:
+		if err := v.Can(s, p, c); err != nil {
+			return fmt.Errorf("%v: %w", v, err)
+		}
+	}
+	return nil
+}
+
+// Variants are the rows under an operation on a kind of device, the preferred first.
+func Variants(op OpID, kind Kind) []*Variant {
+	var out []*Variant
+	for i := range variants {
+		if variants[i].Op == op && variants[i].Kind == kind {
+			out = append(out, &variants[i])
+		}
+	}
+	return out
+}
+
+// Ops are all rows of the table.
+func Ops() []*Op {
+	out := make([]*Op, 0, numOps)
+	for i := range ops {
+		out = append(out, &ops[i])
+	}
+	return out
+}
+
+// Choice pins variants: the operation's name gives the variant's. An operation that is not named takes the table's order.
+type Choice map[OpID]string
+
+// ParseChoice reads "conv_fprop=direct" items, each of which must name a row for the given kind of device.
+func ParseChoice(items []string, kind Kind) (Choice, error) {
+	c := Choice{}
+	for _, item := range items {
+		opName, name, ok := strings.Cut(item, "=")
+		if !ok {
+			return nil, fmt.Errorf("variant %q: write OPERATION=VARIANT, for example conv_fprop=direct", item)
+		}
+		id := slices.IndexFunc(ops[:], func(o Op) bool { return o.Name == opName })
+		if id < 0 {
+			return nil, fmt.Errorf("variant %q: no operation %q (nctrain kernels list shows them)", item, opName)
+		}
+		var names []string
+		for _, v := range Variants(OpID(id), kind) {
+			names = append(names, v.Name)
+		}
+		if !slices.Contains(names, name) {
+			return nil, fmt.Errorf("variant %q: %s has %s on %v", item, opName, strings.Join(names, ", "), kind)
+		}
+		c[OpID(id)] = name
+	}
+	return c, nil
+}
+
+// Choose gives the variant for a call: the pinned one, else the first of the table's rows that can do it. A fixed function of device, shape and
+// precision, so that the same command gives the same bits everywhere.
+func (c Choice) Choose(op OpID, s Shape, p Precision, caps Capabilities) (*Variant, error) {
+	var first error
+	pinned := c[op]
+	for _, v := range Variants(op, caps.Kind) {
+		if pinned != "" && v.Name != pinned {
+			continue
+		}
+		err := v.Check(s, p, caps)
+		if err == nil {
+			return v, nil
+		}
+		if first == nil {
+			first = err
+		}
+	}
+	if first == nil {
+		first = fmt.Errorf("%v: no variant for %v", op, caps.Kind)
+	}
+	return nil, fmt.Errorf("%s at %v, %v: %w", op, s, p, first)
+}

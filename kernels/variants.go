@@ -1,0 +1,38 @@
+package kernels
+
+// realAndDouble is what the reference variants have: float32, and the tests' float64.
+var (
+	realAndDouble = []Precision{FP32, FP64}
+	float32Only   = []Precision{FP32}
+)
+
+// variants is the table's second half: under each operation the preferred first. A pinned or chosen row decides the bits, so the order is part
+// of what makes a run repeatable.
+var variants = []Variant{
+	{Op: ConvFprop, Name: "im2col", Kind: CPU, Precisions: float32Only, Class: Float32Sum, Pack: true, Why: "blocked implicit GEMM on gathered patches"},
+	{Op: ConvFprop, Name: "direct", Kind: CPU, Precisions: realAndDouble, Class: Float32Sum, Why: "plain loops: the readable reference"},
+	{Op: ConvDgrad, Name: "im2col", Kind: CPU, Precisions: float32Only, Class: Float32Sum, Pack: true, Why: "blocked implicit GEMM, a GEMM for each parity class of a stride"},
+	{Op: ConvDgrad, Name: "direct", Kind: CPU, Precisions: realAndDouble, Class: Float32Sum, Why: "plain loops: the readable reference"},
+	{Op: ConvWgrad, Name: "im2col", Kind: CPU, Precisions: float32Only, Class: Float32Sum, Why: "blocked implicit GEMM over pixel ranges with partial sums"},
+	{Op: ConvWgrad, Name: "direct", Kind: CPU, Precisions: realAndDouble, Class: Float32Sum, Why: "plain loops: the readable reference"},
+	{Op: BNStats, Name: "direct", Kind: CPU, Precisions: realAndDouble, Class: Float32Sum, Why: "one pass: two passes in cache a block of rows, merged by Chan's formula"},
+	{Op: BNEvalStats, Name: "direct", Kind: CPU, Precisions: realAndDouble, Class: Float32Sum},
+	{Op: BNForward, Name: "direct", Kind: CPU, Precisions: realAndDouble, Class: Float32Sum},
+	{Op: BNBackwardStats, Name: "direct", Kind: CPU, Precisions: realAndDouble, Class: Float32Sum},
+	{Op: BNBackward, Name: "direct", Kind: CPU, Precisions: realAndDouble, Class: Float32Sum},
+	{Op: ReLUForward, Name: "direct", Kind: CPU, Precisions: realAndDouble, Class: Float32Sum},
+	{Op: ReLUBackward, Name: "direct", Kind: CPU, Precisions: realAndDouble, Class: Float32Sum},
+	{Op: Add, Name: "direct", Kind: CPU, Precisions: realAndDouble, Class: Float32Sum},
+	{Op: AvgPoolForward, Name: "direct", Kind: CPU, Precisions: realAndDouble, Class: Float32Sum},
+	{Op: AvgPoolBackward, Name: "direct", Kind: CPU, Precisions: realAndDouble, Class: Float32Sum},
+	{Op: LinearFprop, Name: "im2col", Kind: CPU, Precisions: float32Only, Class: Float32Sum, Pack: true, Why: "the convolutions' blocked GEMM"},
+	{Op: LinearFprop, Name: "direct", Kind: CPU, Precisions: realAndDouble, Class: Float32Sum, Why: "plain loops: the readable reference"},
+	{Op: LinearDgrad, Name: "im2col", Kind: CPU, Precisions: float32Only, Class: Float32Sum, Pack: true, Why: "the convolutions' blocked GEMM"},
+	{Op: LinearDgrad, Name: "direct", Kind: CPU, Precisions: realAndDouble, Class: Float32Sum, Why: "plain loops: the readable reference"},
+	{Op: LinearWgrad, Name: "im2col", Kind: CPU, Precisions: float32Only, Class: Float32Sum, Why: "the convolutions' blocked GEMM"},
+	{Op: LinearWgrad, Name: "direct", Kind: CPU, Precisions: realAndDouble, Class: Float32Sum, Why: "plain loops: the readable reference"},
+	{Op: CrossEntropy, Name: "direct", Kind: CPU, Precisions: realAndDouble, Class: Float32Sum},
+	{Op: Augment, Name: "direct", Kind: CPU, Precisions: realAndDouble, Class: Float32Sum},
+	{Op: SGD, Name: "direct", Kind: CPU, Precisions: realAndDouble, Class: Float32Sum, Why: "one pass over all parameters, which lie together"},
+	{Op: Advance, Name: "direct", Kind: CPU, Precisions: realAndDouble, Class: Float32Sum},
+}
