@@ -1,0 +1,91 @@
+package analysis
+
+import (
+	"fmt"
+
+	"gonum.org/v1/gonum/floats"
+)
+
+// CheckOneCheckpoint refuses to mix what does not belong together: every source must have the head's sizes, and all checkpoint hashes that are
+// known must be equal. It returns a warning for each part that carries no hash; for those HeadMismatch must decide.
+func CheckOneCheckpoint(head *Head, sources ...Source) (warnings []string, err error) {
+	reference, from := head.Meta.Checkpoint, head.Name
+	if reference == "" {
+		warnings = append(warnings, noHash(head.Name))
+	}
+	for _, src := range sources {
+		info := src.Info()
+		if info.D != head.D {
+			return nil, fmt.Errorf("analysis: %s: features [%d,%d] do not fit the head %s, weight [%d,%d]: take both from one checkpoint",
+				info.Name, info.N, info.D, head.Name, head.C, head.D)
+		}
+		if info.HasLogits() && info.C != head.C {
+			return nil, fmt.Errorf("analysis: %s: logits [%d,%d] do not fit the head %s of %d classes: take both from one checkpoint",
+				info.Name, info.N, info.C, head.Name, head.C)
+		}
+		hash := info.Meta.Checkpoint
+		switch {
+		case hash == "":
+			warnings = append(warnings, noHash(info.Name))
+		case reference == "":
+			reference, from = hash, info.Name
+		case hash != reference:
+			return nil, fmt.Errorf("analysis: %s: meta.checkpoint %s is not that of %s, %s: extract features and head from one checkpoint",
+				info.Name, short(hash), from, short(reference))
+		}
+	}
+	return warnings, nil
+}
+
+func noHash(name string) string {
+	return name + " carries no checkpoint hash; only ||logits - (W h + b)|| can tell whether it belongs to the rest"
+}
+
+func short(hash string) string { return hash[:min(12, len(hash))] }
+
+// mismatchLimit bounds ||logits - (W h + b)|| / (||W||_F ||h|| + ||b||) of a head that belongs to its features. Logits computed in tf32 round
+// each factor by at most 2^-11, so each product by about 2^-10, and sum |w||h| <= ||w|| ||h||; float16 storage and float32 arithmetic stay below.
+const mismatchLimit = 0x1p-10
+
+// HeadMismatch is the worst ||logits - (W h + b)|| over rows, absolute and relative to ||W||_F ||h|| + ||b||, with the row it occurs at.
+type HeadMismatch struct {
+	Worst, Relative float64
+	Row             int
+}
+
+// MismatchOf compares logits [n,C] with W h + b of n rows of features, the first of which is row start of its set.
+func MismatchOf(head *Head, features, logits []float64, n, start int) (m HeadMismatch) {
+	c, d := head.C, head.D
+	own := make([]float64, n*c)
+	head.Logits(own, features, n)
+	normW, normB := head.norms()
+	for i := range n {
+		worst := floats.Distance(own[i*c:(i+1)*c], logits[i*c:(i+1)*c], 2)
+		scale := normW*floats.Norm(features[i*d:(i+1)*d], 2) + normB
+		if worst > 0 {
+			m.Merge(HeadMismatch{Worst: worst, Relative: worst / scale, Row: start + i})
+		}
+	}
+	return m
+}
+
+// Merge keeps the worse of two.
+func (m *HeadMismatch) Merge(other HeadMismatch) {
+	m.Worst = max(m.Worst, other.Worst)
+	if other.Relative > m.Relative {
+		m.Relative, m.Row = other.Relative, other.Row
+	}
+}
+
+// Judge decides whether the head belongs to the features of info: a mismatch beyond what arithmetic explains is an error where a hash is missing on
+// either side, and a warning where the hashes agree.
+func (m HeadMismatch) Judge(head *Head, info Info) (warning string, err error) {
+	if m.Relative <= mismatchLimit {
+		return "", nil
+	}
+	text := fmt.Sprintf("%s: row %d: ||logits - (W h + b)|| is %.2g of ||W|| ||h|| + ||b||, more than rounding (%.2g)", info.Name, m.Row, m.Relative, mismatchLimit)
+	if head.Meta.Checkpoint == "" || info.Meta.Checkpoint == "" {
+		return "", fmt.Errorf("analysis: %s: the head %s is of another checkpoint: take both from one", text, head.Name)
+	}
+	return text, nil
+}

@@ -1,0 +1,388 @@
+package analysis_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"math"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"nctrain/analysis"
+	"nctrain/internal/npz"
+)
+
+// rows draws n rows of d features and c logits.
+func rows(t *testing.T, n, d, c int) (features, logits []float32, labels []int64) {
+	t.Helper()
+	rng := rand.New(rand.NewPCG(uint64(n), uint64(d)))
+	features, logits, labels = make([]float32, n*d), make([]float32, n*c), make([]int64, n)
+	for i := range features {
+		features[i] = float32(rng.NormFloat64())
+	}
+	for i := range logits {
+		logits[i] = float32(rng.NormFloat64())
+	}
+	for i := range labels {
+		labels[i] = int64(rng.IntN(c))
+	}
+	return features, logits, labels
+}
+
+// collect sweeps a source into whole arrays, through blocks of a given size or (0) its own.
+func collect(t *testing.T, src analysis.Source, size int) (features, logits []float64, labels []int64) {
+	t.Helper()
+	visit := func(b *analysis.Block) error {
+		if b.Start != len(labels) {
+			t.Fatalf("block starts at row %d, want %d", b.Start, len(labels))
+		}
+		if size > 0 && b.N != size && b.Start+b.N != src.Info().N {
+			t.Fatalf("block of %d rows, want %d", b.N, size)
+		}
+		features, logits, labels = append(features, b.Features...), append(logits, b.Logits...), append(labels, b.Labels...)
+		return nil
+	}
+	var err error
+	if size > 0 {
+		err = analysis.SweepBlocks(t.Context(), src, size, visit)
+	} else {
+		err = src.Sweep(t.Context(), visit)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return features, logits, labels
+}
+
+func widen(x []float32) []float64 {
+	y := make([]float64, len(x))
+	for i, v := range x {
+		y[i] = float64(v)
+	}
+	return y
+}
+
+func TestSweepBlocksGiveEveryRowOnceInOrder(t *testing.T) {
+	for _, n := range []int{1, 511, 512, 513, 1300} {
+		f, l, y := rows(t, n, 3, 2)
+		src, err := analysis.NewMemory(analysis.Info{Name: "m"}, f, l, y)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, size := range []int{1, 7, 300, 512, 2000} {
+			for range 2 { // a second sweep gives the same
+				gf, gl, gy := collect(t, src, size)
+				if !slices.Equal(gf, widen(f)) || !slices.Equal(gl, widen(l)) || !slices.Equal(gy, y) {
+					t.Fatalf("n=%d size=%d: rows differ", n, size)
+				}
+			}
+		}
+	}
+}
+
+func TestSweepStopsAtErrorAndContext(t *testing.T) {
+	f, l, y := rows(t, 1300, 3, 2)
+	src, _ := analysis.NewMemory(analysis.Info{Name: "m"}, f, l, y)
+	stop := errors.New("stop")
+	calls := 0
+	if err := analysis.SweepBlocks(t.Context(), src, 100, func(*analysis.Block) error { calls++; return stop }); !errors.Is(err, stop) || calls != 1 {
+		t.Fatalf("err %v after %d calls", err, calls)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := src.Sweep(ctx, func(*analysis.Block) error { return nil }); !errors.Is(err, context.Canceled) {
+		t.Fatalf("err %v", err)
+	}
+}
+
+func TestFeatureFileRoundTrip(t *testing.T) {
+	const n, d, c = 1000, 5, 4
+	f, l, y := rows(t, n, d, c)
+	epoch := 7
+	meta := analysis.Meta{Checkpoint: "abc", Epoch: &epoch, Set: "shapes", Split: "train", Version: "1"}
+	path := filepath.Join(t.TempDir(), "f.npz")
+	err := analysis.WriteFeatures(path, analysis.Info{N: n, D: d, C: c, Meta: meta}, func(w *analysis.FeatureWriter) error {
+		for at := 0; at < n; at += 128 {
+			to := min(at+128, n)
+			if err := w.Append(f[at*d:to*d], l[at*c:to*c], y[at:to]); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	src, err := analysis.OpenFeatures(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer src.Close()
+	want := analysis.Info{Name: path, N: n, D: d, C: c, Type: analysis.Float32, Meta: meta}
+	if diff := cmp.Diff(want, src.Info()); diff != "" {
+		t.Fatal(diff)
+	}
+	for range 2 {
+		gf, gl, gy := collect(t, src, 0)
+		if !slices.Equal(gf, widen(f)) || !slices.Equal(gl, widen(l)) || !slices.Equal(gy, y) {
+			t.Fatal("rows differ")
+		}
+	}
+	if left, _ := filepath.Glob(filepath.Join(filepath.Dir(path), ".*")); len(left) > 0 {
+		t.Fatalf("temporary files left: %v", left)
+	}
+}
+
+func TestFeatureFileIsWholeOrAbsent(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "f.npz")
+	f, l, y := rows(t, 10, 2, 2)
+	err := analysis.WriteFeatures(path, analysis.Info{N: 20, D: 2, C: 2}, func(w *analysis.FeatureWriter) error { return w.Append(f, l, y) })
+	if err == nil || !strings.Contains(err.Error(), "10 of 20 rows") {
+		t.Fatalf("err %v", err)
+	}
+	if entries, _ := os.ReadDir(dir); len(entries) > 0 {
+		t.Fatalf("left behind: %v", entries)
+	}
+	if err := analysis.WriteFeatures(path, analysis.Info{N: 5, D: 2, C: 2}, func(w *analysis.FeatureWriter) error { return w.Append(f, l, y) }); err == nil {
+		t.Fatal("too many rows were taken")
+	}
+}
+
+func TestLooseArrays(t *testing.T) {
+	dir := t.TempDir()
+	f, l, y := rows(t, 40, 3, 2)
+	paths := map[string]string{}
+	for _, name := range []string{"features", "labels", "logits"} {
+		paths[name] = filepath.Join(dir, name+".npy")
+	}
+	for _, err := range []error{npz.WriteNPY(paths["features"], widen(f), 40, 3), npz.WriteNPY(paths["labels"], y, 40), npz.WriteNPY(paths["logits"], l, 40, 2)} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	both := "features=" + paths["features"] + ",labels=" + paths["labels"]
+	src, err := analysis.OpenFeatures(both)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer src.Close()
+	if i := src.Info(); i.HasLogits() || i.Type != analysis.Float64 || i.N != 40 || i.D != 3 {
+		t.Fatalf("%+v", i)
+	}
+	head, err := analysis.NewHead("h", 2, 3, []float64{1, 2, 3, 0, -1, 1}, []float64{0.5, -0.5}, analysis.Meta{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	gf, gl, gy := collect(t, analysis.WithLogits(src, head), 17)
+	if !slices.Equal(gf, widen(f)) || !slices.Equal(gy, y) {
+		t.Fatal("rows differ")
+	}
+	for i := range gy {
+		for k, b := range head.Bias {
+			want := b
+			for j := range 3 {
+				want += head.Weight[k*3+j] * gf[i*3+j]
+			}
+			if math.Abs(gl[i*2+k]-want) > 1e-14 {
+				t.Fatalf("logit [%d,%d] %g, want %g", i, k, gl[i*2+k], want)
+			}
+		}
+	}
+	all, err := analysis.OpenFeatures(both + ",logits=" + paths["logits"])
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer all.Close()
+	if _, gl, _ := collect(t, all, 0); !slices.Equal(gl, widen(l)) {
+		t.Fatal("logits differ")
+	}
+}
+
+func TestOpenFeaturesNamesWhatIsWrong(t *testing.T) {
+	dir := t.TempDir()
+	write := func(name string, fill func(w *npz.Writer) error) string {
+		path := filepath.Join(dir, name+".npz")
+		if err := npz.Write(path, fill); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	features := func(w *npz.Writer) error { return npz.Put(w, "features", make([]float32, 12), 4, 3) }
+	cases := []struct {
+		name string
+		fill func(w *npz.Writer) error
+		want string
+	}{
+		{"nofeatures", func(w *npz.Writer) error { return npz.Put(w, "labels", []int64{1}) }, "no array features"},
+		{"nolabels", features, "no array labels"},
+		{"flat", func(w *npz.Writer) error { return npz.Put(w, "features", make([]float32, 12)) }, "features: found"},
+		{"integers", func(w *npz.Writer) error { return npz.Put(w, "features", make([]int64, 12), 4, 3) }, "features: found"},
+		{"short", func(w *npz.Writer) error {
+			return errors.Join(features(w), npz.Put(w, "labels", []int64{1, 2, 3}))
+		}, "want integer labels [4]"},
+		{"floatlabels", func(w *npz.Writer) error {
+			return errors.Join(features(w), npz.Put(w, "labels", []float64{1, 2, 3, 4}))
+		}, "want integer labels [4]"},
+		{"logits", func(w *npz.Writer) error {
+			return errors.Join(features(w), npz.Put(w, "labels", []int64{1, 2, 3, 4}), npz.Put(w, "logits", []float32{1, 2, 3}, 3, 1))
+		}, "want floating-point logits [4,C]"},
+		{"meta", func(w *npz.Writer) error {
+			return errors.Join(features(w), npz.Put(w, "labels", []int64{1, 2, 3, 4}), npz.Put(w, "meta", []uint8("nonsense")))
+		}, "array meta"},
+	}
+	for _, c := range cases {
+		path := write(c.name, c.fill)
+		_, err := analysis.OpenFeatures(path)
+		if err == nil || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), path) || strings.Contains(err.Error(), "\n") {
+			t.Errorf("%s: err %v, want one line with %q and the path", c.name, err, c.want)
+		}
+	}
+	if _, err := analysis.OpenFeatures("features=x.npy,sauce=y.npy"); err == nil {
+		t.Error("unknown part was taken")
+	}
+}
+
+func TestHeadFileRoundTrip(t *testing.T) {
+	dir := t.TempDir()
+	for name, h := range map[string]*analysis.Head{
+		"float32": {C: 2, D: 3, Weight: []float64{1, 2, 3, 4, 5, 0.5}, Bias: []float64{0.25, -1}, Meta: analysis.Meta{Checkpoint: "x"}},
+		"float64": {C: 2, D: 1, Weight: []float64{1. / 3, 2}, Type: analysis.Float64},
+	} {
+		h.Name = filepath.Join(dir, name)
+		if err := analysis.WriteHead(h.Name, h); err != nil {
+			t.Fatal(err)
+		}
+		got, err := analysis.OpenHead(h.Name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(h, got); diff != "" {
+			t.Errorf("%s: %s", name, diff)
+		}
+	}
+	if _, err := analysis.NewHead("h", 2, 1, []float32{1, float32(math.NaN())}, nil, analysis.Meta{}); err == nil {
+		t.Error("a head with NaN was taken")
+	}
+	if _, err := analysis.NewHead("h", 2, 2, []float32{1, 2, 3}, nil, analysis.Meta{}); err == nil {
+		t.Error("a weight of the wrong size was taken")
+	}
+}
+
+func TestPartsOfTwoCheckpointsAreRefused(t *testing.T) {
+	source := func(hash string, d int) analysis.Source {
+		s, err := analysis.NewMemory(analysis.Info{Name: "train.npz", Meta: analysis.Meta{Checkpoint: hash}}, make([]float32, 4*d), nil, make([]int64, 4))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	head := &analysis.Head{Name: "h.npz", C: 2, D: 3, Weight: make([]float64, 6), Meta: analysis.Meta{Checkpoint: "aaaa"}}
+	if w, err := analysis.CheckOneCheckpoint(head, source("aaaa", 3)); err != nil || len(w) > 0 {
+		t.Errorf("equal hashes: %v %v", w, err)
+	}
+	if w, err := analysis.CheckOneCheckpoint(head, source("", 3)); err != nil || len(w) != 1 {
+		t.Errorf("no hash: %v %v", w, err)
+	}
+	for _, s := range []analysis.Source{source("bbbb", 3), source("aaaa", 4)} {
+		if _, err := analysis.CheckOneCheckpoint(head, s); err == nil || !strings.Contains(err.Error(), "train.npz") || !strings.Contains(err.Error(), "h.npz") {
+			t.Errorf("err %v", err)
+		}
+	}
+	foreign := &analysis.Head{Name: "h.npz", C: 2, D: 3, Weight: make([]float64, 6)}
+	if _, err := analysis.CheckOneCheckpoint(foreign, source("aaaa", 3), source("bbbb", 3)); err == nil {
+		t.Error("features of two checkpoints passed under a head without hash")
+	}
+}
+
+func TestHeadMismatchDecidesForForeignFiles(t *testing.T) {
+	head := &analysis.Head{Name: "h.npz", C: 2, D: 2, Weight: []float64{1, 0, 0, 1}}
+	features := []float64{3, 4}
+	right := analysis.MismatchOf(head, features, []float64{3.001, 4}, 1, 0) // 1e-3 of ||W|| ||h|| = 7.07 is within tf32's rounding
+	if _, err := right.Judge(head, analysis.Info{Name: "f.npz"}); err != nil {
+		t.Errorf("rounding was refused: %v", err)
+	}
+	wrong := analysis.MismatchOf(head, features, []float64{3.1, 4}, 1, 5)
+	if math.Abs(wrong.Worst-0.1) > 1e-12 || wrong.Row != 5 {
+		t.Errorf("%+v", wrong)
+	}
+	if _, err := wrong.Judge(head, analysis.Info{Name: "f.npz"}); err == nil || !strings.Contains(err.Error(), "row 5") {
+		t.Errorf("err %v", err)
+	}
+	head.Meta.Checkpoint = "a"
+	if w, err := wrong.Judge(head, analysis.Info{Name: "f.npz", Meta: analysis.Meta{Checkpoint: "a"}}); err != nil || w == "" {
+		t.Errorf("known hashes: warning %q, err %v", w, err)
+	}
+}
+
+func TestValuesNeverHoldNaN(t *testing.T) {
+	v := analysis.Values{N: 3}
+	v.Set("zeta", 1.5)
+	v.Set("alpha", math.NaN())
+	v.Set("inf", math.Inf(1))
+	v.SetPair("ci", 1, 2)
+	v.SetPair("bad", 1, math.NaN())
+	v.SetText("fit", "train")
+	v.Null("none", "one class")
+	v.Warn("look at %s", "this")
+	text, err := json.Marshal(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := `{"zeta":1.5,"alpha":null,"inf":null,"ci":[1,2],"bad":null,"fit":"train","none":null,"n":3,"warnings":["look at this"],` +
+		`"reasons":{"alpha":"not finite (NaN)","bad":"not finite (1, NaN)","inf":"not finite (+Inf)","none":"one class"}}`
+	if string(text) != want {
+		t.Fatalf("got  %s\nwant %s", text, want)
+	}
+	var back analysis.Values
+	if err := json.Unmarshal(text, &back); err != nil {
+		t.Fatal(err)
+	}
+	again, _ := json.Marshal(back)
+	if string(again) != want {
+		t.Fatalf("after a round trip: %s", again)
+	}
+	if _, ok := back.Get("alpha"); ok || back.Reason("none") != "one class" {
+		t.Fatal("null came back as a number or without its reason")
+	}
+}
+
+func FuzzOpenFeatures(f *testing.F) {
+	dir := f.TempDir()
+	seed := filepath.Join(dir, "seed.npz")
+	err := analysis.WriteFeatures(seed, analysis.Info{N: 2, D: 2, C: 2}, func(w *analysis.FeatureWriter) error {
+		return w.Append([]float32{1, 2, 3, 4}, []float32{1, 2, 3, 4}, []int64{0, 1})
+	})
+	if err != nil {
+		f.Fatal(err)
+	}
+	text, err := os.ReadFile(seed)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(text)
+	f.Add(text[:len(text)/2])
+	f.Fuzz(func(t *testing.T, text []byte) {
+		path := filepath.Join(t.TempDir(), "x.npz")
+		if err := os.WriteFile(path, text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		src, err := analysis.OpenFeatures(path)
+		if err != nil {
+			return
+		}
+		defer src.Close()
+		rows := 0
+		err = src.Sweep(t.Context(), func(b *analysis.Block) error { rows += b.N; return nil })
+		if err == nil && rows != src.Info().N {
+			t.Fatalf("%d rows swept of %d", rows, src.Info().N)
+		}
+		_, _ = analysis.OpenHead(path)
+	})
+}

@@ -1,0 +1,71 @@
+package analysis
+
+import (
+	"context"
+	"fmt"
+)
+
+// blockRows is the number of rows a source of this package hands over at once: a quarter to a few MB of float64 at usual widths.
+const blockRows = 512
+
+// Memory is a source over arrays in memory, float32 (as a network gives them) or float64.
+type Memory[T float32 | float64] struct {
+	info             Info
+	features, logits []T
+	labels           []int64
+}
+
+// NewMemory makes a source of features [N,D], logits [N,C] (nil where there are none) and labels [N], row-major; the arrays are kept, not
+// copied. Name and Meta are taken from info, the rest of it from the arrays: N from the labels, D and C by division. An error where the sizes do
+// not fit each other.
+func NewMemory[T float32 | float64](info Info, features, logits []T, labels []int64) (*Memory[T], error) {
+	info.N = len(labels)
+	if info.N == 0 {
+		return nil, info.validate()
+	}
+	info.D, info.C = len(features)/info.N, len(logits)/info.N
+	if info.D*info.N != len(features) || info.C*info.N != len(logits) {
+		return nil, fmt.Errorf("analysis: %s: %d features and %d logits do not divide into %d rows: give arrays [N,D], [N,C] and [N]",
+			info.Name, len(features), len(logits), info.N)
+	}
+	if err := info.validate(); err != nil {
+		return nil, err
+	}
+	info.Type = Float32
+	if _, is64 := any(features).([]float64); is64 {
+		info.Type = Float64
+	}
+	return &Memory[T]{info, features, logits, labels}, nil
+}
+
+// Info describes the arrays.
+func (m *Memory[T]) Info() Info { return m.info }
+
+// Sweep hands over the rows in blocks of a fixed size.
+func (m *Memory[T]) Sweep(ctx context.Context, visit func(*Block) error) error {
+	var b Block
+	for at := 0; at < m.info.N; at += blockRows {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		n := min(blockRows, m.info.N-at)
+		b.Start, b.N = at, n
+		b.Features = widen(b.Features, m.features[at*m.info.D:(at+n)*m.info.D])
+		b.Labels = m.labels[at : at+n]
+		if m.info.C > 0 {
+			b.Logits = widen(b.Logits, m.logits[at*m.info.C:(at+n)*m.info.C])
+		}
+		if err := visit(&b); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func widen[T float32 | float64](dst []float64, src []T) []float64 {
+	dst = dst[:0]
+	for _, x := range src {
+		dst = append(dst, float64(x))
+	}
+	return dst
+}

@@ -1,0 +1,197 @@
+// Package nc measures neural collapse, NC1 to NC5, with every variant of the metrics that is in use side by side; the first is the headline.
+//
+// Notation: h_i features, mu_c class means, mu_G global mean, M the rows mu_c - mu_G, r = min(C-1, D), W and b the head.
+// S_W = 1/N sum_i (h_i - mu_c(i))(.)^T, S_B = 1/C sum_c (mu_c - mu_G)(.)^T, ETF = (I - 11^T/C)/sqrt(C-1). mu_G is the mean of class means in NC1 (its variant `notebook`
+// excepted) and the mean of all rows elsewhere.
+//
+// Sources: V. Papyan, X. Han, D. Donoho, "Prevalence of neural collapse during the terminal phase of deep learning training", PNAS 117 (2020), for NC1..NC4;
+// M. Ammar et al., "NECO: NEural Collapse Based Out-of-distribution detection", ICLR 2024, for NC5; T. Galanti, A. Gyorgy, M. Hutter, "On the role of neural collapse in transfer
+// learning", ICLR 2022, for cdnv.
+package nc
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"nctrain/analysis"
+	"nctrain/analysis/stats"
+)
+
+// Options is what Compute works on.
+type Options struct {
+	// Train rows without augmentation; needed.
+	Train analysis.Source
+	// Head of the same checkpoint; needed.
+	Head *analysis.Head
+	// Test rows; nil leaves the test columns null.
+	Test analysis.Source
+	// OOD sets for NC5, in the order in which they are reported.
+	OOD []analysis.Named
+	// Threads bounds the goroutines, 0 is GOMAXPROCS; it does not change the result.
+	Threads int
+}
+
+// Result is one row of SPEC 9's `nc`.
+type Result struct {
+	Epoch      *int    `json:"epoch"`
+	Checkpoint *string `json:"checkpoint"`
+	// N training rows.
+	N        int                               `json:"n"`
+	Accuracy analysis.Values                   `json:"accuracy"`
+	NC1      analysis.Values                   `json:"nc1"`
+	NC2      analysis.Values                   `json:"nc2"`
+	NC3      analysis.Values                   `json:"nc3"`
+	NC4      analysis.Values                   `json:"nc4"`
+	NC5      analysis.Ordered[analysis.Values] `json:"nc5"`
+	Health   analysis.Values                   `json:"health"`
+	Warnings []string                          `json:"warnings,omitempty"`
+	// Classes C, and Cosines [C,C] between the class means less mu_G, for the heat map; nil where undefined.
+	Classes int       `json:"-"`
+	Cosines []float64 `json:"-"`
+	// Unusable is why the features cannot be measured at all (rows with NaN); nil where they can. The result then holds nulls with that reason.
+	Unusable error `json:"-"`
+}
+
+// Compute measures NC1..NC5 in two sweeps of Train and Test and one of each OOD set. An error where the parts do not fit together or a source fails; what is
+// mathematically undefined is null in the result.
+func Compute(ctx context.Context, o Options) (*Result, error) {
+	if o.Train == nil || o.Head == nil {
+		return nil, errors.New("analysis: nc: training features and head are needed: give both, from one checkpoint")
+	}
+	together := []analysis.Source{o.Train}
+	if o.Test != nil {
+		together = append(together, o.Test)
+	}
+	for _, s := range o.OOD {
+		together = append(together, s.Source)
+	}
+	warnings, err := analysis.CheckOneCheckpoint(o.Head, together...)
+	if err != nil {
+		return nil, err
+	}
+	class, tally, err := stats.Collect(ctx, o.Train, o.Head, o.Threads)
+	if err != nil {
+		return nil, err
+	}
+	info := o.Train.Info()
+	res := &Result{Epoch: firstEpoch(o.Head, info), Checkpoint: firstHash(o.Head, info), N: int(class.N()), Classes: o.Head.C, Warnings: warnings}
+	if tally.NonFinite > 0 {
+		res.N = info.N
+		res.Unusable = fmt.Errorf("analysis: %s: %d of %d rows hold NaN or Inf, the first is row %d: take a checkpoint that has not diverged",
+			info.Name, tally.NonFinite, info.N, tally.FirstNonFinite)
+		res.undefined(o, fmt.Sprintf("%d of %d training rows hold NaN or Inf", tally.NonFinite, info.N))
+		res.Health.Set("nan_count", float64(tally.NonFinite))
+		return res, nil
+	}
+	warning, err := tally.Mismatch.Judge(o.Head, info)
+	if err != nil {
+		return nil, err
+	}
+	if warning != "" {
+		res.Warnings = append(res.Warnings, warning)
+	}
+	m := &measure{class: class, head: o.Head, eps: info.Type.Eps()}
+	if err := m.prepare(); err != nil {
+		return nil, fmt.Errorf("analysis: %s: %w", info.Name, err)
+	}
+	res.NC1, res.NC2, res.NC3, res.Cosines = m.nc1(), m.nc2(), m.nc3(), m.cosines
+	res.Accuracy.Set("train", 100*float64(tally.Correct)/float64(class.N()))
+	if err := res.nearestMeans(ctx, o, m); err != nil {
+		return nil, err
+	}
+	for _, s := range o.OOD {
+		v, err := m.nc5(ctx, s)
+		if err != nil {
+			return nil, err
+		}
+		res.NC5.Set(s.Name, v)
+	}
+	res.Health, err = m.health(tally)
+	if err != nil {
+		return nil, fmt.Errorf("analysis: %s: %w", info.Name, err)
+	}
+	return res, nil
+}
+
+// nearestMeans fills NC4 and the test accuracy.
+func (r *Result) nearestMeans(ctx context.Context, o Options, m *measure) error {
+	if m.undefined != "" {
+		r.NC4.Null("train", m.undefined)
+	} else {
+		train, err := disagreement(ctx, analysis.WithLogits(o.Train, o.Head), m, o)
+		if err != nil {
+			return err
+		}
+		r.NC4.Set("train", train.share())
+	}
+	if o.Test == nil {
+		const reason = "no test set was given"
+		r.NC4.Null("test", reason)
+		r.Accuracy.Null("test", reason)
+		return nil
+	}
+	test, err := disagreement(ctx, analysis.WithLogits(o.Test, o.Head), m, o)
+	if err != nil {
+		return err
+	}
+	switch {
+	case test.nonFinite > 0:
+		reason := fmt.Sprintf("%d of %d test rows hold NaN or Inf", test.nonFinite, test.n)
+		r.NC4.Null("test", reason)
+		r.Accuracy.Null("test", reason)
+		return nil
+	case m.undefined != "":
+		r.NC4.Null("test", m.undefined)
+	default:
+		r.NC4.Set("test", test.share())
+	}
+	r.Accuracy.Set("test", 100*float64(test.correct)/float64(test.n))
+	return nil
+}
+
+// undefined fills every metric with null for one reason.
+func (r *Result) undefined(o Options, reason string) {
+	nulls := func(v *analysis.Values, keys []string) {
+		for _, key := range keys {
+			v.Null(key, reason)
+		}
+	}
+	nulls(&r.Accuracy, []string{"train", "test"})
+	nulls(&r.NC1, nc1Keys)
+	nulls(&r.NC2, nc2Keys)
+	nulls(&r.NC3, nc3Keys)
+	nulls(&r.NC4, []string{"train", "test"})
+	for _, s := range o.OOD {
+		var v analysis.Values
+		nulls(&v, nc5Keys)
+		r.NC5.Set(s.Name, v)
+	}
+	r.Warnings = append(r.Warnings, reason)
+}
+
+// TerminalPhase is the index of the first result whose training accuracy is at least 99.9 %, the start of the terminal phase of training; -1 where there is none.
+func TerminalPhase(results []*Result) int {
+	for i, r := range results {
+		if p, ok := r.Accuracy.Get("train"); ok && p >= 99.9 {
+			return i
+		}
+	}
+	return -1
+}
+
+func firstEpoch(head *analysis.Head, info analysis.Info) *int {
+	if head.Meta.Epoch != nil {
+		return head.Meta.Epoch
+	}
+	return info.Meta.Epoch
+}
+
+func firstHash(head *analysis.Head, info analysis.Info) *string {
+	for _, hash := range []string{head.Meta.Checkpoint, info.Meta.Checkpoint} {
+		if hash != "" {
+			return &hash
+		}
+	}
+	return nil
+}

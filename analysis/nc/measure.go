@@ -1,0 +1,122 @@
+package nc
+
+import (
+	"fmt"
+	"math"
+
+	"gonum.org/v1/gonum/blas"
+	"gonum.org/v1/gonum/blas/blas64"
+	"gonum.org/v1/gonum/floats"
+
+	"nctrain/analysis"
+	"nctrain/analysis/stats"
+)
+
+// measure holds what the metrics share.
+type measure struct {
+	class *stats.Class
+	head  *analysis.Head
+	eps   float64 // of the type in which features are stored
+	// undefined is why no metric of the class means exists; empty where they do.
+	undefined string
+
+	r      int       // min(C-1, D)
+	within []float64 // S_W [D,D]
+	muRows []float64 // mean of all rows [D]
+	// aboutMeans is M with mu_G the mean of class means, aboutRows with mu_G the mean of all rows, [C,D] each, with the spectra of S_B = 1/C M^T M.
+	aboutMeans, aboutRows []float64
+	specMeans, specRows   *stats.Eigen
+	rank                  int       // directions of S_B used, at most r
+	cosines               []float64 // [C,C] between rows of aboutRows
+}
+
+func (m *measure) prepare() (err error) {
+	c, d := m.class.C, m.class.D
+	m.r = min(c-1, d)
+	smallest, which := m.class.Smallest()
+	switch {
+	case c == 1:
+		m.undefined = "there is one class only"
+	case smallest == 0:
+		m.undefined = fmt.Sprintf("class %d has no rows", which)
+	}
+	m.within = m.class.Within()
+	m.muRows = m.class.MeanOfRows()
+	if m.undefined != "" {
+		return nil
+	}
+	m.aboutMeans = m.class.Centred(m.class.MeanOfMeans())
+	m.aboutRows = m.class.Centred(m.muRows)
+	if m.specMeans, err = stats.GramEigen(m.aboutMeans, c, d); err != nil {
+		return err
+	}
+	if m.specRows, err = stats.GramEigen(m.aboutRows, c, d); err != nil {
+		return err
+	}
+	// A direction whose singular value is rounding of the largest (units that are always zero can leave S_B with less than rank r) has no inverse.
+	rounding := float64(max(c, d)) * 0x1p-52
+	m.rank = min(m.r, m.specMeans.Above(rounding*rounding*m.specMeans.Values[0]))
+	if unit, ok := unitRows(m.aboutRows, c, d); ok {
+		m.cosines = gram(unit, unit, c, d)
+	}
+	return nil
+}
+
+// along gives v_k^T S_W v_k for the first k eigenvectors of a spectrum.
+func (m *measure) along(e *stats.Eigen, k int) []float64 {
+	d := m.class.D
+	if k == 0 {
+		return nil
+	}
+	v := e.Vectors.RawMatrix()
+	v.Cols = k
+	product := blas64.General{Rows: d, Cols: k, Stride: k, Data: make([]float64, d*k)}
+	blas64.Gemm(blas.NoTrans, blas.NoTrans, 1, blas64.General{Rows: d, Cols: d, Stride: d, Data: m.within}, v, 0, product)
+	out := make([]float64, k)
+	for i := range d {
+		for j := range k {
+			out[j] += v.Data[i*v.Stride+j] * product.Data[i*k+j]
+		}
+	}
+	return out
+}
+
+// unitRows scales the rows of x [c,d] to norm 1; false where a row is zero.
+func unitRows(x []float64, c, d int) ([]float64, bool) {
+	u := append([]float64(nil), x...)
+	for k := range c {
+		row := u[k*d : (k+1)*d]
+		norm := floats.Norm(row, 2)
+		if norm == 0 {
+			return nil, false
+		}
+		floats.Scale(1/norm, row)
+	}
+	return u, true
+}
+
+// gram gives A B^T [c,c] of rows a, b [c,d].
+func gram(a, b []float64, c, d int) []float64 {
+	g := make([]float64, c*c)
+	blas64.Gemm(blas.NoTrans, blas.Trans, 1, blas64.General{Rows: c, Cols: d, Stride: d, Data: a},
+		blas64.General{Rows: c, Cols: d, Stride: d, Data: b}, 0, blas64.General{Rows: c, Cols: c, Stride: c, Data: g})
+	return g
+}
+
+// etfError is || G/||G||_F - (I - 11^T/C)/sqrt(C-1) ||_F for g [c,c]; NaN for a zero matrix.
+func etfError(g []float64, c int) float64 {
+	norm := floats.Norm(g, 2)
+	scale := 1 / math.Sqrt(float64(c-1))
+	var sum float64
+	for i := range c {
+		for j := range c {
+			ideal := -scale / float64(c)
+			if i == j {
+				ideal += scale
+			}
+			e := g[i*c+j]/norm - ideal
+			sum += e * e
+		}
+	}
+	return math.Sqrt(sum)
+}

@@ -1,0 +1,81 @@
+package nc
+
+import (
+	"gonum.org/v1/gonum/floats"
+
+	"nctrain/analysis"
+	"nctrain/analysis/stats"
+)
+
+var nc1Keys = []string{"rank", "notebook", "papyan_code", "quotient", "cdnv"}
+
+// nc1 is within-class variability against that between classes.
+//
+//	rank         trace(S_W pinv(S_B))/C, the pseudo-inverse from the r largest eigenvalues of S_B
+//	notebook     the same with mu_G the mean of all rows and the eigenvalues above D eps32 lambda_1 (torch.linalg.pinv(hermitian=True) in float32)
+//	papyan_code  rank without the division by C, as the authors' code
+//	quotient     tr S_W / tr S_B
+//	cdnv         class-distance normalised variance: mean over c != c' of (var_c + var_c') / (2 ||mu_c - mu_c'||^2)
+func (m *measure) nc1() (v analysis.Values) {
+	v.N = int(m.class.N())
+	if m.undefined != "" {
+		for _, key := range nc1Keys {
+			v.Null(key, m.undefined)
+		}
+		return v
+	}
+	c, d := float64(m.class.C), float64(m.class.D)
+	if m.specMeans.Values[0] == 0 {
+		for _, key := range nc1Keys {
+			v.Null(key, "all class means are equal: S_B is zero")
+		}
+		return v
+	}
+	trace := m.traceRatio(m.specMeans, m.rank)
+	v.Set("rank", trace/c)
+	const eps32 = 0x1p-23
+	v.Set("notebook", m.traceRatio(m.specRows, m.specRows.Above(d*eps32*m.specRows.Values[0]))/c)
+	v.Set("papyan_code", trace)
+	v.Set("quotient", stats.Trace(m.within, m.class.D)/floats.Sum(m.specMeans.Values))
+	if cdnv, ok := m.cdnv(); ok {
+		v.Set("cdnv", cdnv)
+	} else {
+		v.Null("cdnv", "two classes have the same mean")
+	}
+	switch smallest := m.specMeans.Values[m.r-1]; {
+	case m.rank < m.r:
+		v.Warn("S_B has rank %d, less than min(C-1, D) = %d: rank uses the %d directions that are there", m.rank, m.r, m.rank)
+	case smallest < d*m.eps*m.specMeans.Values[0]:
+		v.Warn("eigenvalue %d of S_B is %.2g of the first, under D eps = %.2g: one such direction can carry the whole of rank", m.r,
+			smallest/m.specMeans.Values[0], d*m.eps)
+	}
+	return v
+}
+
+// traceRatio is sum_k v_k^T S_W v_k / lambda_k over the first k directions: trace(S_W pinv(S_B)).
+func (m *measure) traceRatio(e *stats.Eigen, k int) float64 {
+	var sum float64
+	for j, x := range m.along(e, k) {
+		sum += x / e.Values[j]
+	}
+	return sum
+}
+
+func (m *measure) cdnv() (float64, bool) {
+	c, d := m.class.C, m.class.D
+	variance := make([]float64, c)
+	for k := range variance {
+		variance[k] = m.class.Deviation[k] / float64(m.class.Count[k])
+	}
+	var sum float64
+	for i := range c {
+		for j := range i {
+			distance := floats.Distance(m.class.Mean[i*d:(i+1)*d], m.class.Mean[j*d:(j+1)*d], 2)
+			if distance == 0 {
+				return 0, false
+			}
+			sum += (variance[i] + variance[j]) / (2 * distance * distance)
+		}
+	}
+	return sum * 2 / float64(c*(c-1)), true
+}

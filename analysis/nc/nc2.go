@@ -1,0 +1,116 @@
+package nc
+
+import (
+	"math"
+
+	"gonum.org/v1/gonum/floats"
+
+	"nctrain/analysis"
+)
+
+var nc2Keys = []string{"equinorm", "equinorm_weights", "equiangularity", "equiangularity_weights", "etf_error", "etf_error_weights"}
+
+// nc2 is the distance of the class means (and of the rows of W) from a simplex equiangular tight frame.
+//
+//	equinorm        std/mean over classes of ||mu_c - mu_G||, population std as the notebook (the authors' code divides by C-1)
+//	equiangularity  mean over c != c' of |cos + 1/(C-1)|
+//	etf_error       || G/||G||_F - ETF ||_F of the Gram matrix M M^T
+//	..._weights     the same of the rows of W
+//
+// With C-1 > D no simplex ETF fits into D dimensions. welch_cosine is then the least possible largest |cos| (L. Welch, "Lower bounds on the maximum cross correlation of
+// signals", 1974), and etf_error_min the least possible etf_error, that of a projector of rank D.
+func (m *measure) nc2() (v analysis.Values) {
+	c, d := m.class.C, m.class.D
+	v.N = c
+	if c == 1 {
+		for _, key := range nc2Keys {
+			v.Null(key, m.undefined)
+		}
+		return v
+	}
+	means, weights := &frame{m.aboutRows, c, d, m.undefined}, &frame{m.head.Weight, c, d, ""}
+	means.equinorm(&v, "equinorm")
+	weights.equinorm(&v, "equinorm_weights")
+	means.equiangularity(&v, "equiangularity")
+	weights.equiangularity(&v, "equiangularity_weights")
+	means.etfError(&v, "etf_error")
+	weights.etfError(&v, "etf_error_weights")
+	if c-1 > d {
+		v.Set("welch_cosine", welchCosine(c, d))
+		v.Set("etf_error_min", etfErrorMin(c, d))
+	}
+	return v
+}
+
+// welchCosine is sqrt((C-D)/(D(C-1))), the least possible maximum of |cos| between C unit vectors in D < C dimensions.
+func welchCosine(c, d int) float64 {
+	return math.Sqrt(float64(c-d) / (float64(d) * float64(c-1)))
+}
+
+// etfErrorMin is the least || G/||G||_F - ETF ||_F for G of rank D < C-1: <G, ETF> is at most sqrt(D/(C-1)), reached by a projector of rank D inside the ETF's span.
+func etfErrorMin(c, d int) float64 {
+	return math.Sqrt(2 - 2*math.Sqrt(float64(d)/float64(c-1)))
+}
+
+// frame is C vectors in D dimensions; undefined is why there are none.
+type frame struct {
+	rows      []float64
+	c, d      int
+	undefined string
+}
+
+func (f *frame) equinorm(v *analysis.Values, key string) {
+	if f.undefined != "" {
+		v.Null(key, f.undefined)
+		return
+	}
+	norms := make([]float64, f.c)
+	for k := range norms {
+		norms[k] = floats.Norm(f.rows[k*f.d:(k+1)*f.d], 2)
+	}
+	mean := floats.Sum(norms) / float64(f.c)
+	if mean == 0 {
+		v.Null(key, "all vectors are zero")
+		return
+	}
+	var square float64
+	for _, x := range norms {
+		square += (x - mean) * (x - mean)
+	}
+	v.Set(key, math.Sqrt(square/float64(f.c))/mean)
+}
+
+func (f *frame) equiangularity(v *analysis.Values, key string) {
+	if f.undefined != "" {
+		v.Null(key, f.undefined)
+		return
+	}
+	unit, ok := unitRows(f.rows, f.c, f.d)
+	if !ok {
+		v.Null(key, "a vector is zero and has no direction")
+		return
+	}
+	cosines := gram(unit, unit, f.c, f.d)
+	ideal := -1 / float64(f.c-1)
+	var sum float64
+	for i := range f.c {
+		for j := range f.c {
+			if i != j {
+				sum += math.Abs(cosines[i*f.c+j] - ideal)
+			}
+		}
+	}
+	v.Set(key, sum/float64(f.c*(f.c-1)))
+}
+
+func (f *frame) etfError(v *analysis.Values, key string) {
+	if f.undefined != "" {
+		v.Null(key, f.undefined)
+		return
+	}
+	if floats.Norm(f.rows, 2) == 0 {
+		v.Null(key, "all vectors are zero")
+		return
+	}
+	v.Set(key, etfError(gram(f.rows, f.rows, f.c, f.d), f.c))
+}

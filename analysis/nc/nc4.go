@@ -1,0 +1,77 @@
+package nc
+
+import (
+	"context"
+	"fmt"
+	"math"
+
+	"gonum.org/v1/gonum/floats"
+
+	"nctrain/analysis"
+	"nctrain/analysis/stats"
+)
+
+// agreement counts a set's rows by what the network and the nearest class mean say.
+type agreement struct {
+	n, correct, differ, nonFinite int64
+}
+
+func (a agreement) share() float64 { return float64(a.differ) / float64(a.n) }
+
+// disagreement counts the rows of src where the argmax of the logits is not the class with the nearest mean (NC4), and the rows classified correctly. Where
+// class means are undefined only the latter is counted.
+func disagreement(ctx context.Context, src analysis.Source, m *measure, o Options) (agreement, error) {
+	var total agreement
+	var mismatch analysis.HeadMismatch
+	info := src.Info()
+	c, d := m.class.C, m.class.D
+	means := stats.NewNearest(m.class.Mean, c, d)
+	err := analysis.SweepBlocks(ctx, src, stats.ChunkRows, func(b *analysis.Block) error {
+		const rows = 64
+		parts := make([]agreement, (b.N+rows-1)/rows)
+		worst := make([]analysis.HeadMismatch, len(parts))
+		stats.Parallel(len(parts), o.Threads, func(p int) {
+			from := p * rows
+			n := min(rows, b.N-from)
+			h, l := b.Features[from*d:(from+n)*d], b.Logits[from*c:(from+n)*c]
+			var nearest []int
+			if m.undefined == "" {
+				nearest, _ = means.Find(h, n)
+			}
+			for i := range n {
+				parts[p].n++
+				row := l[i*c : (i+1)*c]
+				if s := floats.Norm(row, 1) + floats.Norm(h[i*d:(i+1)*d], 1); math.IsNaN(s) || math.IsInf(s, 0) {
+					parts[p].nonFinite++
+					continue
+				}
+				predicted := analysis.Argmax(row)
+				if int64(predicted) == b.Labels[from+i] {
+					parts[p].correct++
+				}
+				if nearest != nil && nearest[i] != predicted {
+					parts[p].differ++
+				}
+			}
+			worst[p] = analysis.MismatchOf(m.head, h, l, n, b.Start+from)
+		})
+		for p, part := range parts {
+			total.n += part.n
+			total.correct += part.correct
+			total.differ += part.differ
+			total.nonFinite += part.nonFinite
+			mismatch.Merge(worst[p])
+		}
+		return nil
+	})
+	if err != nil {
+		return total, err
+	}
+	if total.n == 0 {
+		return total, fmt.Errorf("analysis: %s: holds no rows: give a set with at least one", info.Name)
+	}
+	if total.nonFinite == 0 {
+		_, err = mismatch.Judge(m.head, info)
+	}
+	return total, err
+}

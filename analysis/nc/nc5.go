@@ -1,0 +1,122 @@
+package nc
+
+import (
+	"context"
+	"fmt"
+	"math"
+
+	"gonum.org/v1/gonum/floats"
+
+	"nctrain/analysis"
+	"nctrain/analysis/stats"
+)
+
+var nc5Keys = []string{"raw", "centred", "etf_energy", "upper_bound", "chance", "etf_energy_chance"}
+
+// nc5 is how far the mean of an OOD set is from being orthogonal to the class means.
+//
+//	raw                mean over classes of |cos(mu_c, mu_OOD)|, the paper's
+//	centred            the same with mu_G subtracted from both, the notebook's
+//	etf_energy         share of ||mu_OOD - mu_G||^2 that lies in the span of the centred class means
+//	upper_bound        sqrt(lambda_max(1/C sum_c m_c m_c^T)) of the unit centred means: no direction has a larger centred (1/sqrt(C-1) for a simplex ETF)
+//	chance             sqrt(2/(pi D)), the mean |cos| of a random direction
+//	etf_energy_chance  min(C-1, D)/D, the share of a random direction
+func (m *measure) nc5(ctx context.Context, set analysis.Named) (v analysis.Values, err error) {
+	info := set.Source.Info()
+	mean, n, bad, err := rowMean(ctx, set.Source)
+	if err != nil {
+		return v, err
+	}
+	v.N = n
+	reason := m.undefined
+	if bad > 0 {
+		reason = fmt.Sprintf("%d of %d rows of %s hold NaN or Inf", bad, n, info.Name)
+	}
+	if reason != "" {
+		for _, key := range nc5Keys {
+			v.Null(key, reason)
+		}
+		return v, nil
+	}
+	c, d := m.class.C, m.class.D
+	setMeanCosine(&v, "raw", m.class.Mean, mean, c, d)
+	centred := make([]float64, d)
+	floats.SubTo(centred, mean, m.muRows)
+	setMeanCosine(&v, "centred", m.aboutRows, centred, c, d)
+	if whole := floats.Dot(centred, centred); whole > 0 {
+		v.Set("etf_energy", math.Min(1, m.energyInSpan(centred)/whole))
+	} else {
+		v.Null("etf_energy", "the OOD mean is mu_G: it has no direction from there")
+	}
+	if unit, ok := unitRows(m.aboutRows, c, d); ok {
+		spectrum, err := stats.GramEigen(unit, c, d)
+		if err != nil {
+			return v, fmt.Errorf("analysis: nc5 of %s: %w", info.Name, err)
+		}
+		v.Set("upper_bound", math.Sqrt(spectrum.Values[0]))
+	} else {
+		v.Null("upper_bound", "a class mean is mu_G and has no direction")
+	}
+	v.Set("chance", math.Sqrt(2/(math.Pi*float64(d))))
+	v.Set("etf_energy_chance", float64(m.r)/float64(d))
+	return v, nil
+}
+
+// setMeanCosine sets the mean over rows m_c of means [c,d] of |cos(m_c, x)|.
+func setMeanCosine(v *analysis.Values, key string, means, x []float64, c, d int) {
+	norm := floats.Norm(x, 2)
+	unit, ok := unitRows(means, c, d)
+	if !ok || norm == 0 {
+		v.Null(key, "a mean is zero and has no direction")
+		return
+	}
+	var sum float64
+	for k := range c {
+		sum += math.Abs(floats.Dot(unit[k*d:(k+1)*d], x)) / norm
+	}
+	v.Set(key, sum/float64(c))
+}
+
+// energyInSpan is the squared norm of the projection of x on the directions of the centred class means.
+func (m *measure) energyInSpan(x []float64) float64 {
+	c, d := m.class.C, m.class.D
+	rounding := float64(max(c, d)) * 0x1p-52
+	k := min(m.r, m.specRows.Above(rounding*rounding*m.specRows.Values[0]))
+	along := make([]float64, k)
+	for i := range d {
+		floats.AddScaled(along, x[i], m.specRows.Vectors.RawRowView(i)[:k])
+	}
+	return floats.Dot(along, along)
+}
+
+// rowMean is the mean of all rows of a set [D]; n rows, of which bad hold NaN or Inf. Rows are summed less the first one, so that a common offset costs no digits.
+func rowMean(ctx context.Context, src analysis.Source) (mean []float64, n, bad int, err error) {
+	d := src.Info().D
+	sum := make([]float64, d)
+	err = analysis.SweepBlocks(ctx, src, stats.ChunkRows, func(b *analysis.Block) error {
+		for i := range b.N {
+			h := b.Features[i*d : (i+1)*d]
+			n++
+			if s := floats.Norm(h, 1); math.IsNaN(s) || math.IsInf(s, 0) {
+				bad++
+				continue
+			}
+			if mean == nil {
+				mean = append([]float64(nil), h...)
+			}
+			floats.Add(sum, h)
+			floats.Sub(sum, mean)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, n, bad, err
+	}
+	if n == 0 {
+		return nil, 0, 0, fmt.Errorf("analysis: %s: holds no rows: give a set with at least one", src.Info().Name)
+	}
+	if mean != nil {
+		floats.AddScaled(mean, 1/float64(n-bad), sum)
+	}
+	return mean, n, bad, nil
+}

@@ -1,0 +1,256 @@
+package ood
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"strings"
+
+	"gonum.org/v1/gonum/floats"
+
+	"nctrain/analysis"
+	"nctrain/analysis/stats"
+)
+
+// Options is what Compute works on.
+type Options struct {
+	// Train rows without augmentation, for detectors that fit; may be nil where none chosen does.
+	Train analysis.Source
+	// Val rows in neither training nor test; nil where there are none.
+	Val analysis.Source
+	// ID test rows and Head; needed.
+	ID   analysis.Source
+	Head *analysis.Head
+	// OOD sets, at least one, in the order in which they are reported.
+	OOD []analysis.Named
+	// Scores to compute and whether to add the @notebook forms: see Select.
+	Scores   []string
+	Notebook bool
+	// Params are hyper-parameters by "NAME.KEY", e.g. "vim.dim".
+	Params map[string]float64
+	// DropOverlap leaves scored rows that occur in a fit set out; AllowOverlap accepts more than 1 % of them.
+	DropOverlap, AllowOverlap bool
+	// Threads bounds the goroutines, 0 is GOMAXPROCS; it does not change the result.
+	Threads int
+}
+
+// IDName is the key of the ID set in Result.Scores and Result.Overlap; no OOD set may have it.
+const IDName = "id"
+
+// Result is one row of SPEC 9's `ood`. Percent where SPEC has p.
+type Result struct {
+	Epoch      *int                  `json:"epoch"`
+	Checkpoint *string               `json:"checkpoint"`
+	IDAccuracy *float64              `json:"id_accuracy"`
+	NID        int                   `json:"n_id"`
+	NOOD       analysis.Ordered[int] `json:"n_ood"`
+	// OOD: set -> score -> metrics of Measure.
+	OOD analysis.Ordered[analysis.Ordered[analysis.Values]] `json:"ood"`
+	// Detectors: score -> what its fit used (fit set, ranks, floors, parameters).
+	Detectors analysis.Ordered[analysis.Values] `json:"detectors"`
+	Warnings  []string                          `json:"warnings,omitempty"`
+	Reasons   map[string]string                 `json:"reasons,omitempty"`
+	// Scores: set (IDName first) -> score -> one value a row, in the set's order less dropped rows. A detector that could not be fitted is absent.
+	Scores analysis.Ordered[analysis.Ordered[[]float64]] `json:"-"`
+	// Overlap: set -> rows that occur in a fit set.
+	Overlap analysis.Ordered[[]int] `json:"-"`
+}
+
+// Compute fits the chosen detectors (one sweep of the fit set, a second where one needs final means), scores ID and OOD rows, and measures. A detector that cannot be
+// fitted is null with its reason. An error where parts do not fit together, a source fails, rows hold NaN, or fit and scored sets overlap too much.
+func Compute(ctx context.Context, o Options) (*Result, error) {
+	if o.ID == nil || o.Head == nil || len(o.OOD) == 0 {
+		return nil, errors.New("analysis: ood: an ID test set, a head and at least one OOD set are needed: give them, from one checkpoint")
+	}
+	chosen, err := Select(o.Scores, o.Notebook)
+	if err != nil {
+		return nil, err
+	}
+	settings, err := params(chosen, o.Params)
+	if err != nil {
+		return nil, err
+	}
+	scored := []analysis.Named{{Name: IDName, Source: o.ID}}
+	seen := map[string]bool{IDName: true}
+	for _, s := range o.OOD {
+		if seen[s.Name] || s.Name == "" || strings.Contains(s.Name, "/") {
+			return nil, fmt.Errorf("analysis: ood: %s: the name %q is taken, empty or holds a slash: name each OOD set apart", s.Source.Info().Name, s.Name)
+		}
+		seen[s.Name] = true
+		scored = append(scored, s)
+	}
+	together := []analysis.Source{o.ID}
+	for _, s := range o.OOD {
+		together = append(together, s.Source)
+	}
+	for _, s := range []analysis.Source{o.Train, o.Val} {
+		if s != nil {
+			together = append(together, s)
+		}
+	}
+	res := &Result{Reasons: map[string]string{}}
+	if res.Warnings, err = analysis.CheckOneCheckpoint(o.Head, together...); err != nil {
+		return nil, err
+	}
+	res.identify(o)
+	index := newRowIndex()
+	ready, err := fit(ctx, o, chosen, settings, index, res)
+	if err != nil {
+		return nil, err
+	}
+	for i, set := range scored {
+		if err := res.score(ctx, o, set, ready, index, i == 0); err != nil {
+			return nil, err
+		}
+	}
+	res.measure(o, chosen)
+	return res, nil
+}
+
+// identify takes epoch and hash from the first part that carries them.
+func (r *Result) identify(o Options) {
+	for _, meta := range []analysis.Meta{o.Head.Meta, o.ID.Info().Meta} {
+		if r.Epoch == nil {
+			r.Epoch = meta.Epoch
+		}
+		if r.Checkpoint == nil && meta.Checkpoint != "" {
+			r.Checkpoint = &meta.Checkpoint
+		}
+	}
+}
+
+// scorers by detector in reporting order.
+type scorers = analysis.Ordered[Scorer]
+
+// partRows is the number of rows that one goroutine scores at once.
+const partRows = 64
+
+// score computes every score of one set, the ID accuracy where isID, and the overlap with the fit sets.
+func (r *Result) score(ctx context.Context, o Options, set analysis.Named, ready scorers, index *rowIndex, isID bool) error {
+	src := analysis.WithLogits(set.Source, o.Head)
+	info := src.Info()
+	c, d := info.C, info.D
+	columns := make([][]float64, ready.Len())
+	names := ready.Keys()
+	var mismatch analysis.HeadMismatch
+	var shared []int
+	var n, correct, outside int
+	err := analysis.SweepBlocks(ctx, src, stats.ChunkRows, func(b *analysis.Block) error {
+		parts := (b.N + partRows - 1) / partRows
+		bad := make([]int, parts)
+		worst := make([]analysis.HeadMismatch, parts)
+		scores := make([][]float64, len(names))
+		for k := range scores {
+			scores[k] = make([]float64, b.N)
+		}
+		stats.Parallel(parts, o.Threads, func(p int) {
+			from, to := p*partRows, min((p+1)*partRows, b.N)
+			part := &analysis.Block{Start: b.Start + from, N: to - from, Features: b.Features[from*d : to*d], Logits: b.Logits[from*c : to*c], Labels: b.Labels[from:to]}
+			if bad[p] = firstNonFinite(part, c, d); bad[p] >= 0 {
+				return
+			}
+			worst[p] = analysis.MismatchOf(o.Head, part.Features, part.Logits, part.N, part.Start)
+			for k, name := range names {
+				scorer, _ := ready.Get(name)
+				scorer.Score(part, scores[k][from:to])
+			}
+		})
+		for p := range parts {
+			if bad[p] >= 0 {
+				return fmt.Errorf("analysis: %s: row %d holds NaN or Inf: take a checkpoint that has not diverged", info.Name, bad[p])
+			}
+			mismatch.Merge(worst[p])
+		}
+		at := index.find(b, d)
+		drop := map[int]bool{}
+		for _, i := range at {
+			shared = append(shared, b.Start+i)
+			drop[i] = o.DropOverlap
+		}
+		for i, label := range b.Labels {
+			if drop[i] {
+				continue
+			}
+			n++
+			if label < 0 || label >= int64(c) {
+				outside++
+			} else if int64(analysis.Argmax(b.Logits[i*c:(i+1)*c])) == label {
+				correct++
+			}
+			for k := range columns {
+				columns[k] = append(columns[k], scores[k][i])
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	if warning, err := mismatch.Judge(o.Head, info); err != nil {
+		return err
+	} else if warning != "" {
+		r.Warnings = append(r.Warnings, warning)
+	}
+	warning, err := judgeOverlap(info.Name, shared, info.N, o.DropOverlap, o.AllowOverlap)
+	if err != nil {
+		return err
+	}
+	if warning != "" {
+		r.Warnings = append(r.Warnings, warning)
+		r.Overlap.Set(set.Name, shared)
+	}
+	var byScore analysis.Ordered[[]float64]
+	for k, name := range names {
+		byScore.Set(name, columns[k])
+	}
+	r.Scores.Set(set.Name, byScore)
+	if !isID {
+		r.NOOD.Set(set.Name, n)
+		return nil
+	}
+	r.NID = n
+	switch {
+	case n == 0:
+		r.Reasons["id_accuracy"] = "no ID rows are left"
+	case outside > 0:
+		r.Reasons["id_accuracy"] = fmt.Sprintf("%d of %d ID labels are no class of the head", outside, n)
+	default:
+		accuracy := 100 * float64(correct) / float64(n)
+		r.IDAccuracy = &accuracy
+	}
+	return nil
+}
+
+// measure fills OOD from the scores, with nulls for detectors that have none.
+func (r *Result) measure(o Options, chosen []Detector) {
+	id, _ := r.Scores.Get(IDName)
+	for _, set := range o.OOD {
+		scores, _ := r.Scores.Get(set.Name)
+		var byScore analysis.Ordered[analysis.Values]
+		for _, d := range chosen {
+			a, ok := id.Get(d.Name)
+			if !ok {
+				var v analysis.Values
+				detector, _ := r.Detectors.Get(d.Name)
+				for _, key := range MetricKeys {
+					v.Null(key, detector.Reason("fit"))
+				}
+				byScore.Set(d.Name, v)
+				continue
+			}
+			b, _ := scores.Get(d.Name)
+			byScore.Set(d.Name, Measure(a, b))
+		}
+		r.OOD.Set(set.Name, byScore)
+	}
+}
+
+func firstNonFinite(b *analysis.Block, c, d int) int {
+	for i := range b.N {
+		if s := floats.Norm(b.Features[i*d:(i+1)*d], 1) + floats.Norm(b.Logits[i*c:(i+1)*c], 1); math.IsNaN(s) || math.IsInf(s, 0) {
+			return b.Start + i
+		}
+	}
+	return -1
+}

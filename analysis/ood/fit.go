@@ -1,0 +1,124 @@
+package ood
+
+import (
+	"context"
+	"fmt"
+
+	"nctrain/analysis"
+	"nctrain/analysis/stats"
+)
+
+// fit prepares the chosen detectors and fills Detectors. Each fit set in use is swept once for its class moments and once more for detectors that learn from
+// final means and for the hashes of its rows.
+func fit(ctx context.Context, o Options, chosen []Detector, settings map[string]Values, index *rowIndex, res *Result) (ready scorers, err error) {
+	type pending struct {
+		scorer  Scorer
+		set     string
+		warning string
+		reason  error
+	}
+	started := make([]pending, len(chosen))
+	fits := map[string]*Fit{"none": {Head: o.Head, Threads: o.Threads}}
+	sets := map[string]analysis.Source{"train": o.Train, "val": o.Val}
+	for i, d := range chosen {
+		p := &started[i]
+		p.set, p.warning, p.reason = fitSet(d, o)
+		if p.reason != nil {
+			continue
+		}
+		if fits[p.set] == nil {
+			if fits[p.set], err = firstSweep(ctx, o, sets[p.set], res); err != nil {
+				return ready, err
+			}
+		}
+		p.scorer, p.reason = d.New(fits[p.set], settings[d.Name])
+	}
+	for _, set := range []string{"train", "val"} {
+		if fits[set] == nil {
+			continue
+		}
+		var learners []Learner
+		for _, p := range started {
+			if l, ok := p.scorer.(Learner); ok && p.set == set && p.reason == nil {
+				learners = append(learners, l)
+			}
+		}
+		src := analysis.WithLogits(sets[set], o.Head)
+		err := analysis.SweepBlocks(ctx, src, stats.ChunkRows, func(b *analysis.Block) error {
+			index.add(b, o.Head.D)
+			stats.Parallel(len(learners), o.Threads, func(i int) { learners[i].Observe(b) })
+			return nil
+		})
+		if err != nil {
+			return ready, err
+		}
+	}
+	for i, d := range chosen {
+		p := &started[i]
+		if l, ok := p.scorer.(Learner); ok && p.reason == nil {
+			p.reason = l.Finish()
+		}
+		var v analysis.Values
+		if p.reason != nil {
+			v.Null("fit", p.reason.Error())
+			res.Detectors.Set(d.Name, v)
+			res.Warnings = append(res.Warnings, fmt.Sprintf("%s is left out: %v", d.Name, p.reason))
+			continue
+		}
+		v.SetText("fit", p.set)
+		for _, param := range d.Params {
+			v.Set(param.Key, settings[d.Name][param.Key])
+		}
+		if p.warning != "" {
+			v.Warn("%s", p.warning)
+		}
+		if r, ok := p.scorer.(Reporter); ok {
+			r.Report(&v)
+		}
+		res.Detectors.Set(d.Name, v)
+		ready.Set(d.Name, p.scorer)
+	}
+	return ready, nil
+}
+
+// fitSet chooses the set a detector learns from; a reason where there is none.
+func fitSet(d Detector, o Options) (set, warning string, reason error) {
+	train := o.Train != nil
+	switch d.Fit {
+	case FitNone:
+		return "none", "", nil
+	case FitTrain:
+		if !train {
+			return "", "", fmt.Errorf("it is fitted on training rows and none were given")
+		}
+		return "train", "", nil
+	}
+	switch {
+	case o.Val != nil:
+		return "val", "", nil
+	case d.Fit == FitValOrTrain && train:
+		return "train", "there is no val set: fitted on the training rows, which the network has seen", nil
+	}
+	return "", "", fmt.Errorf("it is fitted on held-out rows and no val set was given (--val, or --val-fraction when training)")
+}
+
+// firstSweep takes the class moments of a fit set.
+func firstSweep(ctx context.Context, o Options, src analysis.Source, res *Result) (*Fit, error) {
+	class, tally, err := stats.Collect(ctx, src, o.Head, o.Threads)
+	if err != nil {
+		return nil, err
+	}
+	info := src.Info()
+	if tally.NonFinite > 0 {
+		return nil, fmt.Errorf("analysis: %s: %d of %d rows hold NaN or Inf, the first is row %d: take a checkpoint that has not diverged",
+			info.Name, tally.NonFinite, info.N, tally.FirstNonFinite)
+	}
+	warning, err := tally.Mismatch.Judge(o.Head, info)
+	if err != nil {
+		return nil, err
+	}
+	if warning != "" {
+		res.Warnings = append(res.Warnings, warning)
+	}
+	return &Fit{Head: o.Head, Info: info, Class: class, Tally: tally, Threads: o.Threads}, nil
+}

@@ -1,0 +1,70 @@
+package ood
+
+import (
+	"errors"
+	"math"
+
+	"nctrain/analysis"
+)
+
+// msp ranks as the maximum softmax probability p_m, by its log-odds log(p_m/(1-p_m)) = l_m - logsumexp_{j != m} l_j: where the network is sure, p_m itself and
+// even l_m - logsumexp l round to a constant.
+var msp = Detector{
+	Name: "msp", Notebook: true,
+	Formula: "l_m - logsumexp_{j != m} l_j, monotone in max softmax",
+	Source:  "D. Hendrycks, K. Gimpel, ICLR 2017",
+	New: func(f *Fit, _ Values) (Scorer, error) {
+		if f.Head.C < 2 {
+			return nil, errors.New("one class leaves no log-odds")
+		}
+		return perLogits{f.Head.C, logOdds}, nil
+	},
+}
+
+// mspNotebook is the notebook's: softmax in float32, which saturates at 1.
+var mspNotebook = Detector{
+	Name:    "msp@notebook",
+	Formula: "max softmax in float32",
+	Source:  "the notebook's OODScorer.score",
+	New: func(f *Fit, _ Values) (Scorer, error) {
+		return perLogits{f.Head.C, softmax32}, nil
+	},
+}
+
+// perLogits is a score of the logits of one row alone.
+type perLogits struct {
+	c     int
+	score func(logits []float64) float64
+}
+
+func (s perLogits) Score(b *analysis.Block, out []float64) {
+	for i := range out {
+		out[i] = s.score(b.Logits[i*s.c : (i+1)*s.c])
+	}
+}
+
+func logOdds(l []float64) float64 {
+	top := analysis.Argmax(l)
+	second := math.Inf(-1)
+	for j, x := range l {
+		if j != top {
+			second = math.Max(second, x)
+		}
+	}
+	var sum float64
+	for j, x := range l {
+		if j != top {
+			sum += math.Exp(x - second)
+		}
+	}
+	return (l[top] - second) - math.Log(sum)
+}
+
+func softmax32(l []float64) float64 {
+	top := float32(l[analysis.Argmax(l)])
+	var sum float32
+	for _, x := range l {
+		sum += float32(math.Exp(float64(float32(x) - top)))
+	}
+	return float64(1 / sum)
+}

@@ -1,0 +1,172 @@
+// Package ood scores rows by how in-distribution they look and measures how well each score tells ID from OOD rows.
+//
+// Every detector is one file and one row of the table below: command line, tests and documentation read the table. Larger scores mean more in-distribution. A score
+// whose usual form rounds to a constant is computed in a form that does not and is monotone in it, in float64.
+package ood
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	"nctrain/analysis"
+	"nctrain/analysis/stats"
+)
+
+// FitSet is the set a detector learns from.
+type FitSet uint8
+
+const (
+	// FitNone: nothing is learned.
+	FitNone FitSet = iota
+	// FitTrain: un-augmented ID training rows.
+	FitTrain
+	// FitVal: ID rows in neither training nor test; null with the reason where there are none.
+	FitVal
+	// FitValOrTrain: val, or train with a warning.
+	FitValOrTrain
+)
+
+func (f FitSet) String() string {
+	return [...]string{"none", "train", "val", "val or train"}[f]
+}
+
+// Detector is one row of the table.
+type Detector struct {
+	// Name as on the command line and in every file.
+	Name string
+	// Formula of the score, and the publication it is from.
+	Formula, Source string
+	Fit             FitSet
+	Params          []Param
+	// Notebook marks the six scores that are reported unless others are chosen.
+	Notebook bool
+	// New prepares a scorer from what one sweep of the fit set gave. An error is the reason why the detector is null.
+	New func(*Fit, Values) (Scorer, error)
+}
+
+// Param is a hyper-parameter: --param NAME.KEY=VALUE.
+type Param struct {
+	Key     string
+	Default float64
+	Doc     string
+}
+
+// Values are the hyper-parameters of one detector by key.
+type Values map[string]float64
+
+// whole gives a parameter that must be a whole number of at least low.
+func (v Values) whole(key string, low int) (int, error) {
+	x := v[key]
+	if x != math.Trunc(x) || x < float64(low) || x > 1<<30 {
+		return 0, fmt.Errorf("parameter %s is %g: give a whole number of at least %d", key, x, low)
+	}
+	return int(x), nil
+}
+
+// Fit is what a detector learns from.
+type Fit struct {
+	Head *analysis.Head
+	// Info of the fit set, its class moments and its tally; nil for FitNone.
+	Info  analysis.Info
+	Class *stats.Class
+	Tally *stats.Tally
+	// Threads bounds goroutines.
+	Threads int
+}
+
+// Scorer scores blocks of rows; it is used from several goroutines at once.
+type Scorer interface {
+	// Score writes the score of each row of b, which carries logits, to out [n].
+	Score(b *analysis.Block, out []float64)
+}
+
+// Learner is a scorer that needs a second sweep of its fit set before it can score.
+type Learner interface {
+	Scorer
+	// Observe sees every block of the fit set in order.
+	Observe(b *analysis.Block)
+	// Finish ends the fit; an error is the reason why the detector is null.
+	Finish() error
+}
+
+// Reporter is a scorer that has something to say of its fit: ranks, floors, warnings.
+type Reporter interface {
+	Report(v *analysis.Values)
+}
+
+// table of all detectors in the order in which they are reported.
+var table = []Detector{msp, mls, energy, mahalanobis, vim, neco, mspNotebook, mahalanobisNotebook, vimNotebook, necoNotebook}
+
+// Detectors lists all detectors in the order in which they are reported.
+func Detectors() []Detector { return slices.Clone(table) }
+
+// Select finds the detectors of a comma-free list of names. No names are the notebook's six; "all" is every default form; notebook adds the @notebook forms of what is
+// chosen. An error where a name is unknown.
+func Select(names []string, notebook bool) ([]Detector, error) {
+	chosen := map[string]bool{}
+	for _, d := range table {
+		isForm := strings.Contains(d.Name, "@")
+		if (len(names) == 0 && d.Notebook) || (slices.Contains(names, "all") && !isForm) {
+			chosen[d.Name] = true
+		}
+	}
+	for _, name := range names {
+		if name != "all" && !slices.ContainsFunc(table, func(d Detector) bool { return d.Name == name }) {
+			return nil, fmt.Errorf("analysis: ood: there is no score %q: choose from %s, or all", name, strings.Join(allNames(), ", "))
+		}
+		chosen[name] = true
+	}
+	var out []Detector
+	for _, d := range table {
+		base, form, _ := strings.Cut(d.Name, "@")
+		if chosen[d.Name] || (notebook && form == "notebook" && chosen[base]) {
+			out = append(out, d)
+		}
+	}
+	return out, nil
+}
+
+// params merges the defaults of each chosen detector with settings "NAME.KEY" = value.
+func params(chosen []Detector, settings map[string]float64) (map[string]Values, error) {
+	out := map[string]Values{}
+	for _, d := range chosen {
+		out[d.Name] = Values{}
+		for _, p := range d.Params {
+			out[d.Name][p.Key] = p.Default
+		}
+	}
+	for setting, value := range settings {
+		name, key, _ := strings.Cut(setting, ".")
+		at := slices.IndexFunc(table, func(d Detector) bool { return d.Name == name })
+		if at < 0 {
+			return nil, fmt.Errorf("analysis: ood: parameter %s: there is no score %q: choose from %s", setting, name, strings.Join(allNames(), ", "))
+		}
+		if !slices.ContainsFunc(table[at].Params, func(p Param) bool { return p.Key == key }) {
+			var known []string
+			for _, p := range table[at].Params {
+				known = append(known, name+"."+p.Key)
+			}
+			if known == nil {
+				known = []string{"none"}
+			}
+			return nil, fmt.Errorf("analysis: ood: there is no parameter %s: %s has %s", setting, name, strings.Join(known, ", "))
+		}
+		if math.IsNaN(value) || math.IsInf(value, 0) {
+			return nil, fmt.Errorf("analysis: ood: parameter %s is %g: give a finite number", setting, value)
+		}
+		if v, ok := out[name]; ok {
+			v[key] = value
+		}
+	}
+	return out, nil
+}
+
+func allNames() []string {
+	var names []string
+	for _, d := range table {
+		names = append(names, d.Name)
+	}
+	return names
+}

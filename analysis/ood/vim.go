@@ -1,0 +1,170 @@
+package ood
+
+import (
+	"errors"
+	"fmt"
+
+	"gonum.org/v1/gonum/floats"
+	"gonum.org/v1/gonum/mat"
+
+	"nctrain/analysis"
+	"nctrain/analysis/stats"
+)
+
+// vim is virtual-logit matching: the energy less alpha times the norm of the feature's residual outside the principal subspace.
+var vim = Detector{
+	Name: "vim", Notebook: true, Fit: FitTrain,
+	Formula: "energy - alpha ||(h-u) R||, u = -pinv(W) b, R the eigenvectors of 1/N X^T X (X = h - u) for the D - dim smallest eigenvalues, alpha = mean max logit / mean ||X R|| of training rows",
+	Source:  "H. Wang et al., CVPR 2022",
+	Params:  []Param{{Key: "dim", Doc: "dimension of the principal subspace; 0: 1000 for D >= 2048, 512 for D >= 768, else D/2"}},
+	New: func(f *Fit, p Values) (Scorer, error) {
+		dim, err := p.whole("dim", 0)
+		if err != nil {
+			return nil, err
+		}
+		if dim == 0 {
+			dim = principalDim(f.Head.D)
+		}
+		return newVIM(f, dim, false)
+	},
+}
+
+// vimNotebook is the notebook's: the covariance of X (centred once more), dim 64.
+var vimNotebook = Detector{
+	Name: "vim@notebook", Fit: FitTrain,
+	Formula: "vim with R from np.cov(X), which is centred again",
+	Source:  "the notebook's OODScorer",
+	Params:  []Param{{Key: "dim", Default: 64, Doc: "dimension of the principal subspace"}},
+	New: func(f *Fit, p Values) (Scorer, error) {
+		dim, err := p.whole("dim", 1)
+		if err != nil {
+			return nil, err
+		}
+		return newVIM(f, dim, true)
+	},
+}
+
+// principalDim is the choice of the authors' benchmark.
+func principalDim(d int) int {
+	switch {
+	case d >= 2048:
+		return 1000
+	case d >= 768:
+		return 512
+	}
+	return d / 2
+}
+
+// residual projects h - u outside the principal subspace.
+type residual struct {
+	origin []float64  // u [D]
+	basis  *mat.Dense // R [D, D-dim]
+}
+
+// newResidual takes R from the spectrum of 1/N X^T X = S_T + (mu-u)(mu-u)^T, or of S_T alone where centred.
+func newResidual(f *Fit, dim int, centred bool) (*residual, error) {
+	d := f.Head.D
+	if dim >= d {
+		return nil, fmt.Errorf("a principal subspace of dimension %d leaves no residual of D = %d: give a smaller dim", dim, d)
+	}
+	origin, err := headOrigin(f.Head)
+	if err != nil {
+		return nil, err
+	}
+	moment := f.Class.Total()
+	if !centred {
+		shift := f.Class.MeanOfRows()
+		floats.Sub(shift, origin)
+		for i, x := range shift {
+			floats.AddScaled(moment[i*d:(i+1)*d], x, shift)
+		}
+	}
+	spectrum, err := stats.SymEigen(moment, d, true)
+	if err != nil {
+		return nil, err
+	}
+	return &residual{origin, mat.DenseCopyOf(spectrum.Vectors.Slice(0, d, dim, d))}, nil
+}
+
+// norms gives ||(h-u) R|| of each row.
+func (r *residual) norms(b *analysis.Block) []float64 {
+	d := len(r.origin)
+	return rowNorms(times(less(b.Features, r.origin, b.N), b.N, d, r.basis), b.N)
+}
+
+// headOrigin is u = -pinv(W) b, the point nearest to the origin at which the logits are as close to zero as they get; 0 without bias. Singular values of W at
+// or under max(C,D) eps of its stored type are taken as zero, as scipy.linalg.pinv does.
+func headOrigin(h *analysis.Head) ([]float64, error) {
+	u := make([]float64, h.D)
+	if h.Bias == nil {
+		return u, nil
+	}
+	var svd mat.SVD
+	if !svd.Factorize(mat.NewDense(h.C, h.D, append([]float64(nil), h.Weight...)), mat.SVDThin) {
+		return nil, errors.New("the singular value decomposition of W did not converge")
+	}
+	var left, right mat.Dense
+	svd.UTo(&left)
+	svd.VTo(&right)
+	values := svd.Values(nil)
+	floor := float64(max(h.C, h.D)) * h.Type.Eps() * values[0]
+	for k, s := range values {
+		if s <= floor {
+			break
+		}
+		var along float64
+		for c, x := range h.Bias {
+			along += left.At(c, k) * x
+		}
+		for j := range u {
+			u[j] -= along / s * right.At(j, k)
+		}
+	}
+	return u, nil
+}
+
+type vimScorer struct {
+	*residual
+	c, dim      int
+	eps         float64
+	alpha       float64
+	maxLogit    float64 // mean over the fit set
+	n           int
+	norm, whole float64 // sums over the fit set of ||X R|| and ||X||
+}
+
+func newVIM(f *Fit, dim int, centred bool) (Scorer, error) {
+	r, err := newResidual(f, dim, centred)
+	if err != nil {
+		return nil, err
+	}
+	return &vimScorer{residual: r, c: f.Head.C, dim: dim, eps: f.Info.Type.Eps(), maxLogit: f.Tally.MaxLogit / float64(f.Class.N())}, nil
+}
+
+func (s *vimScorer) Observe(b *analysis.Block) {
+	s.norm += floats.Sum(s.norms(b))
+	s.whole += floats.Sum(rowNorms(less(b.Features, s.origin, b.N), b.N))
+	s.n += b.N
+}
+
+// Finish refuses a residual that is only the rounding of the stored features: alpha would then scale noise to the size of a logit.
+func (s *vimScorer) Finish() error {
+	mean, whole := s.norm/float64(s.n), s.whole/float64(s.n)
+	if mean <= s.eps*whole {
+		return fmt.Errorf("mean ||X R|| = %.3g is rounding of mean ||X|| = %.3g: the training features lie in the principal subspace", mean, whole)
+	}
+	s.alpha = s.maxLogit / mean
+	return nil
+}
+
+func (s *vimScorer) Score(b *analysis.Block, out []float64) {
+	for i, norm := range s.norms(b) {
+		out[i] = logSumExp(b.Logits[i*s.c:(i+1)*s.c]) - s.alpha*norm
+	}
+}
+
+func (s *vimScorer) Report(v *analysis.Values) {
+	v.Set("dim", float64(s.dim))
+	v.Set("alpha", s.alpha)
+	v.Set("mean_residual", s.norm/float64(s.n))
+}

@@ -1,0 +1,75 @@
+package stats
+
+import (
+	"math"
+
+	"gonum.org/v1/gonum/blas"
+	"gonum.org/v1/gonum/blas/blas64"
+	"gonum.org/v1/gonum/floats"
+)
+
+// Nearest finds the nearest of C centres in D dimensions.
+type Nearest struct {
+	c, d    int
+	centres []float64 // [C,D], as given
+	origin  []float64 // mean of the centres [D]
+	centred []float64 // centres less origin [C,D]
+	squares []float64 // squared norms of centred [C]
+}
+
+// NewNearest prepares the search among centres [c,d].
+func NewNearest(centres []float64, c, d int) *Nearest {
+	s := &Nearest{c: c, d: d, centres: centres, origin: make([]float64, d), centred: append([]float64(nil), centres...), squares: make([]float64, c)}
+	for k := range c {
+		floats.AddScaled(s.origin, 1/float64(c), centres[k*d:(k+1)*d])
+	}
+	for k := range c {
+		row := s.centred[k*d : (k+1)*d]
+		floats.Sub(row, s.origin)
+		s.squares[k] = floats.Dot(row, row)
+	}
+	return s
+}
+
+// Find gives for each of n rows x [n,d] the index of the nearest centre, the first of equals, and its squared distance. It is safe for concurrent use.
+//
+// With y = x - origin, ||x - c||^2 = ||y||^2 - 2 y.m + ||m||^2 finds the candidates by one matrix product; those too close for the rounding of that form
+// are decided by sum (x - c)^2 itself, which also is the distance given.
+func (s *Nearest) Find(x []float64, n int) (index []int, squared []float64) {
+	c, d := s.c, s.d
+	y := append([]float64(nil), x[:n*d]...)
+	for i := range n {
+		floats.Sub(y[i*d:(i+1)*d], s.origin)
+	}
+	dots := make([]float64, n*c)
+	blas64.Gemm(blas.NoTrans, blas.Trans, 1, blas64.General{Rows: n, Cols: d, Stride: d, Data: y},
+		blas64.General{Rows: c, Cols: d, Stride: d, Data: s.centred}, 0, blas64.General{Rows: n, Cols: c, Stride: c, Data: dots})
+	index, squared = make([]int, n), make([]float64, n)
+	for i := range n {
+		yy := floats.Dot(y[i*d:(i+1)*d], y[i*d:(i+1)*d])
+		distance := dots[i*c : (i+1)*c] // becomes ||x - c||^2 - ||y||^2
+		least, atLeast := math.Inf(1), 0
+		for k := range distance {
+			distance[k] = s.squares[k] - 2*distance[k]
+			if distance[k] < least {
+				least, atLeast = distance[k], k
+			}
+		}
+		squared[i] = math.Inf(1)
+		for k := range distance {
+			// A sum of d products errs by at most d eps times its absolute sum, and |2 y.m| <= ||y||^2 + ||m||^2; both candidates err.
+			if slack := 2 * float64(d+2) * 0x1p-52 * (2*yy + s.squares[k] + s.squares[atLeast]); distance[k]-least > slack {
+				continue
+			}
+			var exact float64
+			for j, centre := range s.centres[k*d : (k+1)*d] {
+				e := x[i*d+j] - centre
+				exact += e * e
+			}
+			if exact < squared[i] {
+				squared[i], index[i] = exact, k
+			}
+		}
+	}
+	return index, squared
+}

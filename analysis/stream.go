@@ -1,0 +1,163 @@
+package analysis
+
+import (
+	"context"
+	"fmt"
+	"math"
+)
+
+// DType is the type in which features are stored. It decides the eps of every floor; values are handed over as float64 without rounding.
+type DType uint8
+
+const (
+	Float32 DType = iota
+	Float16
+	Float64
+)
+
+// Eps is the distance from 1 to the next larger value of the type.
+func (t DType) Eps() float64 {
+	switch t {
+	case Float16:
+		return 0x1p-10
+	case Float64:
+		return 0x1p-52
+	}
+	return 0x1p-23
+}
+
+func (t DType) String() string {
+	switch t {
+	case Float16:
+		return "float16"
+	case Float64:
+		return "float64"
+	}
+	return "float32"
+}
+
+// Meta says where rows or a head come from. The zero value is a foreign file that tells nothing.
+type Meta struct {
+	// Checkpoint is the identity of the weights (SHA-256 in hex), empty where unknown.
+	Checkpoint string `json:"checkpoint,omitempty"`
+	// Epoch of the checkpoint, nil where unknown.
+	Epoch *int `json:"epoch,omitempty"`
+	// Set and Split name the data ("cifar100", "train").
+	Set   string `json:"set,omitempty"`
+	Split string `json:"split,omitempty"`
+	// Version of the program that wrote the file.
+	Version string `json:"version,omitempty"`
+}
+
+// Info describes a source before it is swept.
+type Info struct {
+	// Name stands in messages: a file's path or a set's name.
+	Name string
+	// N rows, D features, C classes (columns of the logits; 0 where there are none).
+	N, D, C int
+	// Type of the stored features.
+	Type DType
+	Meta Meta
+}
+
+// HasLogits tells whether blocks carry logits.
+func (i Info) HasLogits() bool { return i.C > 0 }
+
+// Block is a run of consecutive rows. It and its slices are valid only during the visit.
+type Block struct {
+	// Start is the index of the first row in its set.
+	Start int
+	// N rows.
+	N int
+	// Features [N,D] and Logits [N,C], row-major; Logits is nil where the source has none.
+	Features, Logits []float64
+	// Labels [N]: the class of each row. For OOD sets they are whatever the set carries.
+	Labels []int64
+}
+
+// Source is a set of rows that can be swept any number of times, always in the same order.
+type Source interface {
+	Info() Info
+	// Sweep hands every row to visit once, in blocks of any size, from the first row to the last. It stops at visit's first error and
+	// returns it as it is, and stops with ctx's error when ctx is done.
+	Sweep(ctx context.Context, visit func(*Block) error) error
+}
+
+// Named is a source under the name its results get.
+type Named struct {
+	Name string
+	Source
+}
+
+// SweepBlocks sweeps src in blocks of exactly size rows (the last may be shorter), whatever blocks src itself makes. What is summed block by
+// block is then the same to the bit for every kind of source.
+func SweepBlocks(ctx context.Context, src Source, size int, visit func(*Block) error) error {
+	info := src.Info()
+	var held Block // rows not yet handed on; grows to at most size rows
+	flush := func() error {
+		if held.N == 0 {
+			return nil
+		}
+		err := visit(&held)
+		held = Block{Start: held.Start + held.N, Features: held.Features[:0], Logits: held.Logits[:0], Labels: held.Labels[:0]}
+		return err
+	}
+	err := src.Sweep(ctx, func(b *Block) error {
+		for at := 0; at < b.N; {
+			take := min(size-held.N, b.N-at)
+			if take == size { // nothing held and a whole block ahead: no copy
+				if err := visit(b.slice(info, at, take)); err != nil {
+					return err
+				}
+				at += take
+				held.Start = b.Start + at
+				continue
+			}
+			part := b.slice(info, at, take)
+			held.Features = append(held.Features, part.Features...)
+			held.Logits = append(held.Logits, part.Logits...)
+			held.Labels = append(held.Labels, part.Labels...)
+			held.N += take
+			at += take
+			if held.N == size {
+				if err := flush(); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return flush()
+}
+
+func (b *Block) slice(info Info, at, n int) *Block {
+	s := &Block{Start: b.Start + at, N: n, Features: b.Features[at*info.D : (at+n)*info.D], Labels: b.Labels[at : at+n]}
+	if b.Logits != nil {
+		s.Logits = b.Logits[at*info.C : (at+n)*info.C]
+	}
+	return s
+}
+
+// Argmax is the index of the largest of x, the first of equals, as numpy's argmax.
+func Argmax(x []float64) int {
+	best, at := math.Inf(-1), 0
+	for i, v := range x {
+		if v > best {
+			best, at = v, i
+		}
+	}
+	return at
+}
+
+func (i Info) validate() error {
+	switch {
+	case i.N < 1:
+		return fmt.Errorf("analysis: %s: holds no rows: give a set with at least one", i.Name)
+	case i.D < 1:
+		return fmt.Errorf("analysis: %s: features have no columns: give features [N,D] with D >= 1", i.Name)
+	}
+	return nil
+}
