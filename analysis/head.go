@@ -87,9 +87,10 @@ func (s *headed) Info() Info {
 	return info
 }
 
+// Sweep computes the logits of blocks of a fixed size: a matrix product may round differently for other numbers of rows.
 func (s *headed) Sweep(ctx context.Context, visit func(*Block) error) error {
 	var logits []float64
-	return s.Source.Sweep(ctx, func(b *Block) error {
+	return SweepBlocks(ctx, s.Source, blockRows, func(b *Block) error {
 		if need := b.N * s.head.C; cap(logits) < need {
 			logits = make([]float64, need)
 		}

@@ -1,0 +1,185 @@
+package nc_test
+
+import (
+	"encoding/json"
+	"math"
+	"strings"
+	"testing"
+
+	"nctrain/analysis"
+	"nctrain/analysis/nc"
+)
+
+// small gives a head of c classes and features of two rows for each class of labels.
+func small(t *testing.T, c int, labels []int64) nc.Options {
+	t.Helper()
+	const d = 3
+	weight := make([]float64, c*d)
+	for i := range weight {
+		weight[i] = float64(i%5) - 1.5
+	}
+	head, err := analysis.NewHead("h.npz", c, d, weight, nil, analysis.Meta{Checkpoint: "x"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	features := make([]float64, len(labels)*d)
+	for i := range features {
+		features[i] = math.Sin(float64(3*i + 1))
+	}
+	return nc.Options{Train: memory(t, features, nil, labels), Head: head, OOD: []analysis.Named{{Name: "noise", Source: memory(t, []float64{1, 2, 3}, nil, []int64{0})}}}
+}
+
+func marshal(t *testing.T, r *nc.Result) map[string]any {
+	t.Helper()
+	text, err := json.Marshal(r) // fails on NaN and Inf
+	if err != nil {
+		t.Fatal(err)
+	}
+	var back map[string]any
+	if err := json.Unmarshal(text, &back); err != nil {
+		t.Fatal(err)
+	}
+	return back
+}
+
+// nullWithReason checks that group.key is null and says why.
+func nullWithReason(t *testing.T, group map[string]any, key, reason string) {
+	t.Helper()
+	value, there := group[key]
+	reasons, _ := group["reasons"].(map[string]any)
+	if text, _ := reasons[key].(string); !there || value != nil || !strings.Contains(text, reason) {
+		t.Errorf("%s = %v (there: %v), reason %q, want null for %q", key, value, there, text, reason)
+	}
+}
+
+func TestUndefinedIsNullWithReason(t *testing.T) {
+	cases := []struct {
+		name, reason string
+		o            nc.Options
+	}{
+		{"one class", "one class", small(t, 1, []int64{0, 0, 0})},
+		{"empty class", "class 1 has no rows", small(t, 3, []int64{0, 0, 2, 2, 2})},
+	}
+	nan := small(t, 2, []int64{0, 1})
+	nan.Train = memory(t, []float64{1, 2, 3, 4, math.NaN(), 6}, nil, []int64{0, 1})
+	cases = append(cases, struct {
+		name, reason string
+		o            nc.Options
+	}{"NaN", "1 of 2 training rows hold NaN", nan})
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			r := compute(t, c.o)
+			all := marshal(t, r)
+			for group, keys := range map[string][]string{"nc1": {"rank", "notebook", "papyan_code", "quotient", "cdnv"}, "nc2": {"equinorm", "equiangularity", "etf_error"},
+				"nc3": {"papyan", "row_l2", "mean_cos", "duality_etf"}, "nc4": {"train"}} {
+				for _, key := range keys {
+					nullWithReason(t, all[group].(map[string]any), key, c.reason)
+				}
+			}
+			nullWithReason(t, all["nc5"].(map[string]any)["noise"].(map[string]any), "raw", c.reason)
+			if (c.name == "NaN") != (r.Unusable != nil) {
+				t.Errorf("Unusable = %v", r.Unusable)
+			}
+			if c.name == "empty class" {
+				if _, ok := r.NC2.Get("equinorm_weights"); !ok {
+					t.Error("the weights' variants need no class means and are null")
+				}
+				if _, ok := r.Accuracy.Get("train"); !ok {
+					t.Error("accuracy needs no class means and is null")
+				}
+			}
+		})
+	}
+}
+
+func TestConstantFeaturesAreUndefined(t *testing.T) {
+	o := small(t, 2, []int64{0, 1})
+	o.Train = memory(t, []float64{1, 2, 3, 1, 2, 3}, nil, []int64{0, 1})
+	all := marshal(t, compute(t, o))
+	nullWithReason(t, all["nc1"].(map[string]any), "rank", "all class means are equal")
+	nullWithReason(t, all["nc2"].(map[string]any), "equinorm", "zero")
+	nullWithReason(t, all["nc3"].(map[string]any), "papyan", "zero")
+	nullWithReason(t, all["health"].(map[string]any), "rank", "all class means are equal")
+}
+
+func TestLayoutOfTheResult(t *testing.T) {
+	inputs, _ := golden(t)
+	o := inputs["balanced"]
+	epoch := 30
+	o.Head.Meta.Epoch = &epoch
+	r := compute(t, o)
+	all := marshal(t, r)
+	if all["epoch"] != 30.0 || all["checkpoint"] != "x" || all["n"] != 240.0 {
+		t.Errorf("epoch %v, checkpoint %v, n %v", all["epoch"], all["checkpoint"], all["n"])
+	}
+	nullWithReason(t, all["nc4"].(map[string]any), "test", "no test set")
+	nullWithReason(t, all["accuracy"].(map[string]any), "test", "no test set")
+	if keys := r.NC1.Keys(); keys[0] != "rank" {
+		t.Errorf("the headline of nc1 is %s", keys[0])
+	}
+	var back nc.Result
+	text, _ := json.Marshal(r)
+	if err := json.Unmarshal(text, &back); err != nil {
+		t.Fatal(err)
+	}
+	if again, _ := json.Marshal(&back); string(again) != string(text) {
+		t.Errorf("a round trip changes\n%s\nto\n%s", text, again)
+	}
+}
+
+func TestOtherHeadIsRefusedWithoutHashes(t *testing.T) {
+	inputs, _ := golden(t)
+	o := inputs["balanced"]
+	other := *o.Head
+	other.Weight = append([]float64(nil), other.Weight...)
+	other.Weight[0] += 2
+	o.Head = &other
+	r := compute(t, o)
+	if len(r.Warnings) != 1 || !strings.Contains(r.Warnings[0], "W h + b") {
+		t.Errorf("known hashes: warnings %q", r.Warnings)
+	}
+	other.Meta.Checkpoint = ""
+	if _, err := nc.Compute(t.Context(), o); err == nil || !strings.Contains(err.Error(), "another checkpoint") {
+		t.Errorf("err %v", err)
+	}
+}
+
+func TestLabelOutsideTheHeadIsRefused(t *testing.T) {
+	o := small(t, 2, []int64{0, 1, 5})
+	if _, err := nc.Compute(t.Context(), o); err == nil || !strings.Contains(err.Error(), "row 2 has label 5") {
+		t.Errorf("err %v", err)
+	}
+}
+
+func TestTerminalPhase(t *testing.T) {
+	results := make([]*nc.Result, 3)
+	for i, p := range []float64{50, 99.9, 100} {
+		results[i] = &nc.Result{}
+		results[i].Accuracy.Set("train", p)
+	}
+	if at := nc.TerminalPhase(results); at != 1 {
+		t.Errorf("starts at %d", at)
+	}
+	if at := nc.TerminalPhase(results[:1]); at != -1 {
+		t.Errorf("starts at %d without any", at)
+	}
+}
+
+func TestThreadsDoNotChangeBits(t *testing.T) {
+	inputs, _ := golden(t)
+	for name, o := range inputs {
+		var first string
+		for _, threads := range []int{1, 2, 5} {
+			o.Threads = threads
+			text, err := json.Marshal(compute(t, o))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if first == "" {
+				first = string(text)
+			} else if string(text) != first {
+				t.Errorf("%s: %d threads give other numbers", name, threads)
+			}
+		}
+	}
+}
