@@ -15,7 +15,7 @@ namespace nct::NCT_ISA {
 
 // How a grid is cut; a function of the shape alone.
 struct RowBlocking {
-  int64_t rows;           // of a block, a multiple of kTileRows
+  int64_t rows;           // of a block, a multiple of kGemmRows
   int64_t panels;         // of a task
   int64_t chunk;          // channels of a depth block, where one tap has more than kDepthBlock
   int64_t taps;           // of a depth block
@@ -31,7 +31,7 @@ inline RowBlocking row_blocking(const Grid& grid) {
   b.panels = larger(1, smaller(ceil_div(columns, kPanel), kPanelBytes / (depth * kPanel * 4)));
   b.groups = ceil_div(ceil_div(columns, kPanel), b.panels);
   const int64_t wanted = kTaskProducts / (depth * smaller(columns, b.panels * kPanel));
-  b.rows = round_up(smaller(larger(wanted, kBlockRows), kLargestBlockRows), kTileRows);
+  b.rows = round_up(smaller(larger(wanted, kBlockRows), kLargestBlockRows), kGemmRows);
   b.blocks = ceil_div(grid.rows(), b.rows);
   b.chunk = ceil_div(grid.in_channels, ceil_div(grid.in_channels, kDepthBlock));
   b.taps = larger(1, kDepthBlock / grid.in_channels);
@@ -44,15 +44,15 @@ struct RowScratch {
   float** out;
   int64_t* tap;
   float* zeros;
+  int64_t bytes;
 
   RowScratch(void* memory, const Grid& grid, const RowBlocking& b) {
-    in = static_cast<const float**>(memory);
-    out = reinterpret_cast<float**>(in + larger(1, grid.taps()) * b.rows);
-    tap = reinterpret_cast<int64_t*>(out + b.rows);
-    zeros = reinterpret_cast<float*>(tap + grid.taps());
-  }
-  static int64_t bytes(const Grid& grid, const RowBlocking& b) {
-    return 8 * (larger(1, grid.taps()) * b.rows + b.rows + grid.taps()) + 4 * grid.in_channels;
+    Carver carver(memory);
+    in = carver.take<const float*>(grid.taps() * b.rows);
+    out = carver.take<float*>(b.rows);
+    tap = carver.take<int64_t>(grid.taps());
+    zeros = carver.take<float>(grid.in_channels);
+    bytes = carver.bytes;
   }
 };
 
@@ -66,9 +66,9 @@ inline void grid_block(const Grid& grid, const RowBlocking& b, int64_t task, con
   grid_inputs(grid, begin, rows, in, scratch.zeros, scratch.in, b.rows);
   grid_outputs(grid, begin, rows, out, scratch.out);
   for (int tap = 0; tap < grid.taps(); tap++)
-    for (int64_t i = rows; i < round_up(rows, kTileRows); i++) scratch.in[tap * b.rows + i] = scratch.zeros;
+    for (int64_t i = rows; i < round_up(rows, kGemmRows); i++) scratch.in[tap * b.rows + i] = scratch.zeros;
 
-  RowTile tile;
+  GemmRows tile;
   tile.a_stride = b.rows;
   const int64_t last_column = smaller(grid.out_channels, (group + 1) * b.panels * kPanel);
   for (int64_t column = group * b.panels * kPanel; column < last_column; column += kPanel) {
@@ -88,11 +88,11 @@ inline void grid_block(const Grid& grid, const RowBlocking& b, int64_t task, con
         tile.b_tap = scratch.tap + tap;
         tile.b = packed + column * filter_taps * channels + c * width;
         tile.accumulate = tap > 0 || c > 0;
-        for (int64_t i = 0; i < rows; i += kTileRows) {
+        for (int64_t i = 0; i < rows; i += kGemmRows) {
           tile.a = scratch.in + tap * b.rows + i;
           tile.y = scratch.out + i;
-          tile.rows = static_cast<int>(smaller(kTileRows, rows - i));
-          run_row_tile(tile, width);
+          tile.rows = static_cast<int>(smaller(kGemmRows, rows - i));
+          run_gemm_rows(tile, width);
         }
       }
   }
@@ -116,7 +116,7 @@ void conv_fprop_im2col(const nct_call* call, nct_pool* pool) {
 template <typename>
 void conv_fprop_im2col_requirements(const nct_shape* s, nct_requirements* need) {
   const Grid grid = fprop_grid(*s);
-  *need = {0, RowScratch::bytes(grid, row_blocking(grid)), packed_weight_bytes(s->k, s->r * s->s, s->c)};
+  *need = {0, RowScratch(nullptr, grid, row_blocking(grid)).bytes, packed_weight_bytes(s->k, s->r * s->s, s->c)};
 }
 
 template <typename>
@@ -147,7 +147,7 @@ void conv_dgrad_im2col_requirements(const nct_shape* s, nct_requirements* need) 
   *need = {0, 0, packed_weight_bytes(s->c, s->r * s->s, s->k)};
   for (int64_t parity = 0; parity < s->stride * s->stride; parity++) {
     const Grid grid = dgrad_grid(*s, parity);
-    need->scratch = larger(need->scratch, RowScratch::bytes(grid, row_blocking(grid)));
+    need->scratch = larger(need->scratch, RowScratch(nullptr, grid, row_blocking(grid)).bytes);
   }
 }
 

@@ -1,14 +1,14 @@
 // The register tiles of the blocked GEMM under every float32 convolution and linear kernel: im2col and Winograd share them.
 //
-// row_tile:   y[i][j] (+)= sum_t sum_k a[t][i][k] * b[t][k][j]    rows of a are found through pointers, b is packed in panels of columns
-// outer_tile: d[i][j] (+)= sum_t g[t][i] * x[t][j]                a weight gradient: the sum runs over pixels or tiles, x through pointers
+// gemm_rows:   y[i][j] (+)= sum_t sum_k a[t][i][k] * b[t][k][j]    rows of a are found through pointers, b is packed in panels of columns
+// gemm_outer: d[i][j] (+)= sum_t g[t][i] * x[t][j]                a weight gradient: the sum runs over pixels or tiles
 //
-// Both hold kTileRows x kTileVectors accumulators and do, for each k, one outer product of a column of scalars and a row of vectors. Because the
+// Both hold kGemmRows x kGemmVectors accumulators and do, for each k, one outer product of a column of scalars and a row of vectors. Because the
 // scalars are read one at a time from where they lie (a broadcast from memory is one load), the left matrix needs no packing: pixels of an NHWC
 // image are rows of channels already, and padding is a pointer to zeros.
 //
-// 6 rows x 4 vectors fill 24 of 32 registers, 6 x 2 fill 12 of 16; 6 pointers also fit the general registers. A k costs kTileRows +
-// kTileVectors loads for their product of multiply-adds.      Measured on Zen 4: 114 of 117 GFLOP/s a thread from L2 (AVX-512).
+// 6 rows x 4 vectors fill 24 of 32 registers, 6 x 2 fill 12 of 16; 6 pointers also fit the general registers. A k costs kGemmRows +
+// kGemmVectors loads for their product of multiply-adds.      Measured on Zen 4: 114 of 117 GFLOP/s a thread from L2 (AVX-512).
 //
 // Columns are cut into panels of kPanel; the last is as wide as its columns need, in whole vectors, or half a vector. Packed b holds the panels one
 // after another, each [t][k][panel width], with zeros beyond the last column.
@@ -20,18 +20,32 @@
 namespace nct::NCT_ISA {
 
 #if NCT_VECTOR_BYTES == 64 || defined(__aarch64__)
-constexpr int kTileVectors = 4;  // 32 vector registers
+constexpr int kGemmVectors = 4;  // 32 vector registers
 #else
-constexpr int kTileVectors = 2;  // 16
+constexpr int kGemmVectors = 2;  // 16
 #endif
-constexpr int kTileRows = 6;
+constexpr int kGemmRows = 6;
 constexpr int kLanes = lanes<float>;
-constexpr int64_t kPanel = int64_t{kTileVectors} * kLanes;
+constexpr int64_t kPanel = int64_t{kGemmVectors} * kLanes;
 
 // The longest chain of products that a row tile sums before it adds to y; a panel of b of this depth stays in L2 while the rows pass.
 constexpr int64_t kDepthBlock = 576;
 
 inline int64_t round_up(int64_t n, int64_t multiple) { return ceil_div(n, multiple) * multiple; }
+
+// A Carver hands out parts of a block of memory, each 64-byte aligned. Over null it only counts, so the layout is written once for both.
+struct Carver {
+  uintptr_t base;
+  int64_t bytes = 0;
+
+  explicit Carver(void* memory) : base(reinterpret_cast<uintptr_t>(memory)) {}
+  template <typename T>
+  T* take(int64_t n) {
+    T* const part = reinterpret_cast<T*>(base + static_cast<uintptr_t>(bytes));
+    bytes += round_up(n * static_cast<int64_t>(sizeof(T)), 64);
+    return part;
+  }
+};
 
 // panel_width: floats in a row of the panel that begins at a column with `left` columns to go.
 inline int64_t panel_width(int64_t left) {
@@ -46,8 +60,8 @@ inline int64_t packed_columns(int64_t columns) {
   return whole == columns ? whole : whole + panel_width(columns - whole);
 }
 
-struct RowTile {
-  const float* const* a;  // row i of tap t begins at a[t*a_stride + i] + a_offset; all kTileRows rows can be read
+struct GemmRows {
+  const float* const* a;  // row i of tap t begins at a[t*a_stride + i] + a_offset; all kGemmRows rows can be read
   int64_t a_stride, a_offset;
   const int64_t* b_tap;  // tap t's part of the panel begins at b + b_tap[t]
   int taps;
@@ -76,21 +90,21 @@ inline void store_row(float* y, const VectorN<float, L>* c, int columns, bool ac
 }
 
 template <int L, int V>
-[[gnu::noinline]] void row_tile(const RowTile& tile) {
+[[gnu::noinline]] void gemm_rows(const GemmRows& tile) {
   typedef VectorN<float, L> vector;
   typedef typename VectorTypes<float, L>::unaligned unaligned;
-  vector c[kTileRows][V] = {};
+  vector c[kGemmRows][V] = {};
   for (int t = 0; t < tile.taps; t++) {
-    const float* a[kTileRows];
+    const float* a[kGemmRows];
 #pragma GCC unroll 8
-    for (int i = 0; i < kTileRows; i++) a[i] = tile.a[t * tile.a_stride + i] + tile.a_offset;
+    for (int i = 0; i < kGemmRows; i++) a[i] = tile.a[t * tile.a_stride + i] + tile.a_offset;
     const float* b = tile.b + tile.b_tap[t];
     for (int64_t k = 0; k < tile.depth; k++, b += L * V) {
       vector row[V];
 #pragma GCC unroll 4
       for (int j = 0; j < V; j++) row[j] = reinterpret_cast<const unaligned*>(b)[j];
 #pragma GCC unroll 8
-      for (int i = 0; i < kTileRows; i++) {
+      for (int i = 0; i < kGemmRows; i++) {
         const float x = a[i][k];
 #pragma GCC unroll 4
         for (int j = 0; j < V; j++) c[i][j] += x * row[j];
@@ -98,16 +112,16 @@ template <int L, int V>
     }
   }
 #pragma GCC unroll 8
-  for (int i = 0; i < kTileRows; i++)
+  for (int i = 0; i < kGemmRows; i++)
     if (i < tile.rows) store_row<L, V>(tile.y[i] + tile.y_offset, c[i], tile.columns, tile.accumulate);
 }
 
-struct OuterTile {
+struct GemmOuter {
   int64_t depth;  // pixels
-  const float* g;  // row i of pixel t: g[t*g_stride + i]
+  const float* g;  // rows of pixel t: g + t*g_stride
   int64_t g_stride;
-  const float* const* x;  // columns of pixel t: x[t] + x_offset, readable to the panel's width
-  int64_t x_offset;
+  const float* x;  // columns of pixel t: x + t*x_stride, readable to the panel's width
+  int64_t x_stride;
   float* d;  // row i: d + i*d_stride
   int64_t d_stride;
   int columns;
@@ -115,13 +129,12 @@ struct OuterTile {
 };
 
 template <int L, int V, int R>
-[[gnu::noinline]] void outer_tile(const OuterTile& tile) {
+[[gnu::noinline]] void gemm_outer(const GemmOuter& tile) {
   typedef VectorN<float, L> vector;
   typedef typename VectorTypes<float, L>::unaligned unaligned;
   vector c[R][V] = {};
-  const float* g = tile.g;
-  for (int64_t t = 0; t < tile.depth; t++, g += tile.g_stride) {
-    const float* const x = tile.x[t] + tile.x_offset;
+  const float *g = tile.g, *x = tile.x;
+  for (int64_t t = 0; t < tile.depth; t++, g += tile.g_stride, x += tile.x_stride) {
     vector row[V];
 #pragma GCC unroll 4
     for (int j = 0; j < V; j++) row[j] = reinterpret_cast<const unaligned*>(x)[j];
@@ -136,39 +149,39 @@ template <int L, int V, int R>
   for (int i = 0; i < R; i++) store_row<L, V>(tile.d + i * tile.d_stride, c[i], tile.columns, tile.accumulate);
 }
 
-// run_row_tile and run_outer_tile choose the instance for a panel of `width` floats, and for `rows` rows.
-inline void run_row_tile(const RowTile& tile, int64_t width) {
-  if (kLanes > 4 && width == kLanes / 2) return row_tile<kLanes / 2, 1>(tile);
+// run_gemm_rows and run_gemm_outer choose the instance for a panel of `width` floats, and for `rows` rows.
+inline void run_gemm_rows(const GemmRows& tile, int64_t width) {
+  if (kLanes > 4 && width == kLanes / 2) return gemm_rows<kLanes / 2, 1>(tile);
   switch (width / kLanes) {
-    case 1: return row_tile<kLanes, 1>(tile);
-    case 2: return row_tile<kLanes, 2>(tile);
+    case 1: return gemm_rows<kLanes, 1>(tile);
+    case 2: return gemm_rows<kLanes, 2>(tile);
 #if NCT_VECTOR_BYTES == 64 || defined(__aarch64__)
-    case 3: return row_tile<kLanes, 3>(tile);
-    case 4: return row_tile<kLanes, 4>(tile);
+    case 3: return gemm_rows<kLanes, 3>(tile);
+    case 4: return gemm_rows<kLanes, 4>(tile);
 #endif
   }
 }
 
 template <int L, int V>
-inline void run_outer_rows(const OuterTile& tile, int rows) {
+inline void run_gemm_outer_rows(const GemmOuter& tile, int rows) {
   switch (rows) {
-    case 1: return outer_tile<L, V, 1>(tile);
-    case 2: return outer_tile<L, V, 2>(tile);
-    case 3: return outer_tile<L, V, 3>(tile);
-    case 4: return outer_tile<L, V, 4>(tile);
-    case 5: return outer_tile<L, V, 5>(tile);
-    case 6: return outer_tile<L, V, 6>(tile);
+    case 1: return gemm_outer<L, V, 1>(tile);
+    case 2: return gemm_outer<L, V, 2>(tile);
+    case 3: return gemm_outer<L, V, 3>(tile);
+    case 4: return gemm_outer<L, V, 4>(tile);
+    case 5: return gemm_outer<L, V, 5>(tile);
+    case 6: return gemm_outer<L, V, 6>(tile);
   }
 }
 
-inline void run_outer_tile(const OuterTile& tile, int64_t width, int rows) {
-  if (kLanes > 4 && width == kLanes / 2) return run_outer_rows<kLanes / 2, 1>(tile, rows);
+inline void run_gemm_outer(const GemmOuter& tile, int64_t width, int rows) {
+  if (kLanes > 4 && width == kLanes / 2) return run_gemm_outer_rows<kLanes / 2, 1>(tile, rows);
   switch (width / kLanes) {
-    case 1: return run_outer_rows<kLanes, 1>(tile, rows);
-    case 2: return run_outer_rows<kLanes, 2>(tile, rows);
+    case 1: return run_gemm_outer_rows<kLanes, 1>(tile, rows);
+    case 2: return run_gemm_outer_rows<kLanes, 2>(tile, rows);
 #if NCT_VECTOR_BYTES == 64 || defined(__aarch64__)
-    case 3: return run_outer_rows<kLanes, 3>(tile, rows);
-    case 4: return run_outer_rows<kLanes, 4>(tile, rows);
+    case 3: return run_gemm_outer_rows<kLanes, 3>(tile, rows);
+    case 4: return run_gemm_outer_rows<kLanes, 4>(tile, rows);
 #endif
   }
 }
