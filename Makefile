@@ -1,0 +1,67 @@
+# make alone prints this help. Everything but Go, a C++ compiler and make is optional, and what is left out is said.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+
+GO ?= go
+CXX ?= g++
+VERSION := $(shell git describe --always --dirty 2>/dev/null || echo unknown)
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+
+# The build tag openblas stands where this compiler links OpenBLAS and LAPACKE; OPENBLAS=0 leaves it out.
+OPENBLAS ?= $(shell printf 'extern void cblas_dsyrk();extern int LAPACKE_dsyevd();int main(){cblas_dsyrk();return LAPACKE_dsyevd();}' \
+	| $(CC) -x c -std=gnu17 -w -o /dev/null - -llapacke -lopenblas 2>/dev/null && echo 1 || echo 0)
+TAGS := $(if $(filter 1,$(OPENBLAS)),openblas)
+GOFLAGS_TAGS := $(if $(TAGS),-tags $(TAGS))
+
+.PHONY: help
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: tools
+tools:
+	@command -v $(GO) >/dev/null || { echo "nctrain: no Go: install Go 1.26 or later (https://go.dev/dl, or your package manager's golang)"; exit 1; }
+	@command -v $(CXX) >/dev/null || { echo "nctrain: no C++ compiler: install g++ 12 or clang++ 15 or later (Debian, Ubuntu: apt-get install g++)"; exit 1; }
+
+.PHONY: build
+build: tools ## bin/nctrain, with what this machine has
+	@$(if $(TAGS),,echo "OpenBLAS is left out (the analysis then runs on gonum's Go code): apt-get install libopenblas-dev liblapacke-dev")
+	$(GO) build $(GOFLAGS_TAGS) -ldflags "-X nctrain/cmd/nctrain/internal/version.Version=$(VERSION)" -o bin/nctrain ./cmd/nctrain
+
+.PHONY: demo
+demo: build ## train on the built-in sets and analyse: runs/demo (3 minutes on 2 cores)
+	bin/nctrain run $(DEMO_FLAGS)
+
+.PHONY: test
+test: tools ## every test
+	$(GO) vet $(GOFLAGS_TAGS) ./...
+	$(GO) test $(GOFLAGS_TAGS) ./...
+
+.PHONY: race
+race: tools ## the tests under Go's race detector
+	$(GO) test $(GOFLAGS_TAGS) -race -short ./...
+
+.PHONY: lint
+lint: tools ## gofmt, vet, staticcheck, clang-format, tidy modules
+	@out=$$(gofmt -l $$(git ls-files '*.go')); [ -z "$$out" ] || { echo "gofmt -w these:"; echo "$$out"; exit 1; }
+	$(GO) vet $(GOFLAGS_TAGS) ./...
+	$(GO) run $(STATICCHECK) $(GOFLAGS_TAGS) ./...
+	@command -v clang-format >/dev/null || { echo "nctrain: no clang-format: apt-get install clang-format (or pip install clang-format)"; exit 1; }
+	clang-format --dry-run --Werror $$(git ls-files 'kernels/*.cpp' 'kernels/*.hpp' 'kernels/*.h')
+	$(GO) mod tidy -diff
+
+FUZZTIME ?= 60s
+.PHONY: fuzz
+fuzz: tools ## every fuzz target for FUZZTIME (60s)
+	@for dir in $$(git ls-files '*_test.go' | xargs grep -l '^func Fuzz' | xargs -n1 dirname | sort -u); do \
+	  for target in $$(grep -ho '^func Fuzz[A-Za-z0-9_]*' $$dir/*_test.go | sed 's/func //'); do \
+	    echo "== $$dir $$target"; $(GO) test ./$$dir -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME); \
+	  done; done
+
+.PHONY: bench
+bench: tools ## Go benchmarks of every package, as benchstat reads them
+	$(GO) test $(GOFLAGS_TAGS) -run '^$$' -bench . -benchmem ./...
+
+.PHONY: clean
+clean: ## remove what the build made (runs/ stays)
+	rm -rf bin build

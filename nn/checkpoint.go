@@ -1,0 +1,145 @@
+package nn
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/nlpodyssey/safetensors"
+
+	"nctrain/internal/wholefile"
+)
+
+// metadataKey is where nctrain keeps what it knows of a file, as JSON, in a safetensors header; PyTorch's loaders ignore it.
+const metadataKey = "nctrain"
+
+// Metadata says where weights come from.
+type Metadata struct {
+	Version  string          `json:"version"`
+	Epoch    int             `json:"epoch"`
+	Hash     string          `json:"hash"`               // SPEC 8's identity of the weights
+	Settings json.RawMessage `json:"settings,omitempty"` // the run's config.json
+	Val      []int32         `json:"val,omitempty"`      // indices of the training set that --val-fraction held out
+}
+
+// SaveWeights writes tensors and metadata as a safetensors file, whole or not at all, and returns their identity.
+func SaveWeights(path string, tensors []Tensor, meta Metadata) (hash string, err error) {
+	meta.Hash = Hash(tensors)
+	return meta.Hash, writeSafetensors(path, tensors, meta)
+}
+
+func writeSafetensors(path string, tensors []Tensor, meta any) error {
+	encoded, err := json.Marshal(meta)
+	if err != nil {
+		return fmt.Errorf("%s: metadata: %w", path, err)
+	}
+	views := make(map[string]safetensors.TensorView, len(tensors))
+	for _, t := range tensors {
+		dtype, err := safetensors.ParseDType(string(t.DType))
+		if err != nil {
+			return fmt.Errorf("%s: %s: %w", path, t.Name, err)
+		}
+		shape := make([]uint64, len(t.Dims))
+		for i, d := range t.Dims {
+			shape[i] = uint64(d)
+		}
+		if views[t.Name], err = safetensors.NewTensorView(dtype, shape, t.Data); err != nil {
+			return fmt.Errorf("%s: %s: %w", path, t.Name, err)
+		}
+	}
+	return wholefile.Write(path, 0o644, func(w io.Writer) error {
+		return safetensors.SerializeToWriter(views, map[string]string{"format": "pt", metadataKey: string(encoded)}, w)
+	})
+}
+
+// LoadWeights reads a safetensors file: every tensor, and nctrain's metadata where the file has it (a foreign file's is zero but for the hash).
+func LoadWeights(path string) ([]Tensor, Metadata, error) {
+	var meta Metadata
+	tensors, err := readSafetensors(path, &meta)
+	if err != nil {
+		return nil, meta, err
+	}
+	hash := Hash(tensors)
+	if meta.Hash != "" && meta.Hash != hash {
+		return nil, meta, fmt.Errorf("weights: %s: the tensors' hash is %.12s, the file says %.12s: it was changed after it was written; use an intact copy", path, hash, meta.Hash)
+	}
+	meta.Hash = hash
+	return tensors, meta, nil
+}
+
+func readSafetensors(path string, meta any) ([]Tensor, error) {
+	buffer, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("weights: %w", err)
+	}
+	tensors, encoded, err := decodeSafetensors(buffer)
+	if err != nil {
+		return nil, fmt.Errorf("weights: %s: %w: is it a whole .safetensors file?", path, err)
+	}
+	if encoded != "" {
+		if err := json.Unmarshal([]byte(encoded), meta); err != nil {
+			return nil, fmt.Errorf("weights: %s: metadata %q: %w", path, metadataKey, err)
+		}
+	}
+	return tensors, nil
+}
+
+// decodeSafetensors parses a whole file, sorted by name. The library checks the header against the buffer; it panics on no input known, but it
+// reads foreign bytes, so a panic becomes an error.
+func decodeSafetensors(buffer []byte) (tensors []Tensor, metadata string, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("damaged header: %v", r)
+		}
+	}()
+	headerSize, header, err := safetensors.ReadMetadata(buffer)
+	if err != nil {
+		return nil, "", err
+	}
+	data := buffer[min(int(headerSize)+8, len(buffer)):]
+	for name, info := range header.Tensors() {
+		t := Tensor{Name: name, DType: DType(info.DType.String()), Dims: []int{}}
+		if !slices.Contains([]DType{F32, F64, I32, I64}, t.DType) {
+			return nil, "", fmt.Errorf("%s has element type %s: nctrain reads F32, F64, I32 and I64", name, t.DType)
+		}
+		n := 1
+		for _, d := range info.Shape {
+			t.Dims = append(t.Dims, int(d))
+			n *= int(d)
+		}
+		from, to := info.DataOffsets[0], info.DataOffsets[1]
+		if from > to || to > uint64(len(data)) || uint64(n*t.DType.Size()) != to-from {
+			return nil, "", fmt.Errorf("%s: bytes %d to %d of %d do not hold %v of %s", name, from, to, len(data), info.Shape, t.DType)
+		}
+		t.Data = data[from:to]
+		tensors = append(tensors, t)
+	}
+	slices.SortFunc(tensors, func(a, b Tensor) int { return strings.Compare(a.Name, b.Name) })
+	return tensors, header.Metadata()[metadataKey], nil
+}
+
+// ResNet18For describes the network that tensors are of, by the shapes of its first and last weight.
+func ResNet18For(tensors []Tensor) (*ResNet18, error) {
+	dims := map[string][]int{}
+	for _, t := range tensors {
+		dims[t.Name] = t.Dims
+	}
+	stem, fc := dims["conv1.weight"], dims["fc.weight"]
+	if len(stem) != 4 || len(fc) != 2 {
+		return nil, fmt.Errorf("no conv1.weight [width,3,3,3] and fc.weight [classes,8*width] among the %d tensors: are these the weights of this ResNet-18?", len(tensors))
+	}
+	m, err := NewResNet18(fc[0], stem[0])
+	if err != nil {
+		return nil, err
+	}
+	return m, m.check(tensors, func(*param) bool { return true })
+}
+
+// CheckpointPath is where a run keeps the weights of an epoch.
+func CheckpointPath(dir string, epoch int) string {
+	return filepath.Join(dir, "checkpoints", fmt.Sprintf("epoch_%04d.safetensors", epoch))
+}

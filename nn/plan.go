@@ -1,0 +1,241 @@
+package nn
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"nctrain/kernels"
+)
+
+// PlanOptions say how a record becomes a plan. The zero value is what training uses, on float32.
+type PlanOptions struct {
+	Precision kernels.Precision
+	Choice    kernels.Choice // pinned variants
+
+	noFusion bool // tests: every recorded operation runs by itself
+	noReuse  bool // tests: every activation has memory of its own
+}
+
+// step is one launch of a plan: an operation by a variant, or the packing of its weight operand.
+type step struct {
+	node    *node
+	variant *kernels.Variant
+	pack    bool // reorder the weight operand instead
+	call    kernels.Call
+	packed  kernels.Buffer
+}
+
+// Plan is a captured record. A batch of another size is another plan over the same parameters.
+type Plan struct {
+	dev       kernels.Device
+	precision kernels.Precision
+	steps     []step
+	blocks    map[*Value]*block
+	lives     []*block // of everything in memory, workspaces and packs too
+	memory    kernels.Buffer
+	recording kernels.Recording
+}
+
+// Compile plans and captures a record on a device. Plans in the same pool share memory: they never run at the same time.
+func Compile(dev kernels.Device, g *Graph, pool *MemoryPool, o PlanOptions) (*Plan, error) {
+	p := &Plan{dev: dev, precision: o.Precision, blocks: map[*Value]*block{}}
+	nodes := g.nodes
+	if !o.noFusion {
+		nodes = fuse(nodes, g.keep)
+	}
+	if err := p.choose(nodes, o); err != nil {
+		return nil, err
+	}
+	work, err := p.measure(g.keep)
+	if err != nil {
+		return nil, err
+	}
+	total := place(p.lives, !o.noReuse)
+	if p.memory, err = pool.take(dev, total); err != nil {
+		return nil, fmt.Errorf("activations: %w", err)
+	}
+	p.bind(work)
+	if p.recording, err = dev.Capture(p.launch); err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+// choose turns nodes into steps: each operation by its variant, after the packing of its weights where the variant wants that. Weights are packed where
+// they are used: the packed form lives only until then.
+func (p *Plan) choose(nodes []*node, o PlanOptions) error {
+	caps := p.dev.Capabilities()
+	if !slices.Contains(caps.Precisions, o.Precision) {
+		return fmt.Errorf("%s has no %v", p.dev.Description(), o.Precision)
+	}
+	for _, n := range nodes {
+		v, err := o.Choice.Choose(n.op, n.shape, o.Precision, caps)
+		if err != nil {
+			return err
+		}
+		if v.Pack {
+			p.steps = append(p.steps, step{node: n, variant: v, pack: true})
+		}
+		p.steps = append(p.steps, step{node: n, variant: v})
+	}
+	return nil
+}
+
+// stepMemory is what a step needs beside its operands.
+type stepMemory struct{ workspace, packed *block }
+
+// measure finds from which step to which every activation, workspace and packed weight lives.
+func (p *Plan) measure(keep []*Value) ([]stepMemory, error) {
+	work := make([]stepMemory, len(p.steps))
+	live := func(b *block) *block {
+		p.lives = append(p.lives, b)
+		return b
+	}
+	for i, s := range p.steps {
+		if !s.pack {
+			for _, v := range slices.Concat(s.node.writes(), s.node.reads()) {
+				if v.resident {
+					continue
+				}
+				if b := p.blocks[v]; b != nil {
+					b.last = i
+				} else {
+					p.blocks[v] = live(&block{bytes: v.Len() * v.Type.Size(p.precision), first: i, last: i})
+				}
+			}
+		}
+		r, err := p.dev.Requirements(s.variant, s.node.shape, p.precision)
+		if err != nil {
+			return nil, err
+		}
+		switch {
+		case s.pack:
+			work[i].packed = live(&block{bytes: r.Packed, first: i, last: i + 1})
+			work[i+1].packed = work[i].packed
+		case r.Workspace > 0:
+			work[i].workspace = live(&block{bytes: r.Workspace, first: i, last: i})
+		}
+	}
+	for _, v := range keep {
+		if b := p.blocks[v]; b != nil {
+			b.last = len(p.steps)
+		}
+	}
+	return work, nil
+}
+
+// bind fills the calls with addresses.
+func (p *Plan) bind(work []stepMemory) {
+	for i := range p.steps {
+		s := &p.steps[i]
+		s.call = kernels.Call{Op: s.node.op, Shape: s.node.shape, Precision: p.precision, Flags: s.node.flags, Scalars: s.node.scalars}
+		for j, v := range s.node.operands {
+			if v != nil {
+				s.call.Operands[j] = p.Buffer(v)
+			}
+		}
+		if b := work[i].workspace; b != nil {
+			s.call.Workspace = p.memory.Slice(b.offset, b.bytes)
+		}
+		if b := work[i].packed; b != nil {
+			s.packed = p.memory.Slice(b.offset, b.bytes)
+			if !s.pack {
+				s.call.Operands[s.weight()] = s.packed
+			}
+		}
+	}
+}
+
+// weight is the index of the operand that a variant may want packed.
+func (s *step) weight() int {
+	return slices.IndexFunc(s.node.op.Op().Operands, func(o kernels.Operand) bool { return o.Weight })
+}
+
+// Buffer is where a value is while the plan runs; after the run only residents and what [Graph.Keep] named are still there.
+func (p *Plan) Buffer(v *Value) kernels.Buffer {
+	if v.resident {
+		return v.buffer
+	}
+	b := p.blocks[v]
+	return p.memory.Slice(b.offset, b.bytes)
+}
+
+// launch queues every step.
+func (p *Plan) launch() error {
+	for i := range p.steps {
+		if err := p.launchStep(&p.steps[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (p *Plan) launchStep(s *step) error {
+	if s.pack {
+		return p.dev.Pack(s.variant, s.node.shape, p.precision, s.call.Operands[s.weight()], s.packed)
+	}
+	return p.dev.Launch(s.variant, &s.call)
+}
+
+// Run replays the plan once.
+func (p *Plan) Run() error { return p.recording.Replay() }
+
+// Memory is the bytes that activations, workspaces and packed weights take, and the most that live at one time.
+func (p *Plan) Memory() (bytes, live int) { return p.memory.Bytes(), liveBytes(p.lives) }
+
+// Close frees the recording. The memory belongs to the pool.
+func (p *Plan) Close() error { return p.recording.Close() }
+
+// Timing is how long one step of a plan took.
+type Timing struct {
+	Op       kernels.OpID
+	Variant  *kernels.Variant
+	Pack     bool
+	Shape    kernels.Shape
+	Cost     kernels.Cost
+	Duration time.Duration
+}
+
+// Profile runs the plan once, waiting after each step.
+func (p *Plan) Profile() ([]Timing, error) {
+	durations := make([]time.Duration, len(p.steps))
+	if err := p.recording.Profile(durations); err != nil {
+		return nil, err
+	}
+	out := make([]Timing, len(p.steps))
+	for i, s := range p.steps {
+		out[i] = Timing{Op: s.node.op, Variant: s.variant, Pack: s.pack, Shape: s.node.shape, Duration: durations[i]}
+		if !s.pack {
+			out[i].Cost = s.node.op.Op().Cost(s.node.shape, p.precision, func(j int) bool { return s.node.operands[j] != nil })
+		}
+	}
+	return out, nil
+}
+
+// MemoryPool is memory that several plans use in turn. It grows to what the largest needs, so compile that one first.
+type MemoryPool struct {
+	dev     kernels.Device
+	buffers []kernels.Buffer // the last is the largest; those before stay with the plans that were captured with them
+}
+
+func (m *MemoryPool) take(dev kernels.Device, bytes int) (kernels.Buffer, error) {
+	m.dev = dev
+	if n := len(m.buffers); n > 0 && bytes <= m.buffers[n-1].Bytes() {
+		return m.buffers[n-1].Slice(0, bytes), nil
+	}
+	b, err := dev.Alloc(bytes)
+	if err != nil {
+		return kernels.Buffer{}, err
+	}
+	m.buffers = append(m.buffers, b)
+	return b, nil
+}
+
+// Free gives the memory back. No plan of the pool may run afterwards.
+func (m *MemoryPool) Free() {
+	for _, b := range m.buffers {
+		m.dev.Free(b)
+	}
+	m.buffers = nil
+}
