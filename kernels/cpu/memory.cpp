@@ -37,8 +37,9 @@ void* nct_memory_map(int64_t bytes) {
   if (bytes <= 0 || static_cast<uint64_t>(bytes) > SIZE_MAX - 2 * nct::kHugePage) return nullptr;
   const size_t size = nct::round_up(static_cast<size_t>(bytes), nct::kHugePage);
   nct::count_allocation();
+  // Without a reservation an arena may span all of the memory that the machine has; only what is touched is backed.
   // mmap aligns to 4 KiB only: map one huge page more and give back what stands before and after the aligned part.
-  void* mapped = mmap(nullptr, size + nct::kHugePage, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  void* mapped = mmap(nullptr, size + nct::kHugePage, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (mapped == MAP_FAILED) return nullptr;
   char* const start = static_cast<char*>(mapped);
   char* const aligned = reinterpret_cast<char*>(nct::round_up(reinterpret_cast<size_t>(start), nct::kHugePage));

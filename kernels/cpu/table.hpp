@@ -9,7 +9,18 @@
 #include "add_direct.hpp"
 #include "advance_direct.hpp"
 #include "augment_direct.hpp"
+#include "avg_pool_direct.hpp"
+#include "bn_backward_direct.hpp"
+#include "bn_forward_direct.hpp"
+#include "bn_stats_direct.hpp"
+#include "conv_direct.hpp"
+#include "conv_im2col.hpp"
+#include "conv_im2col_pack.hpp"
+#include "conv_im2col_wgrad.hpp"
+#include "cross_entropy_direct.hpp"
 #include "isa.hpp"
+#include "linear_direct.hpp"
+#include "linear_im2col.hpp"
 #include "relu_direct.hpp"
 #include "sgd_direct.hpp"
 
@@ -22,9 +33,23 @@ namespace nct::NCT_ISA {
 // Kernels for float and double.
 template <typename T>
 constexpr nct_kernel kAnyPrecision[] = {
+    KERNEL_REQUIRING(conv_fprop_direct),
+    KERNEL_REQUIRING(conv_dgrad_direct),
+    KERNEL_REQUIRING(conv_wgrad_direct),
+    KERNEL_REQUIRING(bn_stats_direct),
+    KERNEL(bn_eval_stats_direct),
+    KERNEL(bn_forward_direct),
+    KERNEL_REQUIRING(bn_backward_stats_direct),
+    KERNEL(bn_backward_direct),
     KERNEL(relu_forward_direct),
     KERNEL(relu_backward_direct),
     KERNEL(add_direct),
+    KERNEL(avg_pool_forward_direct),
+    KERNEL(avg_pool_backward_direct),
+    KERNEL(linear_fprop_direct),
+    KERNEL(linear_dgrad_direct),
+    KERNEL(linear_wgrad_direct),
+    KERNEL_REQUIRING(cross_entropy_direct),
     KERNEL(augment_direct),
     KERNEL(sgd_direct),
     KERNEL(advance_direct),
@@ -34,6 +59,16 @@ constexpr nct_kernel kAnyPrecision[] = {
 // Kernels for float only.
 template <typename T>
 constexpr nct_kernel kFloatOnly[] = {
+    KERNEL_REQUIRING(conv_fprop_im2col),
+    KERNEL(conv_fprop_im2col_pack),
+    KERNEL_REQUIRING(conv_dgrad_im2col),
+    KERNEL(conv_dgrad_im2col_pack),
+    KERNEL_REQUIRING(conv_wgrad_im2col),
+    KERNEL_REQUIRING(linear_fprop_im2col),
+    KERNEL(linear_fprop_im2col_pack),
+    KERNEL_REQUIRING(linear_dgrad_im2col),
+    KERNEL(linear_dgrad_im2col_pack),
+    KERNEL_REQUIRING(linear_wgrad_im2col),
     {nullptr, nullptr, nullptr},
 };
 

@@ -1,0 +1,82 @@
+// How batch normalisation walks over [rows, channels], shared by its kernels: a pass over memory in address order, whole vectors, float sums bounded.
+//
+// Fold: where C is no multiple of the vector length, a few rows are read as one row of fold*C channels, which is; each real channel then has `fold`
+// partial sums that are merged at the end. All tasks follow from the shape.
+#ifndef NCT_BN_ROWS_HPP
+#define NCT_BN_ROWS_HPP
+#include "parallel.hpp"
+
+namespace nct::NCT_ISA {
+
+// The channels that a task holds on its stack, and so the widest folded row.
+constexpr int64_t kBNTile = 1024;
+// Samples that a sum may take in T before it goes on in double.
+constexpr int64_t kBNRowsPerSum = 256;
+// Rows that are added to each other before they are added to a sum: less traffic to the sums, and a pairwise start.
+constexpr int64_t kBNRowGroup = 4;
+// Bytes of a block of rows: it stays in the second-level cache between the two passes of bn_stats.
+constexpr int64_t kBNBlockBytes = 65536;
+constexpr int64_t kBNMaxTasks = 64;
+
+struct BNRows {
+  int64_t fold;      // rows read as one
+  int64_t channels;  // fold * C
+  int64_t rows;      // whole folded rows
+  int64_t rest;      // rows left over, fewer than fold
+  int64_t tiles;     // a row's tiles of at most kBNTile channels; more than one only where fold is 1
+  int64_t samples;   // N*H*W
+
+  BNRows(const nct_shape& s, int lane_count) {
+    int64_t c = s.c, divisor = lane_count;
+    while (c % divisor != 0) divisor /= 2;
+    fold = lane_count / divisor;
+    if (fold * c > kBNTile) fold = 1;
+    channels = fold * c;
+    samples = s.n * s.h * s.w;
+    rows = samples / fold;
+    rest = samples % fold;
+    tiles = ceil_div(channels, kBNTile);
+  }
+};
+
+// A sum over rows is done in tasks of `task_rows` folded rows, each in blocks of `block_rows`. A task leaves two doubles a folded channel in the workspace.
+struct BNReduction : BNRows {
+  int64_t block_rows, task_rows, tasks;
+
+  BNReduction(const nct_shape& s, int lane_count, int element_bytes) : BNRows(s, lane_count) {
+    const int64_t fitting = kBNBlockBytes / (channels * element_bytes) / kBNRowGroup * kBNRowGroup;
+    block_rows = smaller(larger(fitting, kBNRowGroup), kBNRowsPerSum);
+    const int64_t blocks = larger(1, ceil_div(rows, block_rows));
+    task_rows = ceil_div(blocks, kBNMaxTasks) * block_rows;
+    tasks = larger(1, ceil_div(rows, task_rows));
+  }
+
+  int64_t workspace() const { return tasks * 2 * channels * static_cast<int64_t>(sizeof(double)); }
+  double* first(const nct_call* call, int64_t task) const { return static_cast<double*>(call->workspace) + task * 2 * channels; }
+  double* second(const nct_call* call, int64_t task) const { return first(call, task) + channels; }
+  int64_t begin(int64_t task) const { return task * task_rows; }
+  int64_t end(int64_t task) const { return smaller(rows, begin(task) + task_rows); }
+  // The task that also takes the rest.
+  bool last(int64_t task) const { return task == tasks - 1; }
+};
+
+// bn_elementwise calls task_body(channel, n, each) for ranges of rows of n folded channels from `channel` on: it prepares its n coefficients and then
+// calls each(body), which calls body(at, i, part) for every vector: its first element in x, and the same within the n channels.
+template <typename T, typename Task>
+inline void bn_elementwise(const nct_shape& s, nct_pool* pool, Task task_body) {
+  const BNRows g(s, lanes<T>);
+  const int64_t total = g.samples * s.c, lines = ceil_div(total, g.channels), step = larger(1, kElementwiseStep / g.channels);
+  const int64_t ranges = ceil_div(lines, step);
+  parallel(pool, ranges * g.tiles, [&](int64_t task, int) {
+    const int64_t begin = task / g.tiles * step, end = smaller(lines, begin + step), channel = task % g.tiles * kBNTile;
+    task_body(channel, smaller(kBNTile, g.channels - channel), [&](auto body) {
+      for (int64_t line = begin; line < end; line++) {
+        const int64_t offset = line * g.channels + channel;
+        for_vectors<T>(smaller(smaller(kBNTile, g.channels - channel), total - offset), [&](int64_t i, auto part) { body(offset + i, i, part); });
+      }
+    });
+  });
+}
+
+}
+#endif

@@ -1,0 +1,139 @@
+// bn_stats: mean = avg x, var = avg (x-mean)^2, invstd = 1/sqrt(var+eps); running_mean += momentum*(mean-running_mean),
+// running_var += momentum*(var*M/(M-1)-running_var), M = N*H*W; num_batches_tracked += 1.      x [n,h,w,c]
+// bn_eval_stats: mean = running_mean, invstd = 1/sqrt(running_var+eps).
+// One pass over memory: a block of rows that fits the second-level cache is read twice, first for its mean, then for the sums of d = x-mean and of d^2
+// (the corrected two-pass sum: the first removes the rounding of the mean); blocks are merged in double (Chan, Golub, LeVeque 1983, eq. 2.1).
+// Needs: workspace, BNReduction.      Error: at most 256 rows are summed in T.
+#ifndef NCT_BN_STATS_DIRECT_HPP
+#define NCT_BN_STATS_DIRECT_HPP
+#include "bn_rows.hpp"
+
+namespace nct::NCT_ISA {
+
+// Moments of n channels: how many samples each has, their means and the sums of squared differences from them.
+struct Moments {
+  int64_t count;
+  double *mean, *square;
+
+  // merge adds the moments of other samples of the same channels.
+  void merge(int64_t other_count, const double* other_mean, const double* other_square, int64_t n) {
+    if (other_count == 0) return;
+    const double total = static_cast<double>(count + other_count), share = static_cast<double>(other_count) / total;
+    const double weight = static_cast<double>(count) * share;
+    for (int64_t i = 0; i < n; i++) {
+      const double delta = other_mean[i] - mean[i];
+      mean[i] += delta * share;
+      square[i] += other_square[i] + delta * delta * weight;
+    }
+    count += other_count;
+  }
+};
+
+// bn_block_moments: the moments of `rows` rows of n channels, `stride` elements apart.
+template <typename T>
+inline void bn_block_moments(const T* x, int64_t rows, int64_t stride, int64_t n, double* mean, double* square) {
+  T about[kBNTile], sums[kBNTile], squares[kBNTile];
+  const T inverse = T{1} / static_cast<T>(rows);
+  const int64_t groups = rows / kBNRowGroup * kBNRowGroup;
+  for (int64_t i = 0; i < n; i++) about[i] = sums[i] = squares[i] = 0;
+  for (int64_t r = 0; r < groups; r += kBNRowGroup) {
+    const T* const p = x + r * stride;
+    for_vectors<T>(n, [&](int64_t i, auto part) {
+      const Vector<T> first = load(p + i, part) + load(p + stride + i, part), second = load(p + 2 * stride + i, part) + load(p + 3 * stride + i, part);
+      store(about + i, load(about + i, part) + (first + second), part);
+    });
+  }
+  for (int64_t r = groups; r < rows; r++)
+    for_vectors<T>(n, [&](int64_t i, auto part) { store(about + i, load(about + i, part) + load(x + r * stride + i, part), part); });
+  for (int64_t i = 0; i < n; i++) about[i] *= inverse;
+  for (int64_t r = 0; r < groups; r += kBNRowGroup) {
+    const T* const p = x + r * stride;
+    for_vectors<T>(n, [&](int64_t i, auto part) {
+      const Vector<T> center = load(about + i, part);
+      const Vector<T> d0 = load(p + i, part) - center, d1 = load(p + stride + i, part) - center;
+      const Vector<T> d2 = load(p + 2 * stride + i, part) - center, d3 = load(p + 3 * stride + i, part) - center;
+      store(sums + i, load(sums + i, part) + ((d0 + d1) + (d2 + d3)), part);
+      store(squares + i, load(squares + i, part) + (fma(d0, d0, d1 * d1) + fma(d2, d2, d3 * d3)), part);
+    });
+  }
+  for (int64_t r = groups; r < rows; r++)
+    for_vectors<T>(n, [&](int64_t i, auto part) {
+      const Vector<T> d = load(x + r * stride + i, part) - load(about + i, part);
+      store(sums + i, load(sums + i, part) + d, part);
+      store(squares + i, fma(d, d, load(squares + i, part)), part);
+    });
+  for (int64_t i = 0; i < n; i++) {
+    const double correction = static_cast<double>(sums[i]) / static_cast<double>(rows);
+    mean[i] = static_cast<double>(about[i]) + correction;
+    square[i] = static_cast<double>(squares[i]) - correction * static_cast<double>(sums[i]);
+  }
+}
+
+template <typename T>
+void bn_stats_direct_requirements(const nct_shape* shape, nct_requirements* r) {
+  r->workspace = BNReduction(*shape, lanes<T>, sizeof(T)).workspace();
+}
+
+template <typename T>
+void bn_stats_direct(const nct_call* call, nct_pool* pool) {
+  const nct_shape& s = call->shape;
+  const BNReduction g(s, lanes<T>, sizeof(T));
+  const T* const x = operand<const T>(call, 0);
+  parallel(pool, g.tasks * g.tiles, [&](int64_t tile_task, int) {
+    const int64_t task = tile_task / g.tiles, channel = tile_task % g.tiles * kBNTile, n = smaller(kBNTile, g.channels - channel);
+    double block_mean[kBNTile], block_square[kBNTile];
+    Moments moments{0, g.first(call, task) + channel, g.second(call, task) + channel};
+    for (int64_t i = 0; i < n; i++) moments.mean[i] = moments.square[i] = 0;
+    for (int64_t row = g.begin(task); row < g.end(task); row += g.block_rows) {
+      const int64_t rows = smaller(g.block_rows, g.end(task) - row);
+      bn_block_moments(x + row * g.channels + channel, rows, g.channels, n, block_mean, block_square);
+      moments.merge(rows, block_mean, block_square, n);
+    }
+  });
+
+  T* const running_mean = operand<T>(call, 1);
+  T* const running_var = operand<T>(call, 2);
+  T* const mean = operand<T>(call, 4);
+  T* const invstd = operand<T>(call, 5);
+  const double eps = call->scalar[0], momentum = call->scalar[1], samples = static_cast<double>(g.samples);
+  constexpr int64_t kStep = 64;
+  parallel_ranges(pool, s.c, kStep, [&](int64_t begin, int64_t end) {
+    const int64_t n = end - begin;
+    double total_mean[kStep] = {}, total_square[kStep] = {};
+    Moments total{0, total_mean, total_square};
+    for (int64_t task = 0; task < g.tasks; task++)
+      for (int64_t f = 0; f < g.fold; f++)
+        total.merge(g.end(task) - g.begin(task), g.first(call, task) + f * s.c + begin, g.second(call, task) + f * s.c + begin, n);
+    for (int64_t row = g.samples - g.rest; row < g.samples; row++) {
+      double value[kStep];
+      constexpr double kNone[kStep] = {};
+      for (int64_t i = 0; i < n; i++) value[i] = static_cast<double>(x[row * s.c + begin + i]);
+      total.merge(1, value, kNone, n);
+    }
+    for (int64_t i = 0; i < n; i++) {
+      const int64_t c = begin + i;
+      const double variance = total_square[i] / samples, unbiased = total_square[i] / (samples > 1 ? samples - 1 : 1);
+      const double old_mean = static_cast<double>(running_mean[c]), old_var = static_cast<double>(running_var[c]);
+      mean[c] = static_cast<T>(total_mean[i]);
+      invstd[c] = static_cast<T>(1 / __builtin_sqrt(variance + eps));
+      running_mean[c] = static_cast<T>(old_mean + momentum * (total_mean[i] - old_mean));
+      running_var[c] = static_cast<T>(old_var + momentum * (unbiased - old_var));
+    }
+  });
+  *operand<int64_t>(call, 3) += 1;
+}
+
+template <typename T>
+void bn_eval_stats_direct(const nct_call* call, nct_pool*) {
+  const T* const running_mean = operand<const T>(call, 0);
+  const T* const running_var = operand<const T>(call, 1);
+  T* const mean = operand<T>(call, 2);
+  T* const invstd = operand<T>(call, 3);
+  for (int64_t c = 0; c < call->shape.c; c++) {
+    mean[c] = running_mean[c];
+    invstd[c] = static_cast<T>(1 / __builtin_sqrt(static_cast<double>(running_var[c]) + call->scalar[0]));
+  }
+}
+
+}
+#endif
