@@ -11,7 +11,7 @@ import (
 func CheckOneCheckpoint(head *Head, sources ...Source) (warnings []string, err error) {
 	reference, from := head.Meta.Checkpoint, head.Name
 	if reference == "" {
-		warnings = append(warnings, noHash(head.Name))
+		warnings = append(warnings, head.Name+" carries no checkpoint hash: only ||logits - (W h + b)|| tells whether it belongs to the features")
 	}
 	for _, src := range sources {
 		info := src.Info()
@@ -26,7 +26,7 @@ func CheckOneCheckpoint(head *Head, sources ...Source) (warnings []string, err e
 		hash := info.Meta.Checkpoint
 		switch {
 		case hash == "":
-			warnings = append(warnings, noHash(info.Name))
+			warnings = append(warnings, noHash(info))
 		case reference == "":
 			reference, from = hash, info.Name
 		case hash != reference:
@@ -37,8 +37,11 @@ func CheckOneCheckpoint(head *Head, sources ...Source) (warnings []string, err e
 	return warnings, nil
 }
 
-func noHash(name string) string {
-	return name + " carries no checkpoint hash; only ||logits - (W h + b)|| can tell whether it belongs to the rest"
+func noHash(info Info) string {
+	if !info.HasLogits() {
+		return info.Name + " carries neither a checkpoint hash nor logits: nothing tells whether it belongs to the head"
+	}
+	return info.Name + " carries no checkpoint hash: only ||logits - (W h + b)|| tells whether it belongs to the head"
 }
 
 func short(hash string) string { return hash[:min(12, len(hash))] }

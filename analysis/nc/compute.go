@@ -49,7 +49,7 @@ type Result struct {
 	// Classes C, and Cosines [C,C] between the class means less mu_G, for the heat map; nil where undefined.
 	Classes int       `json:"-"`
 	Cosines []float64 `json:"-"`
-	// Unusable is why the features cannot be measured at all (rows with NaN); nil where they can. The result then holds nulls with that reason.
+	// Unusable tells of the first set with rows that hold NaN or Inf; nil where there is none. What needs that set is null in the result.
 	Unusable error `json:"-"`
 }
 
@@ -78,9 +78,9 @@ func Compute(ctx context.Context, o Options) (*Result, error) {
 	res := &Result{Epoch: firstEpoch(o.Head, info), Checkpoint: firstHash(o.Head, info), N: int(class.N()), Classes: o.Head.C, Warnings: warnings}
 	if tally.NonFinite > 0 {
 		res.N = info.N
-		res.Unusable = fmt.Errorf("analysis: %s: %d of %d rows hold NaN or Inf, the first is row %d: take a checkpoint that has not diverged",
-			info.Name, tally.NonFinite, info.N, tally.FirstNonFinite)
-		res.undefined(o, fmt.Sprintf("%d of %d training rows hold NaN or Inf", tally.NonFinite, info.N))
+		reason := nonFinite(int(tally.NonFinite), info.N, info)
+		res.unusable(reason)
+		res.undefined(o, reason)
 		res.Health.Set("nan_count", float64(tally.NonFinite))
 		return res, nil
 	}
@@ -101,11 +101,14 @@ func Compute(ctx context.Context, o Options) (*Result, error) {
 		return nil, err
 	}
 	for _, s := range o.OOD {
-		v, err := m.nc5(ctx, s)
+		v, unusable, err := m.nc5(ctx, s)
 		if err != nil {
 			return nil, err
 		}
 		res.NC5.Set(s.Name, v)
+		if unusable != "" {
+			res.unusable(unusable)
+		}
 	}
 	res.Health, err = m.health(tally)
 	if err != nil {
@@ -137,7 +140,8 @@ func (r *Result) nearestMeans(ctx context.Context, o Options, m *measure) error 
 	}
 	switch {
 	case test.nonFinite > 0:
-		reason := fmt.Sprintf("%d of %d test rows hold NaN or Inf", test.nonFinite, test.n)
+		reason := nonFinite(int(test.nonFinite), int(test.n), o.Test.Info())
+		r.unusable(reason)
 		r.NC4.Null("test", reason)
 		r.Accuracy.Null("test", reason)
 		return nil
@@ -148,6 +152,19 @@ func (r *Result) nearestMeans(ctx context.Context, o Options, m *measure) error 
 	}
 	r.Accuracy.Set("test", 100*float64(test.correct)/float64(test.n))
 	return nil
+}
+
+// nonFinite words the reason for what rows with NaN or Inf leave undefined.
+func nonFinite(bad, n int, info analysis.Info) string {
+	return fmt.Sprintf("%s: %d of %d rows hold NaN or Inf", info.Name, bad, n)
+}
+
+// unusable keeps the first reason as an error, for those who want to stop.
+func (r *Result) unusable(reason string) {
+	r.Warnings = append(r.Warnings, reason)
+	if r.Unusable == nil {
+		r.Unusable = fmt.Errorf("analysis: %s: take a checkpoint that has not diverged", reason)
+	}
 }
 
 // undefined fills every metric with null for one reason.
@@ -167,7 +184,6 @@ func (r *Result) undefined(o Options, reason string) {
 		nulls(&v, nc5Keys)
 		r.NC5.Set(s.Name, v)
 	}
-	r.Warnings = append(r.Warnings, reason)
 }
 
 // TerminalPhase is the index of the first result whose training accuracy is at least 99.9 %, the start of the terminal phase of training; -1 where there is none.

@@ -2,7 +2,6 @@ package nc
 
 import (
 	"context"
-	"fmt"
 	"math"
 
 	"gonum.org/v1/gonum/floats"
@@ -66,9 +65,6 @@ func disagreement(ctx context.Context, src analysis.Source, m *measure, o Option
 	})
 	if err != nil {
 		return total, err
-	}
-	if total.n == 0 {
-		return total, fmt.Errorf("analysis: %s: holds no rows: give a set with at least one", info.Name)
 	}
 	if total.nonFinite == 0 {
 		_, err = mismatch.Judge(m.head, info)

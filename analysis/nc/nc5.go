@@ -1,6 +1,7 @@
 package nc
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math"
@@ -21,22 +22,23 @@ var nc5Keys = []string{"raw", "centred", "etf_energy", "upper_bound", "chance", 
 //	upper_bound        sqrt(lambda_max(1/C sum_c m_c m_c^T)) of the unit centred means: no direction has a larger centred (1/sqrt(C-1) for a simplex ETF)
 //	chance             sqrt(2/(pi D)), the mean |cos| of a random direction
 //	etf_energy_chance  min(C-1, D)/D, the share of a random direction
-func (m *measure) nc5(ctx context.Context, set analysis.Named) (v analysis.Values, err error) {
+//
+// unusable is the reason where rows of the set hold NaN or Inf.
+func (m *measure) nc5(ctx context.Context, set analysis.Named) (v analysis.Values, unusable string, err error) {
 	info := set.Source.Info()
-	mean, n, bad, err := rowMean(ctx, set.Source)
+	mean, n, bad, err := rowMean(ctx, set.Source, m.head)
 	if err != nil {
-		return v, err
+		return v, "", err
 	}
 	v.N = n
-	reason := m.undefined
 	if bad > 0 {
-		reason = fmt.Sprintf("%d of %d rows of %s hold NaN or Inf", bad, n, info.Name)
+		unusable = nonFinite(bad, n, info)
 	}
-	if reason != "" {
+	if reason := cmp.Or(unusable, m.undefined); reason != "" {
 		for _, key := range nc5Keys {
 			v.Null(key, reason)
 		}
-		return v, nil
+		return v, unusable, nil
 	}
 	c, d := m.class.C, m.class.D
 	setMeanCosine(&v, "raw", m.class.Mean, mean, c, d)
@@ -51,7 +53,7 @@ func (m *measure) nc5(ctx context.Context, set analysis.Named) (v analysis.Value
 	if unit, ok := unitRows(m.aboutRows, c, d); ok {
 		spectrum, err := stats.GramEigen(unit, c, d)
 		if err != nil {
-			return v, fmt.Errorf("analysis: nc5 of %s: %w", info.Name, err)
+			return v, "", fmt.Errorf("analysis: nc5 of %s: %w", info.Name, err)
 		}
 		v.Set("upper_bound", math.Sqrt(spectrum.Values[0]))
 	} else {
@@ -59,7 +61,7 @@ func (m *measure) nc5(ctx context.Context, set analysis.Named) (v analysis.Value
 	}
 	v.Set("chance", math.Sqrt(2/(math.Pi*float64(d))))
 	v.Set("etf_energy_chance", float64(m.r)/float64(d))
-	return v, nil
+	return v, "", nil
 }
 
 // setMeanCosine sets the mean over rows m_c of means [c,d] of |cos(m_c, x)|.
@@ -89,10 +91,13 @@ func (m *measure) energyInSpan(x []float64) float64 {
 	return floats.Dot(along, along)
 }
 
-// rowMean is the mean of all rows of a set [D]; n rows, of which bad hold NaN or Inf. Rows are summed less the first one, so that a common offset costs no digits.
-func rowMean(ctx context.Context, src analysis.Source) (mean []float64, n, bad int, err error) {
-	d := src.Info().D
+// rowMean is the mean of all rows of a set [D]; n rows, of which bad hold NaN or Inf. Rows are summed less the first one, so that a common offset costs no digits. Logits, where
+// the set has them, are held against the head.
+func rowMean(ctx context.Context, src analysis.Source, head *analysis.Head) (mean []float64, n, bad int, err error) {
+	info := src.Info()
+	d := info.D
 	sum := make([]float64, d)
+	var mismatch analysis.HeadMismatch
 	err = analysis.SweepBlocks(ctx, src, stats.ChunkRows, func(b *analysis.Block) error {
 		for i := range b.N {
 			h := b.Features[i*d : (i+1)*d]
@@ -107,13 +112,18 @@ func rowMean(ctx context.Context, src analysis.Source) (mean []float64, n, bad i
 			floats.Add(sum, h)
 			floats.Sub(sum, mean)
 		}
+		if info.HasLogits() {
+			mismatch.Merge(analysis.MismatchOf(head, b.Features, b.Logits, b.N, b.Start))
+		}
 		return nil
 	})
 	if err != nil {
 		return nil, n, bad, err
 	}
-	if n == 0 {
-		return nil, 0, 0, fmt.Errorf("analysis: %s: holds no rows: give a set with at least one", src.Info().Name)
+	if bad == 0 {
+		if _, err := mismatch.Judge(head, info); err != nil {
+			return nil, n, bad, err
+		}
 	}
 	if mean != nil {
 		floats.AddScaled(mean, 1/float64(n-bad), sum)

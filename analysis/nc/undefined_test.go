@@ -65,7 +65,7 @@ func TestUndefinedIsNullWithReason(t *testing.T) {
 	cases = append(cases, struct {
 		name, reason string
 		o            nc.Options
-	}{"NaN", "1 of 2 training rows hold NaN", nan})
+	}{"NaN", "1 of 2 rows hold NaN", nan})
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
 			r := compute(t, c.o)
@@ -89,6 +89,25 @@ func TestUndefinedIsNullWithReason(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+func TestNaNInTestAndOODSetsIsNull(t *testing.T) {
+	o := small(t, 2, []int64{0, 0, 1, 1})
+	bad := memory(t, []float64{1, 2, math.Inf(1)}, nil, []int64{0})
+	o.Test = bad
+	r := compute(t, o)
+	all := marshal(t, r)
+	nullWithReason(t, all["nc4"].(map[string]any), "test", "1 of 1 rows")
+	nullWithReason(t, all["accuracy"].(map[string]any), "test", "1 of 1 rows")
+	if _, ok := r.NC4.Get("train"); !ok || r.Unusable == nil {
+		t.Errorf("NC4 of the training set is null, or Unusable is %v", r.Unusable)
+	}
+	o.Test, o.OOD[0].Source = nil, bad
+	r = compute(t, o)
+	nullWithReason(t, marshal(t, r)["nc5"].(map[string]any)["noise"].(map[string]any), "raw", "1 of 1 rows")
+	if r.Unusable == nil {
+		t.Error("Unusable is nil")
 	}
 }
 

@@ -33,9 +33,12 @@ var mahalanobisNotebook = Detector{
 		for i, x := range within {
 			within[i] = float64(float32(x))
 		}
-		return newMahalanobis(f, within, func(largest float64) float64 { return float64(f.Head.D) * 0x1p-23 * largest })
+		return newMahalanobis(f, within, func(largest float64) float64 { return float32Floor(f.Head.D, largest) })
 	},
 }
+
+// float32Floor is the floor of scipy.linalg.pinvh for a float32 matrix.
+func float32Floor(d int, largest float64) float64 { return float64(d) * 0x1p-23 * largest }
 
 // nearestWhitened scores by distance among whitened class means.
 type nearestWhitened struct {
@@ -44,6 +47,9 @@ type nearestWhitened struct {
 	origin      []float64 // [D], subtracted before whitening so that no digits are lost to a common offset
 	rank        int
 	floor, last float64
+	// floor32 and rank32 are what the floor D eps32 lambda_1 of a float32 pseudo-inverse would be and leave: reported beside ours.
+	floor32 float64
+	rank32  int
 }
 
 func newMahalanobis(f *Fit, within []float64, floorOf func(largest float64) float64) (Scorer, error) {
@@ -57,6 +63,8 @@ func newMahalanobis(f *Fit, within []float64, floorOf func(largest float64) floa
 	}
 	s := &nearestWhitened{floor: floorOf(spectrum.Values[0]), origin: f.Class.MeanOfRows()}
 	s.rank = spectrum.Above(s.floor)
+	s.floor32 = float32Floor(d, spectrum.Values[0])
+	s.rank32 = spectrum.Above(s.floor32)
 	if s.rank == 0 {
 		return nil, errors.New("no eigenvalue of S_W is above its floor: the classes have no measurable variance")
 	}
@@ -83,6 +91,8 @@ func (s *nearestWhitened) Score(b *analysis.Block, out []float64) {
 func (s *nearestWhitened) Report(v *analysis.Values) {
 	v.Set("rank", float64(s.rank))
 	v.Set("floor", s.floor)
+	v.Set("rank_eps32", float64(s.rank32))
+	v.Set("floor_eps32", s.floor32)
 	v.Set("smallest_eigenvalue", s.last)
 	if d := len(s.origin); s.rank < d {
 		v.Warn("%d of %d eigenvalues of S_W are at or under the floor %.3g and left out; under collapse the floor decides the result", d-s.rank, d, s.floor)

@@ -264,6 +264,35 @@ func TestSumsOfADeviceAreTaken(t *testing.T) {
 	}
 }
 
+// counted counts the sweeps of a source.
+type counted struct {
+	analysis.Source
+	sweeps int
+}
+
+func (s *counted) Sweep(ctx context.Context, visit func(*analysis.Block) error) error {
+	s.sweeps++
+	return s.Source.Sweep(ctx, visit)
+}
+
+func TestRememberSweepsOnce(t *testing.T) {
+	s := draw(t, 5, 700, 3, 8, 1, 0.5)
+	src := &counted{Source: s.source(t)}
+	once := stats.Remember(src, 2)
+	for range 3 {
+		got, _, err := stats.Collect(t.Context(), once, s.head, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !slices.Equal(got.Scatter, s.class(t).Scatter) {
+			t.Fatal("other sums than those of a sweep")
+		}
+	}
+	if src.sweeps != 1 {
+		t.Errorf("%d sweeps", src.sweeps)
+	}
+}
+
 func TestTally(t *testing.T) {
 	head, err := analysis.NewHead("h", 2, 2, []float64{1, 0, 0, 1}, nil, analysis.Meta{})
 	if err != nil {

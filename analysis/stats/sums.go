@@ -59,29 +59,34 @@ type Summed interface {
 // one sweep on threads goroutines (0: GOMAXPROCS). The numbers do not depend on threads, nor on the blocks in which src hands over its rows.
 func Collect(ctx context.Context, src analysis.Source, head *analysis.Head, threads int) (*Class, *Tally, error) {
 	var sums *Sums
+	var err error
 	if s, ok := src.(Summed); ok {
-		var err error
-		if sums, err = s.Sums(ctx, head); err != nil {
-			return nil, nil, err
-		}
-		if sums.C != head.C || sums.D != head.D {
-			return nil, nil, fmt.Errorf("analysis: %s: sums for %d classes and %d features do not fit the head %s, weight [%d,%d]: take both from one checkpoint",
-				src.Info().Name, sums.C, sums.D, head.Name, head.C, head.D)
-		}
+		sums, err = s.Sums(ctx, head)
 	} else {
-		acc := NewAccumulator(head, threads)
-		src = analysis.WithLogits(src, head)
-		name := src.Info().Name
-		err := analysis.SweepBlocks(ctx, src, ChunkRows, func(b *analysis.Block) error {
-			if err := acc.Add(b); err != nil {
-				return fmt.Errorf("analysis: %s: %w", name, err)
-			}
-			return nil
-		})
-		if err != nil {
-			return nil, nil, err
-		}
-		sums = acc.Sums()
+		sums, err = sweep(ctx, src, head, threads)
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	if sums.C != head.C || sums.D != head.D {
+		return nil, nil, fmt.Errorf("analysis: %s: sums for %d classes and %d features do not fit the head %s, weight [%d,%d]: take both from one checkpoint",
+			src.Info().Name, sums.C, sums.D, head.Name, head.C, head.D)
 	}
 	return sums.Class(), &sums.Tally, nil
+}
+
+func sweep(ctx context.Context, src analysis.Source, head *analysis.Head, threads int) (*Sums, error) {
+	acc := NewAccumulator(head, threads)
+	src = analysis.WithLogits(src, head)
+	name := src.Info().Name
+	err := analysis.SweepBlocks(ctx, src, ChunkRows, func(b *analysis.Block) error {
+		if err := acc.Add(b); err != nil {
+			return fmt.Errorf("analysis: %s: %w", name, err)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return acc.Sums(), nil
 }

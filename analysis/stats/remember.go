@@ -1,0 +1,34 @@
+package stats
+
+import (
+	"context"
+	"sync"
+
+	"nctrain/analysis"
+)
+
+// Remember gives a source over src that is swept for its sums once, however often they are asked for: NC and OOD of one checkpoint then share one sweep. It belongs to one
+// head: the sums of the first that asks are kept.
+func Remember(src analysis.Source, threads int) Summed {
+	return &remembered{Source: src, threads: threads}
+}
+
+type remembered struct {
+	analysis.Source
+	threads int
+	mutex   sync.Mutex
+	sums    *Sums
+}
+
+func (r *remembered) Sums(ctx context.Context, head *analysis.Head) (*Sums, error) {
+	r.mutex.Lock()
+	defer r.mutex.Unlock()
+	if r.sums == nil {
+		sums, err := sweep(ctx, r.Source, head, r.threads)
+		if err != nil {
+			return nil, err
+		}
+		r.sums = sums
+	}
+	return r.sums, nil
+}
