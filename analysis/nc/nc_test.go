@@ -274,3 +274,44 @@ func TestMoreClassesThanDimensionsHasWelchMinimum(t *testing.T) {
 		t.Errorf("welch_cosine = %g, want %g", x, want)
 	}
 }
+
+// TestFileAndMemoryAgree: a feature file gives the bits that the arrays it was written from give.
+func TestFileAndMemoryAgree(t *testing.T) {
+	inputs, _ := golden(t)
+	o := inputs["balanced"]
+	info := o.Train.Info()
+	path := t.TempDir() + "/f.npz"
+	err := analysis.WriteFeatures(path, info, func(w *analysis.FeatureWriter) error {
+		return analysis.SweepBlocks(t.Context(), o.Train, 50, func(b *analysis.Block) error {
+			return w.Append(narrow(b.Features), narrow(b.Logits), b.Labels)
+		})
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	file, err := analysis.OpenFeatures(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	want, err := json.Marshal(compute(t, o))
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.Train = file
+	got, err := json.Marshal(compute(t, o))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if string(got) != string(want) {
+		t.Errorf("from the file\n%s\nfrom memory\n%s", got, want)
+	}
+}
+
+func narrow(x []float64) []float32 {
+	y := make([]float32, len(x))
+	for i, v := range x {
+		y[i] = float32(v)
+	}
+	return y
+}
