@@ -16,15 +16,65 @@ type RefCall struct {
 	// Out and changes InOut.
 	Operands [][]float64
 
-	// Tolerance of each Out and InOut operand, filled by the reference: how far a float32 result may be off, elementwise, in units of the unit
-	// roundoff. The bound of a sum of n products is n * sum|a*b| (Higham 2002, 3.1), plus one for each rounding that follows. nil: exact.
+	// Tolerance of each Out and InOut operand, filled by the reference: how far a result may be off, elementwise, in units of the unit roundoff:
+	// of a sum what [total] derives, plus the roundings before and after it. 0: exact.
 	Tolerance [][]float64
+}
+
+// newRefCall makes room for what a reference fills: outputs that are nil (want[i] says which are wanted), and tolerances. InOut operands are changed
+// in place, so the caller hands over copies.
+func newRefCall(op *Op, s Shape, flags Flags, scalars []float64, operands [][]float64, want func(i int) bool) *RefCall {
+	c := &RefCall{Shape: s, Flags: flags, Scalars: scalars, Operands: make([][]float64, len(op.Operands)), Tolerance: make([][]float64, len(op.Operands))}
+	copy(c.Operands, operands)
+	for i, o := range op.Operands {
+		if o.Role == Out && want(i) {
+			c.Operands[i] = make([]float64, o.Len(s))
+		}
+		if o.Role != In && c.Operands[i] != nil {
+			c.Tolerance[i] = make([]float64, o.Len(s))
+		}
+	}
+	return c
 }
 
 // set stores an output and its tolerance.
 func (c *RefCall) set(operand, i int, value, tolerance float64) {
 	c.Operands[operand][i] = value
 	c.Tolerance[operand][i] = tolerance
+}
+
+// total is a sum, and what its rounding error in another order and precision is measured by.
+type total struct{ sum, abs, squares, n float64 }
+
+func (t *total) add(v float64) {
+	t.sum += v
+	t.abs += math.Abs(v)
+	t.squares += v * v
+	t.n++
+}
+
+// deviations is how many units of roundoff, as a multiple of the root of the sum of squares of what is rounded, a tolerance allows. Rounding errors
+// lie within one unit and have an rms of 1/sqrt(3), so it is about nine standard deviations.
+const deviations = 5
+
+// tolerance of the sum when blocks of at most `block` terms are summed in any order, then the blocks' sums; each term having been rounded
+// `roundings` times before.
+//
+// Each addition rounds its partial sum s_i, and the errors are independent (Higham and Mary 2019, "A new approach to probabilistic rounding error
+// analysis", model 2.1), so the sum's error is deviations * sqrt(sum_i s_i^2) units. Over random orders of n terms with sum S and sum of squares Q a partial sum
+// of i terms has mean (i/n)S and variance at most (i/n)(1-i/n)Q, whence sum_i s_i^2 = n (S^2/3 + Q/6). Of m blocks of b terms each has S/m and Q/m:
+// together b (S^2/(3m) + Q/6); adding them up costs m (S^2/3 + Q/6), storing S^2. Never more than the certain bound n * sum|a*b| (Higham 2002, 3.1).
+// The certain bound alone would let products with 10-bit mantissas pass from 500 terms on.
+func (t total) tolerance(block int, roundings float64) float64 {
+	b := math.Min(t.n, float64(block))
+	m := math.Ceil(t.n / b)
+	s2, q := t.sum*t.sum, t.squares
+	merge := 0.0
+	if m > 1 {
+		merge = m * (s2/3 + q/6)
+	}
+	likely := deviations * math.Sqrt(b*(s2/(3*m)+q/6)+merge+s2+roundings*q)
+	return math.Min(likely, (b+m+roundings)*t.abs)
 }
 
 // eachTap calls f for each pair of an output pixel and an input pixel that some tap (r,s) of a convolution connects: i indexes x's pixels, o y's
@@ -47,67 +97,66 @@ func eachTap(s Shape, f func(i, o, t int)) {
 	}
 }
 
-// refConv accumulates out += a*b over all products of a convolution, where index gives for (x element, w element, y element) what plays a, b and
-// out; terms is the length of the longest float32 sum.
-func refConv(c *RefCall, out int, terms float64, pick func(x, w, y int) (a, b, o int), a, b []float64) {
+// refConv sets out to the sums of a*b over all products of a convolution, where pick gives for (x element, w element, y element) what plays a, b
+// and out; block is the longest float32 sum.
+func refConv(c *RefCall, out, block int, pick func(x, w, y int) (a, b, o int), a, b []float64) {
 	s := c.Shape
-	sum, mass := c.Operands[out], c.Tolerance[out]
+	totals := make([]total, len(c.Operands[out]))
 	eachTap(s, func(i, o, t int) {
 		for k := range s.K {
 			for ch := range s.C {
 				ai, bi, oi := pick(i*s.C+ch, (k*s.R*s.S+t)*s.C+ch, o*s.K+k)
-				v := a[ai] * b[bi]
-				sum[oi] += v
-				mass[oi] += math.Abs(v) * terms
+				totals[oi].add(a[ai] * b[bi])
 			}
 		}
 	})
+	for i, t := range totals {
+		if t.n > 0 {
+			c.set(out, i, t.sum, t.tolerance(block, 1))
+		}
+	}
 }
 
 func refConvFprop(c *RefCall) {
-	refConv(c, 2, float64(c.Shape.R*c.Shape.S*c.Shape.C), func(x, w, y int) (int, int, int) { return x, w, y }, c.Operands[0], c.Operands[1])
+	refConv(c, 2, c.Shape.R*c.Shape.S*c.Shape.C, func(x, w, y int) (int, int, int) { return x, w, y }, c.Operands[0], c.Operands[1])
 }
 
 func refConvDgrad(c *RefCall) {
-	refConv(c, 2, float64(c.Shape.R*c.Shape.S*c.Shape.K), func(x, w, y int) (int, int, int) { return y, w, x }, c.Operands[0], c.Operands[1])
+	refConv(c, 2, c.Shape.R*c.Shape.S*c.Shape.K, func(x, w, y int) (int, int, int) { return y, w, x }, c.Operands[0], c.Operands[1])
 }
 
 // Partial sums of wgradBlock products, then a sum of the partial sums.
 func refConvWgrad(c *RefCall) {
-	n := float64(c.Shape.N * c.Shape.P() * c.Shape.Q())
-	refConv(c, 2, math.Min(n, wgradBlock)+math.Ceil(n/wgradBlock), func(x, w, y int) (int, int, int) { return x, y, w }, c.Operands[0], c.Operands[1])
+	refConv(c, 2, wgradBlock, func(x, w, y int) (int, int, int) { return x, y, w }, c.Operands[0], c.Operands[1])
 }
-
-// bnTerms is the length of a batch-norm sum's float32 part, and the few roundings around it.
-func bnTerms(rows int) float64 { return math.Min(float64(rows), bnBlock) + 4 }
 
 func refBNStats(c *RefCall) {
 	x, rm, rv := c.Operands[0], c.Operands[1], c.Operands[2]
 	eps, momentum := c.Scalars[0], c.Scalars[1]
 	m, ch := c.Shape.Rows(), c.Shape.C
-	rows, terms := float64(m), bnTerms(m)
+	rows := float64(m)
 	for j := range ch {
-		sum, abs := 0.0, 0.0
+		var sum, squares total
 		for i := range m {
-			sum += x[i*ch+j]
-			abs += math.Abs(x[i*ch+j])
+			sum.add(x[i*ch+j])
 		}
-		mean, meanTol := sum/rows, terms*abs/rows
-		ss := 0.0
+		mean, meanTol := sum.sum/rows, sum.tolerance(bnBlock, 0)/rows
+		meanTol += math.Abs(mean)
 		for i := range m {
 			d := x[i*ch+j] - mean
-			ss += d * d
+			squares.add(d * d)
 		}
-		variance := ss / rows
-		// The squares are of differences whose inputs and mean are rounded: relative error of the sum, and of each difference 2 roundings of |x|.
-		varTol := terms*variance + 4*math.Sqrt(variance)*abs/rows
-		unbiased := ss / math.Max(rows-1, 1)
+		variance, besselTimes := squares.sum/rows, rows/math.Max(rows-1, 1)
+		// A difference is rounded once and squared; a mean that is off by e adds e^2, because the differences sum to zero: the second order of
+		// roundoff, of float32 here. Blocks merged by Chan's formula add delta^2 of means that are rounded: sum w*2*delta*|mean|/rows, and sum
+		// w*delta^2/rows <= variance. (E[x^2] - mean^2 is off by mean^2: not allowed.)
+		varTol := squares.tolerance(bnBlock, 3)/rows + 2*variance + meanTol*meanTol*FP32.Eps() + 3*math.Sqrt(variance)*math.Abs(mean)
 		c.set(4, j, mean, meanTol)
 		invstd := 1 / math.Sqrt(variance+eps)
-		c.set(5, j, invstd, invstd*(0.5*varTol/(variance+eps)+4))
-		oldMean, oldVar := rm[j], rv[j]
-		c.set(1, j, oldMean+momentum*(mean-oldMean), momentum*meanTol+4*(math.Abs(oldMean)+math.Abs(momentum*mean)))
-		c.set(2, j, oldVar+momentum*(unbiased-oldVar), momentum*varTol*unbiased/math.Max(variance, math.SmallestNonzeroFloat64)+4*(oldVar+momentum*unbiased))
+		c.set(5, j, invstd, invstd*(0.5*varTol/(variance+eps)+3))
+		oldMean, oldVar, unbiased := rm[j], rv[j], variance*besselTimes
+		c.set(1, j, oldMean+momentum*(mean-oldMean), momentum*meanTol+3*(math.Abs(oldMean)+math.Abs(momentum*mean)))
+		c.set(2, j, oldVar+momentum*(unbiased-oldVar), momentum*varTol*besselTimes+3*(oldVar+momentum*unbiased))
 	}
 	c.set(3, 0, c.Operands[3][0]+1, 0)
 }
@@ -149,19 +198,15 @@ func bnMasked(c *RefCall, i int) float64 {
 func refBNBackwardStats(c *RefCall) {
 	x, mean, invstd := c.Operands[2], c.Operands[3], c.Operands[4]
 	m, ch := c.Shape.Rows(), c.Shape.C
-	terms := bnTerms(m)
 	for j := range ch {
-		var dgamma, dbeta, absGamma, absBeta float64
+		var dgamma, dbeta total
 		for i := j; i < m*ch; i += ch {
 			g := bnMasked(c, i)
-			v := g * (x[i] - mean[j]) * invstd[j]
-			dgamma += v
-			dbeta += g
-			absGamma += math.Abs(v)
-			absBeta += math.Abs(g)
+			dgamma.add(g * (x[i] - mean[j]) * invstd[j])
+			dbeta.add(g)
 		}
-		c.set(5, j, dgamma, (terms+3)*absGamma)
-		c.set(6, j, dbeta, terms*absBeta)
+		c.set(5, j, dgamma.sum, dgamma.tolerance(bnBlock, 3))
+		c.set(6, j, dbeta.sum, dbeta.tolerance(bnBlock, 0))
 	}
 }
 
@@ -207,13 +252,12 @@ func refAvgPoolForward(c *RefCall) {
 	hw, ch := c.Shape.H*c.Shape.W, c.Shape.C
 	for n := range c.Shape.N {
 		for j := range ch {
-			sum, abs := 0.0, 0.0
+			var t total
 			for i := range hw {
-				v := c.Operands[0][(n*hw+i)*ch+j]
-				sum += v
-				abs += math.Abs(v)
+				t.add(c.Operands[0][(n*hw+i)*ch+j])
 			}
-			c.set(1, n*ch+j, sum/float64(hw), float64(hw+2)*abs/float64(hw))
+			mean := t.sum / float64(hw)
+			c.set(1, n*ch+j, mean, t.tolerance(hw, 0)/float64(hw)+2*math.Abs(mean)) // and 1/(H*W) and the product with it
 		}
 	}
 }
@@ -230,19 +274,14 @@ func refAvgPoolBackward(c *RefCall) {
 func refMatmul(c *RefCall, out, rows, cols, inner int, a, b func(i, j int) float64, bias []float64) {
 	for i := range rows {
 		for j := range cols {
-			sum, abs := 0.0, 0.0
+			var t total
 			for l := range inner {
-				v := a(i, l) * b(l, j)
-				sum += v
-				abs += math.Abs(v)
+				t.add(a(i, l) * b(l, j))
 			}
-			terms := float64(inner)
 			if bias != nil {
-				sum += bias[j]
-				abs += math.Abs(bias[j])
-				terms++
+				t.add(bias[j])
 			}
-			c.set(out, i*cols+j, sum, terms*abs)
+			c.set(out, i*cols+j, t.sum, t.tolerance(inner+1, 1))
 		}
 	}
 }
@@ -276,13 +315,18 @@ func refCrossEntropy(c *RefCall) {
 				best = k
 			}
 		}
-		sum := 0.0
+		sum, spread := 0.0, 0.0
 		for _, l := range row {
-			sum += math.Exp(l - row[best])
+			e := math.Exp(l - row[best])
+			sum += e
+			if e > 0 {
+				spread += e * (row[best] - l)
+			}
 		}
 		lse := row[best] + math.Log(sum)
 		loss += lse - row[label]
-		lossTol += 8 * (math.Abs(lse) + math.Abs(row[label]))
+		// exp's relative error is its argument's absolute one, log's absolute error its argument's relative one.
+		lossTol += spread/sum + 2*math.Abs(lse) + math.Abs(row[label]) + 4
 		if best == label {
 			hits++
 		}
@@ -294,8 +338,11 @@ func refCrossEntropy(c *RefCall) {
 			if k == label {
 				onehot = 1
 			}
-			// exp's relative error is its argument's absolute one.
-			c.set(5, n*s.K+k, (p-onehot)/float64(s.N), ((8+math.Abs(l-lse))*p+4*onehot)/float64(s.N))
+			tol := 2 * math.Abs(p-onehot)
+			if p > 0 {
+				tol += (6 + math.Abs(lse) + math.Abs(l-lse)) * p
+			}
+			c.set(5, n*s.K+k, (p-onehot)/float64(s.N), tol/float64(s.N))
 		}
 	}
 	losses[slot], c.Tolerance[3][slot] = loss/float64(s.N), lossTol/float64(s.N)

@@ -15,6 +15,9 @@ var convShapes = []Shape{
 	{N: 2, H: 8, W: 8, C: 16, K: 32, R: 1, S: 1, Stride: 2, Pad: 0},
 	{N: 1, H: 7, W: 7, C: 9, K: 5, R: 1, S: 1, Stride: 2, Pad: 0},
 	{N: 3, H: 5, W: 5, C: 8, K: 24, R: 1, S: 1, Stride: 1, Pad: 0},
+	{N: 1, H: 4, W: 4, C: 512, K: 16, R: 3, S: 3, Stride: 1, Pad: 1}, // the longest sums of fprop
+	{N: 1, H: 4, W: 4, C: 16, K: 512, R: 3, S: 3, Stride: 1, Pad: 1}, // of dgrad
+	{N: 5, H: 32, W: 32, C: 3, K: 4, R: 3, S: 3, Stride: 1, Pad: 1},  // of wgrad: more than wgradBlock pixels
 }
 
 var bnShapes = []Shape{
@@ -23,6 +26,7 @@ var bnShapes = []Shape{
 	{N: 3, H: 7, W: 5, C: 17},
 	{N: 4, H: 16, W: 16, C: 8},
 	{N: 5, H: 4, W: 4, C: 130},
+	{N: 2, H: 2, W: 1, C: 1056}, // more channels than a kernel's tile
 }
 
 var flatShapes = []Shape{{N: 1}, {N: 15}, {N: 16}, {N: 4099}, {N: 70001}}
