@@ -37,7 +37,7 @@ func writeSafetensors(path string, tensors []Tensor, meta any) error {
 	if err != nil {
 		return fmt.Errorf("%s: metadata: %w", path, err)
 	}
-	views := make(map[string]safetensors.TensorView, len(tensors))
+	views := make(map[string]tensorView, len(tensors))
 	for _, t := range tensors {
 		dtype, err := safetensors.ParseDType(string(t.DType))
 		if err != nil {
@@ -47,14 +47,24 @@ func writeSafetensors(path string, tensors []Tensor, meta any) error {
 		for i, d := range t.Dims {
 			shape[i] = uint64(d)
 		}
-		if views[t.Name], err = safetensors.NewTensorView(dtype, shape, t.Data); err != nil {
-			return fmt.Errorf("%s: %s: %w", path, t.Name, err)
-		}
+		views[t.Name] = tensorView{dtype, shape, t.Data}
 	}
 	return wholefile.Write(path, 0o644, func(w io.Writer) error {
 		return safetensors.SerializeToWriter(views, map[string]string{"format": "pt", metadataKey: string(encoded)}, w)
 	})
 }
+
+// tensorView is a tensor as the library writes it. Its own view refuses scalars (shape []), which num_batches_tracked is.
+type tensorView struct {
+	dtype safetensors.DType
+	shape []uint64
+	data  []byte
+}
+
+func (v tensorView) DType() safetensors.DType { return v.dtype }
+func (v tensorView) Shape() []uint64          { return v.shape }
+func (v tensorView) Data() []byte             { return v.data }
+func (v tensorView) DataLen() uint64          { return uint64(len(v.data)) }
 
 // LoadWeights reads a safetensors file: every tensor, and nctrain's metadata where the file has it (a foreign file's is zero but for the hash).
 func LoadWeights(path string) ([]Tensor, Metadata, error) {

@@ -82,16 +82,21 @@ func (p *Parameters) Place(dev kernels.Device, precision kernels.Precision) erro
 	}
 	p.precision = precision
 	size := precision.Size()
-	take := func(n int) (kernels.Buffer, error) { return dev.Alloc(n * size) }
+	take := func(n, size int) (kernels.Buffer, error) {
+		if n == 0 {
+			return kernels.Buffer{}, nil
+		}
+		return dev.Alloc(n * size)
+	}
 	var buffers [4]kernels.Buffer
 	var err error
 	for i, n := range []int{elements[trained], elements[trained], elements[trained], elements[running]} {
-		if buffers[i], err = take(n); err != nil {
+		if buffers[i], err = take(n, size); err != nil {
 			return fmt.Errorf("parameters: %w", err)
 		}
 	}
 	p.running = buffers[3]
-	if p.counters, err = dev.Alloc(8 * elements[counter]); err != nil {
+	if p.counters, err = take(elements[counter], 8); err != nil {
 		return fmt.Errorf("parameters: %w", err)
 	}
 	for i, name := range []string{"weights", "gradients", "momentum"} {

@@ -19,37 +19,19 @@ from torch.nn import functional as F
 
 HERE = pathlib.Path(__file__).parent
 sys.path.insert(0, str(HERE.parent.parent / "bench" / "pytorch"))
+from golden_set import CLASSES, SAMPLES, images, labels, noise  # noqa: E402
 from resnet18 import ResNet18, epoch_order, normalise  # noqa: E402
 
 assert torch.__version__.split("+")[0] == "2.15.0", torch.__version__
 assert torch.backends.cpu.get_cpu_capability() in ("AVX2", "AVX512"), "the plain build of PyTorch does not contract to FMA"
 torch.set_num_threads(1)
 
-CLASSES, WIDTH, SAMPLES, BATCH, SEED, STEPS, LR = 10, 8, 32, 8, 47, 10, 0.01
-
-
-def noise(n, seed):
-    """n numbers in [-1, 1): a linear congruential generator's upper bits, exact in float64."""
-    out = np.empty(n, np.float64)
-    state = seed
-    for i in range(n):
-        state = (state * 6364136223846793005 + 1442695040888963407) & (2**64 - 1)
-        out[i] = (state >> 40) / 2**23 - 1
-    return out
+WIDTH, BATCH, SEED, STEPS, LR = 8, 8, 47, 10, 0.01
 
 
 def project(t):
     v = t.detach().double().reshape(-1).numpy() * noise(t.numel(), 1)
     return [float(v.sum()), float(np.abs(v).sum())]
-
-
-def images():
-    values = noise(SAMPLES * 32 * 32 * 3, 7)
-    return torch.from_numpy(((values + 1) * 128).astype(np.uint8).reshape(SAMPLES, 32, 32, 3))
-
-
-def labels():
-    return torch.arange(SAMPLES) * 7 % CLASSES
 
 
 def gradients(model, x, y):

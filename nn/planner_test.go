@@ -1,0 +1,302 @@
+package nn
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"nctrain/kernels"
+	"nctrain/kernels/cpu"
+	"nctrain/nn/data"
+)
+
+// randomNet is a small random network in the shapes that the planner rewrites: chains of convolution, batch norm and ReLU, with values used
+// several times, additions of any two values of one shape, and batch norms that are read by more than one layer.
+type randomNet struct {
+	Parameters
+	build func(g *Graph, x *Value) (logits *Value)
+}
+
+const randomClasses = 5
+
+func newRandomNet(rng *rand.Rand) *randomNet {
+	n := &randomNet{}
+	type layer func(g *Graph, values []*Value) *Value
+	var layers []layer
+	width := 4 + rng.IntN(9)
+	stem := n.declare("stem", trained, 27, 0, width, 3, 3, 3)
+	layers = append(layers, func(g *Graph, v []*Value) *Value { return g.Conv2d(v[0], stem, 2, 1) })
+	// dims of every value, to know which can be added; index 0 is the image.
+	type dims struct{ size, c int }
+	shapes := []dims{{}, {4, width}}
+	for i := range 4 + rng.IntN(12) {
+		from := 1 + rng.IntN(len(shapes)-1)
+		if rng.IntN(3) > 0 {
+			from = len(shapes) - 1 // mostly a chain
+		}
+		d := shapes[from]
+		name := fmt.Sprintf("l%d", i)
+		switch rng.IntN(5) {
+		case 0: // convolution
+			k, size := 4+rng.IntN(9), 1+2*rng.IntN(2)
+			w := n.declare(name, trained, d.c*size*size, 0, k, d.c, size, size)
+			layers = append(layers, func(g *Graph, v []*Value) *Value { return g.Conv2d(v[from], w, 1, size/2) })
+			d.c = k
+		case 1, 2: // batch norm
+			bn := &BatchNorm2d{
+				Weight: n.declare(name+".weight", trained, 0, 1, d.c), Bias: n.declare(name+".bias", trained, 0, 0.1, d.c),
+				RunningMean: n.declare(name+".rm", running, 0, 0, d.c), RunningVar: n.declare(name+".rv", running, 0, 1, d.c),
+				NumBatches: n.declare(name+".nb", counter, 0, 0),
+			}
+			layers = append(layers, func(g *Graph, v []*Value) *Value { return g.BatchNorm(v[from], bn) })
+		case 3:
+			layers = append(layers, func(g *Graph, v []*Value) *Value { return g.ReLU(v[from]) })
+		case 4:
+			other := 1 + rng.IntN(len(shapes)-1)
+			if shapes[other] != d {
+				other = from
+			}
+			layers = append(layers, func(g *Graph, v []*Value) *Value { return g.Add(v[from], v[other]) })
+		}
+		shapes = append(shapes, d)
+	}
+	last := shapes[len(shapes)-1]
+	w, b := n.declare("fc.weight", trained, last.c, 0, randomClasses, last.c), n.declare("fc.bias", trained, last.c, 0, randomClasses)
+	n.build = func(g *Graph, x *Value) *Value {
+		values := []*Value{x}
+		for _, l := range layers {
+			values = append(values, l(g, values))
+		}
+		return g.Linear(g.GlobalAvgPool(values[len(values)-1]), w, b)
+	}
+	return n
+}
+
+// trainedBits runs three steps of a random network and returns every parameter's and momentum's bytes, and the plan.
+func trainedBits(t *testing.T, dev kernels.Device, seed uint64, o PlanOptions, poison bool) ([]byte, *Plan) {
+	t.Helper()
+	net := newRandomNet(rand.New(rand.NewPCG(seed, 0)))
+	set := &data.Set{Name: "random", Classes: randomClasses, H: 8, W: 8, Images: make([]uint8, 6*8*8*3), Labels: []int32{0, 1, 2, 3, 4, 0}}
+	for i := range set.Images {
+		set.Images[i] = uint8(i * 37)
+	}
+	devSet, err := NewDeviceSet(dev, o.Precision, set, CIFARNormalization)
+	if err != nil {
+		t.Fatal(err)
+	}
+	st, err := NewStepState(dev, 3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := net.Place(dev, o.Precision); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(net.Load(net.Initial(seed)), st.SetLR(0.05)); err != nil {
+		t.Fatal(err)
+	}
+	g := NewGraph(true)
+	x, labels := g.Batch(devSet, st, 6, true)
+	g.Backward(g.CrossEntropy(net.build(g, x), labels, st))
+	g.Update(&net.Parameters, SGD{0.9, 5e-4}, st)
+	g.Advance(st, 0)
+	pool := &MemoryPool{}
+	plan, err := Compile(dev, g, pool, o)
+	if err != nil {
+		t.Fatalf("seed %d: %v", seed, err)
+	}
+	if err := st.Begin(0, 0, 0, 0, seed); err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		run := plan.Run
+		if poison {
+			run = func() error { return plan.runPoisoned() }
+		}
+		if err := run(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	weights, err := net.Save()
+	if err != nil {
+		t.Fatal(err)
+	}
+	momentum, err := net.SaveMomentum()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var bits []byte
+	for _, tensor := range append(weights, momentum...) {
+		bits = append(bits, tensor.Data...)
+		if tensor.DType == F32 && slices.ContainsFunc(View[float32](tensor), func(v float32) bool { return math.IsNaN(float64(v)) }) {
+			t.Errorf("seed %d: %s has NaN", seed, tensor.Name)
+		}
+	}
+	pool.Free()
+	devSet.Free()
+	st.Free()
+	return bits, plan
+}
+
+// runPoisoned launches the steps one by one, and before each fills with NaN all of the plan's memory that no block owns at that step: who reads memory
+// that the liveness analysis gave away, or an output that was never written, gets NaN.
+func (p *Plan) runPoisoned() error {
+	poison := bytes.Repeat([]byte{0xff}, p.memory.Bytes())
+	for i := range p.steps {
+		var owned []*block
+		for _, b := range p.lives {
+			if b.first <= i && i <= b.last && b.first != i { // what this step makes anew is poisoned too
+				owned = append(owned, b)
+			}
+		}
+		slices.SortFunc(owned, func(a, b *block) int { return a.offset - b.offset })
+		at := 0
+		for _, b := range append(owned, &block{offset: p.memory.Bytes()}) {
+			if b.offset > at {
+				if err := p.dev.Upload(p.memory.Slice(at, b.offset-at), poison[:b.offset-at]); err != nil {
+					return err
+				}
+			}
+			at = max(at, b.offset+b.bytes)
+		}
+		if err := p.launchStep(&p.steps[i]); err != nil {
+			return err
+		}
+	}
+	return p.dev.Synchronize()
+}
+
+// The planner's rewriting must not change a bit: fused and unfused, with and without memory reuse, with dead memory poisoned, with other thread counts.
+func TestPlannerKeepsTheBits(t *testing.T) {
+	dev, threaded := openDevice(t, 1), openDevice(t, 3)
+	seeds := 400
+	if testing.Short() {
+		seeds = 40
+	}
+	fused := 0
+	for seed := range uint64(seeds) {
+		plain := PlanOptions{noFusion: true, noReuse: true}
+		want, unfused := trainedBits(t, dev, seed, plain, false)
+		for _, c := range []struct {
+			name   string
+			dev    kernels.Device
+			o      PlanOptions
+			poison bool
+		}{
+			{"fused", dev, PlanOptions{noReuse: true}, false},
+			{"reusing memory", dev, PlanOptions{noFusion: true}, false},
+			{"fused, reusing memory", dev, PlanOptions{}, false},
+			{"fused, reusing memory, dead memory poisoned", dev, PlanOptions{}, true},
+			{"on three threads", threaded, PlanOptions{}, false},
+		} {
+			got, plan := trainedBits(t, c.dev, seed, c.o, c.poison)
+			if !bytes.Equal(got, want) {
+				t.Errorf("seed %d: %s: other bits than unfused without reuse", seed, c.name)
+			}
+			fused += len(unfused.steps) - len(plan.steps)
+		}
+	}
+	if fused == 0 {
+		t.Error("nothing was fused in any network")
+	}
+}
+
+// The poison finds what it is for: a block whose life is cut short.
+func TestPoisonFindsAWrongLifetime(t *testing.T) {
+	dev := openDevice(t, 1)
+	set, err := NewDeviceSet(dev, kernels.FP32, goldenSet(), CIFARNormalization)
+	if err != nil {
+		t.Fatal(err)
+	}
+	st, err := NewStepState(dev, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := placed(t, dev, kernels.FP32, goldenClasses, 2)
+	g := NewGraph(true)
+	x, labels := g.Batch(set, st, 4, false)
+	_, logits := m.Forward(g, x)
+	g.Backward(g.CrossEntropy(logits, labels, st))
+	plan, err := Compile(dev, g, &MemoryPool{}, PlanOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := plan.runPoisoned(); err != nil {
+		t.Fatal(err)
+	}
+	if err := st.Check(); err != nil {
+		t.Fatalf("with right lifetimes: %v", err)
+	}
+	plan.blocks[x].last = plan.blocks[x].first
+	if err := plan.runPoisoned(); err != nil {
+		t.Fatal(err)
+	}
+	var bad *NonFiniteError
+	if err := st.Check(); !errors.As(err, &bad) {
+		t.Errorf("with the image batch given away before it is read: %v, want a loss that is not finite", err)
+	}
+}
+
+// ResNet-18 fuses every batch norm's ReLU and residual, and its placement is close to the most that lives at a time.
+func TestResNetPlan(t *testing.T) {
+	dev := openDevice(t, 1)
+	s := NotebookSettings()
+	s.BatchSize = goldenBatch
+	tr, err := NewTrainer(dev, placed(t, dev, kernels.FP32, goldenClasses, goldenWidth), goldenSet(), s, PlanOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	counts := map[kernels.OpID]int{}
+	for _, s := range tr.Plan().steps {
+		if !s.pack {
+			counts[s.node.op]++
+		}
+	}
+	// 17 batch norms on the main path and 3 on shortcuts; 8 units, of which 5 pass their input's gradient by the identity and 3 by the shortcut: each adds.
+	want := map[kernels.OpID]int{
+		kernels.ConvFprop: 20, kernels.ConvDgrad: 19, kernels.ConvWgrad: 20, kernels.BNForward: 20, kernels.BNBackward: 20,
+		kernels.ReLUForward: 0, kernels.ReLUBackward: 0, kernels.Add: 8,
+	}
+	for op, n := range want {
+		if counts[op] != n {
+			t.Errorf("%d steps of %v, want %d", counts[op], op, n)
+		}
+	}
+	bytes, live := tr.Plan().Memory()
+	t.Logf("%d steps, %.1f MiB placed, %.1f MiB live at most", len(tr.Plan().steps), float64(bytes)/(1<<20), float64(live)/(1<<20))
+	if float64(bytes) > 1.1*float64(live) {
+		t.Errorf("placement takes %d bytes where %d live at most", bytes, live)
+	}
+}
+
+// A step replays without allocating, in Go and in the kernels' library.
+func TestStepAllocatesNothing(t *testing.T) {
+	dev := openDevice(t, 2)
+	s := NotebookSettings()
+	s.BatchSize = goldenBatch
+	tr, err := NewTrainer(dev, placed(t, dev, kernels.FP32, goldenClasses, goldenWidth), goldenSet(), s, PlanOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := tr.begin(); err != nil {
+		t.Fatal(err)
+	}
+	before := cpu.Allocations()
+	n := testing.AllocsPerRun(3, func() {
+		if err := tr.full.Run(); err != nil {
+			t.Error(err)
+		}
+		if err := tr.begin(); err != nil {
+			t.Error(err)
+		}
+	})
+	if n != 0 {
+		t.Errorf("%v allocations a step in Go", n)
+	}
+	if d := cpu.Allocations() - before; d != 0 {
+		t.Errorf("%d allocations in the kernels' library", d)
+	}
+}
