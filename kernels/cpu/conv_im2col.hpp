@@ -28,9 +28,9 @@ inline RowBlocking row_blocking(const Grid& grid) {
   constexpr int64_t kPanelBytes = 512 << 10;                   // of packed weights a task may go through: half of L2
   const int64_t depth = larger(1, grid.taps() * grid.in_channels), columns = grid.out_channels;
   RowBlocking b;
-  b.panels = larger(1, smaller(ceil_div(columns, kPanel), kPanelBytes / (depth * kPanel * 4)));
-  b.groups = ceil_div(ceil_div(columns, kPanel), b.panels);
-  const int64_t wanted = kTaskProducts / (depth * smaller(columns, b.panels * kPanel));
+  b.panels = larger(1, smaller(ceil_div(columns, kPanel<float>), kPanelBytes / (depth * kPanel<float> * 4)));
+  b.groups = ceil_div(ceil_div(columns, kPanel<float>), b.panels);
+  const int64_t wanted = kTaskProducts / (depth * smaller(columns, b.panels * kPanel<float>));
   b.rows = round_up(smaller(larger(wanted, kBlockRows), kLargestBlockRows), kGemmRows);
   b.blocks = ceil_div(grid.rows(), b.rows);
   b.chunk = ceil_div(grid.in_channels, ceil_div(grid.in_channels, kDepthBlock));
@@ -68,11 +68,11 @@ inline void grid_block(const Grid& grid, const RowBlocking& b, int64_t task, con
   for (int tap = 0; tap < grid.taps(); tap++)
     for (int64_t i = rows; i < round_up(rows, kGemmRows); i++) scratch.in[tap * b.rows + i] = scratch.zeros;
 
-  GemmRows tile;
+  GemmRows<float> tile;
   tile.a_stride = b.rows;
-  const int64_t last_column = smaller(grid.out_channels, (group + 1) * b.panels * kPanel);
-  for (int64_t column = group * b.panels * kPanel; column < last_column; column += kPanel) {
-    const int64_t left = grid.out_channels - column, width = panel_width(left);
+  const int64_t last_column = smaller(grid.out_channels, (group + 1) * b.panels * kPanel<float>);
+  for (int64_t column = group * b.panels * kPanel<float>; column < last_column; column += kPanel<float>) {
+    const int64_t left = grid.out_channels - column, width = panel_width<float>(left);
     for (int tap = 0; tap < grid.taps(); tap++) {
       const int64_t r = grid.h.tap + tap / grid.w.taps * grid.h.tap_step, s = grid.w.tap + tap % grid.w.taps * grid.w.tap_step;
       scratch.tap[tap] = (r * filter_s + s) * channels * width;
@@ -98,7 +98,7 @@ inline void grid_block(const Grid& grid, const RowBlocking& b, int64_t task, con
   }
 }
 
-inline int64_t packed_weight_bytes(int64_t columns, int64_t taps, int64_t channels) { return 4 * packed_columns(columns) * taps * channels; }
+inline int64_t packed_weight_bytes(int64_t columns, int64_t taps, int64_t channels) { return 4 * packed_columns<float>(columns) * taps * channels; }
 
 template <typename>
 void conv_fprop_im2col(const nct_call* call, nct_pool* pool) {

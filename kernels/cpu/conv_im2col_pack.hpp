@@ -41,8 +41,8 @@ void conv_fprop_im2col_pack(const nct_call* call, nct_pool* pool) {
   const float* const w = operand<const float>(call, 0);
   float* const packed = operand<float>(call, 1);
   const int64_t taps = s.r * s.s;
-  parallel(pool, ceil_div(s.k, kPanel) * taps, [&](int64_t task, int) {
-    const int64_t k = task / taps * kPanel, tap = task % taps, width = panel_width(s.k - k), columns = smaller(width, s.k - k);
+  parallel(pool, ceil_div(s.k, kPanel<float>) * taps, [&](int64_t task, int) {
+    const int64_t k = task / taps * kPanel<float>, tap = task % taps, width = panel_width<float>(s.k - k), columns = smaller(width, s.k - k);
     const float* const rows = w + (k * taps + tap) * s.c;
     float* const panel = packed + (k * taps + tap * width) * s.c;
     for (int64_t c = 0; c < s.c; c += kBlock) transpose(panel + c * width, width, rows + c, taps * s.c, smaller(kBlock, s.c - c), columns);
@@ -57,8 +57,8 @@ void conv_dgrad_im2col_pack(const nct_call* call, nct_pool* pool) {
   const float* const w = operand<const float>(call, 0);
   float* const packed = operand<float>(call, 1);
   const int64_t taps = s.r * s.s;
-  parallel(pool, ceil_div(s.c, kPanel) * taps, [&](int64_t task, int) {
-    const int64_t c = task / taps * kPanel, tap = task % taps, width = panel_width(s.c - c), columns = smaller(width, s.c - c);
+  parallel(pool, ceil_div(s.c, kPanel<float>) * taps, [&](int64_t task, int) {
+    const int64_t c = task / taps * kPanel<float>, tap = task % taps, width = panel_width<float>(s.c - c), columns = smaller(width, s.c - c);
     float* to = packed + (c * taps + tap * width) * s.k;
     for (int64_t k = 0; k < s.k; k++, to += width) {
       const float* const row = w + (k * taps + tap) * s.c + c;

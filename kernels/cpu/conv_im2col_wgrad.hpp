@@ -31,7 +31,7 @@ inline WgradBlocking wgrad_blocking(const nct_shape& s) {
   constexpr int64_t kRangePixels = 4096, kLeastRange = 512, kTasks = 64;
   const int64_t pixels = s.n * conv_p(s) * conv_q(s);
   WgradBlocking b;
-  b.gather = s.c < 2 * kLanes;
+  b.gather = s.c < 2 * lanes<float>;
   b.columns = b.gather ? s.r * s.s * s.c : s.c;
   b.taps = b.gather ? 1 : s.s;
   b.groups = b.gather ? 1 : s.r;
@@ -55,7 +55,7 @@ struct WgradScratch {
     Carver carver(memory);
     pixels = carver.take<const float*>((b.gather ? s.r * s.s : b.taps) * b.chunk);
     dy = carver.take<float>(b.chunk * kWgradBlockRows);
-    x = carver.take<float>(b.chunk * (b.gather ? packed_columns(b.columns) : kPanel));
+    x = carver.take<float>(b.chunk * (b.gather ? packed_columns<float>(b.columns) : kPanel<float>));
     zeros = carver.take<float>(s.c);
     bytes = carver.bytes;
   }
@@ -64,7 +64,7 @@ struct WgradScratch {
 // copy_row copies n floats; written out because the compiler would call memcpy, which costs more than a few channels take.
 inline void copy_row(float* to, const float* from, int64_t n) {
   int64_t i = 0;
-  for (; i + kLanes <= n; i += kLanes) store(to + i, load(from + i));
+  for (; i + lanes<float> <= n; i += lanes<float>) store(to + i, load(from + i));
   for (; i + 4 <= n; i += 4) __builtin_memcpy(to + i, from + i, 16);
   for (; i < n; i++) {
     to[i] = from[i];
@@ -102,7 +102,7 @@ inline void wgrad_block(const nct_shape& s, const WgradBlocking& b, int64_t bloc
     grid.h.taps = 1;  // only this group's filter row
     grid.h.shift += group;
   }
-  GemmOuter tile;
+  GemmOuter<float> tile;
   tile.g_stride = rows;
   tile.d_stride = s.r * s.s * s.c;
   for (int64_t pixel = begin; pixel < end; pixel += b.chunk) {
@@ -111,12 +111,12 @@ inline void wgrad_block(const nct_shape& s, const WgradBlocking& b, int64_t bloc
     grid_inputs(grid, pixel, tile.depth, x, scratch.zeros, scratch.pixels, b.chunk);
     for (int64_t i = 0; i < tile.depth; i++) copy_row(scratch.dy + i * rows, dy + (pixel + i) * s.k + first_k, rows);
     if (b.gather) {
-      tile.x_stride = packed_columns(b.columns);
+      tile.x_stride = packed_columns<float>(b.columns);
       gather_patches(scratch.x, tile.x_stride, scratch.pixels, b.chunk, s.r * s.s, s.c, tile.depth);
     }
     for (int64_t tap = 0; tap < b.taps; tap++) {
-      for (int64_t c = first_c; c < last_c; c += kPanel) {
-        const int64_t width = panel_width(last_c - c);
+      for (int64_t c = first_c; c < last_c; c += kPanel<float>) {
+        const int64_t width = panel_width<float>(last_c - c);
         tile.columns = static_cast<int>(smaller(width, last_c - c));
         if (b.gather) {
           tile.x = scratch.x + c;

@@ -25,8 +25,8 @@ constexpr int kGemmVectors = 4;  // 32 vector registers
 constexpr int kGemmVectors = 2;  // 16
 #endif
 constexpr int kGemmRows = 6;
-constexpr int kLanes = lanes<float>;
-constexpr int64_t kPanel = int64_t{kGemmVectors} * kLanes;
+template <typename T>
+constexpr int64_t kPanel = int64_t{kGemmVectors} * lanes<T>;
 
 // The longest chain of products that a row tile sums before it adds to y; a panel of b of this depth stays in L2 while the rows pass.
 constexpr int64_t kDepthBlock = 576;
@@ -48,64 +48,67 @@ struct Carver {
 };
 
 // panel_width: floats in a row of the panel that begins at a column with `left` columns to go.
+template <typename T>
 inline int64_t panel_width(int64_t left) {
-  if (left >= kPanel) return kPanel;
-  if (kLanes > 4 && left <= kLanes / 2) return kLanes / 2;
-  return round_up(left, kLanes);
+  if (left >= kPanel<T>) return kPanel<T>;
+  if (lanes<T> > 4 && left <= lanes<T> / 2) return lanes<T> / 2;
+  return round_up(left, lanes<T>);
 }
 
 // packed_columns: the columns of a packed matrix with the last panel's padding.
+template <typename T>
 inline int64_t packed_columns(int64_t columns) {
-  const int64_t whole = columns / kPanel * kPanel;
-  return whole == columns ? whole : whole + panel_width(columns - whole);
+  const int64_t whole = columns / kPanel<T> * kPanel<T>;
+  return whole == columns ? whole : whole + panel_width<T>(columns - whole);
 }
 
+template <typename T>
 struct GemmRows {
-  const float* const* a;  // row i of tap t begins at a[t*a_stride + i] + a_offset; all kGemmRows rows can be read
+  const T* const* a;  // row i of tap t begins at a[t*a_stride + i] + a_offset; all kGemmRows rows can be read
   int64_t a_stride, a_offset;
   const int64_t* b_tap;  // tap t's part of the panel begins at b + b_tap[t]
   int taps;
   int64_t depth;  // products that a tap adds
-  const float* b;
-  float* const* y;  // row i: y[i] + y_offset, for i < rows
+  const T* b;
+  T* const* y;  // row i: y[i] + y_offset, for i < rows
   int64_t y_offset;
   int rows, columns;
   bool accumulate;
 };
 
 // store_row: V vectors of L lanes to `columns` floats at y.
-template <int L, int V>
-inline void store_row(float* y, const VectorN<float, L>* c, int columns, bool accumulate) {
-  typedef typename VectorTypes<float, L>::unaligned unaligned;
+template <typename T, int L, int V>
+inline void store_row(T* y, const VectorN<T, L>* c, int columns, bool accumulate) {
+  typedef typename VectorTypes<T, L>::unaligned unaligned;
   if (columns == L * V) {
     unaligned* const to = reinterpret_cast<unaligned*>(y);
 #pragma GCC unroll 4
     for (int j = 0; j < V; j++) to[j] = accumulate ? to[j] + c[j] : c[j];
     return;
   }
-  float row[L * V];
+  T row[L * V];
 #pragma GCC unroll 4
   for (int j = 0; j < V; j++) reinterpret_cast<unaligned*>(row)[j] = c[j];
   for (int j = 0; j < columns; j++) y[j] = accumulate ? y[j] + row[j] : row[j];
 }
 
-template <int L, int V>
-[[gnu::noinline]] void gemm_rows(const GemmRows& tile) {
-  typedef VectorN<float, L> vector;
-  typedef typename VectorTypes<float, L>::unaligned unaligned;
+template <typename T, int L, int V>
+[[gnu::noinline]] void gemm_rows(const GemmRows<T>& tile) {
+  typedef VectorN<T, L> vector;
+  typedef typename VectorTypes<T, L>::unaligned unaligned;
   vector c[kGemmRows][V] = {};
   for (int t = 0; t < tile.taps; t++) {
-    const float* a[kGemmRows];
+    const T* a[kGemmRows];
 #pragma GCC unroll 8
     for (int i = 0; i < kGemmRows; i++) a[i] = tile.a[t * tile.a_stride + i] + tile.a_offset;
-    const float* b = tile.b + tile.b_tap[t];
+    const T* b = tile.b + tile.b_tap[t];
     for (int64_t k = 0; k < tile.depth; k++, b += L * V) {
       vector row[V];
 #pragma GCC unroll 4
       for (int j = 0; j < V; j++) row[j] = reinterpret_cast<const unaligned*>(b)[j];
 #pragma GCC unroll 8
       for (int i = 0; i < kGemmRows; i++) {
-        const float x = a[i][k];
+        const T x = a[i][k];
 #pragma GCC unroll 4
         for (int j = 0; j < V; j++) c[i][j] += x * row[j];
       }
@@ -113,75 +116,80 @@ template <int L, int V>
   }
 #pragma GCC unroll 8
   for (int i = 0; i < kGemmRows; i++)
-    if (i < tile.rows) store_row<L, V>(tile.y[i] + tile.y_offset, c[i], tile.columns, tile.accumulate);
+    if (i < tile.rows) store_row<T, L, V>(tile.y[i] + tile.y_offset, c[i], tile.columns, tile.accumulate);
 }
 
+template <typename T>
 struct GemmOuter {
   int64_t depth;  // pixels
-  const float* g;  // rows of pixel t: g + t*g_stride
+  const T* g;  // rows of pixel t: g + t*g_stride
   int64_t g_stride;
-  const float* x;  // columns of pixel t: x + t*x_stride, readable to the panel's width
+  const T* x;  // columns of pixel t: x + t*x_stride, readable to the panel's width
   int64_t x_stride;
-  float* d;  // row i: d + i*d_stride
+  T* d;  // row i: d + i*d_stride
   int64_t d_stride;
   int columns;
   bool accumulate;
 };
 
-template <int L, int V, int R>
-[[gnu::noinline]] void gemm_outer(const GemmOuter& tile) {
-  typedef VectorN<float, L> vector;
-  typedef typename VectorTypes<float, L>::unaligned unaligned;
+template <typename T, int L, int V, int R>
+[[gnu::noinline]] void gemm_outer(const GemmOuter<T>& tile) {
+  typedef VectorN<T, L> vector;
+  typedef typename VectorTypes<T, L>::unaligned unaligned;
   vector c[R][V] = {};
-  const float *g = tile.g, *x = tile.x;
+  const T *g = tile.g, *x = tile.x;
   for (int64_t t = 0; t < tile.depth; t++, g += tile.g_stride, x += tile.x_stride) {
     vector row[V];
 #pragma GCC unroll 4
     for (int j = 0; j < V; j++) row[j] = reinterpret_cast<const unaligned*>(x)[j];
 #pragma GCC unroll 8
     for (int i = 0; i < R; i++) {
-      const float a = g[i];
+      const T a = g[i];
 #pragma GCC unroll 4
       for (int j = 0; j < V; j++) c[i][j] += a * row[j];
     }
   }
 #pragma GCC unroll 8
-  for (int i = 0; i < R; i++) store_row<L, V>(tile.d + i * tile.d_stride, c[i], tile.columns, tile.accumulate);
+  for (int i = 0; i < R; i++) store_row<T, L, V>(tile.d + i * tile.d_stride, c[i], tile.columns, tile.accumulate);
 }
 
-// run_gemm_rows and run_gemm_outer choose the instance for a panel of `width` floats, and for `rows` rows.
-inline void run_gemm_rows(const GemmRows& tile, int64_t width) {
-  if (kLanes > 4 && width == kLanes / 2) return gemm_rows<kLanes / 2, 1>(tile);
-  switch (width / kLanes) {
-    case 1: return gemm_rows<kLanes, 1>(tile);
-    case 2: return gemm_rows<kLanes, 2>(tile);
+// run_gemm_rows and run_gemm_outer choose the instance for a panel of `width` columns, and for `rows` rows.
+template <typename T>
+inline void run_gemm_rows(const GemmRows<T>& tile, int64_t width) {
+  constexpr int L = lanes<T>;
+  if (L > 4 && width == L / 2) return gemm_rows<T, L / 2, 1>(tile);
+  switch (width / L) {
+    case 1: return gemm_rows<T, L, 1>(tile);
+    case 2: return gemm_rows<T, L, 2>(tile);
 #if NCT_VECTOR_BYTES == 64 || defined(__aarch64__)
-    case 3: return gemm_rows<kLanes, 3>(tile);
-    case 4: return gemm_rows<kLanes, 4>(tile);
+    case 3: return gemm_rows<T, L, 3>(tile);
+    case 4: return gemm_rows<T, L, 4>(tile);
 #endif
   }
 }
 
-template <int L, int V>
-inline void run_gemm_outer_rows(const GemmOuter& tile, int rows) {
+template <typename T, int L, int V>
+inline void run_gemm_outer_rows(const GemmOuter<T>& tile, int rows) {
   switch (rows) {
-    case 1: return gemm_outer<L, V, 1>(tile);
-    case 2: return gemm_outer<L, V, 2>(tile);
-    case 3: return gemm_outer<L, V, 3>(tile);
-    case 4: return gemm_outer<L, V, 4>(tile);
-    case 5: return gemm_outer<L, V, 5>(tile);
-    case 6: return gemm_outer<L, V, 6>(tile);
+    case 1: return gemm_outer<T, L, V, 1>(tile);
+    case 2: return gemm_outer<T, L, V, 2>(tile);
+    case 3: return gemm_outer<T, L, V, 3>(tile);
+    case 4: return gemm_outer<T, L, V, 4>(tile);
+    case 5: return gemm_outer<T, L, V, 5>(tile);
+    case 6: return gemm_outer<T, L, V, 6>(tile);
   }
 }
 
-inline void run_gemm_outer(const GemmOuter& tile, int64_t width, int rows) {
-  if (kLanes > 4 && width == kLanes / 2) return run_gemm_outer_rows<kLanes / 2, 1>(tile, rows);
-  switch (width / kLanes) {
-    case 1: return run_gemm_outer_rows<kLanes, 1>(tile, rows);
-    case 2: return run_gemm_outer_rows<kLanes, 2>(tile, rows);
+template <typename T>
+inline void run_gemm_outer(const GemmOuter<T>& tile, int64_t width, int rows) {
+  constexpr int L = lanes<T>;
+  if (L > 4 && width == L / 2) return run_gemm_outer_rows<T, L / 2, 1>(tile, rows);
+  switch (width / L) {
+    case 1: return run_gemm_outer_rows<T, L, 1>(tile, rows);
+    case 2: return run_gemm_outer_rows<T, L, 2>(tile, rows);
 #if NCT_VECTOR_BYTES == 64 || defined(__aarch64__)
-    case 3: return run_gemm_outer_rows<kLanes, 3>(tile, rows);
-    case 4: return run_gemm_outer_rows<kLanes, 4>(tile, rows);
+    case 3: return run_gemm_outer_rows<T, L, 3>(tile, rows);
+    case 4: return run_gemm_outer_rows<T, L, 4>(tile, rows);
 #endif
   }
 }
