@@ -12,7 +12,7 @@ func TestOpenRefusesWithTheWayOut(t *testing.T) {
 		o           Options
 		want        string
 	}{
-		{"imagenet:x", Train, Options{}, `data: "imagenet:x" is no set: write one of cifar100:PATH, cifar10:PATH, npz:FILE, `},
+		{"imagenet:x", Train, Options{}, `data: "imagenet:x" is no set: write one of cifar100:PATH, cifar10:PATH, `},
 		{"", Train, Options{}, `data: "" is no set: write one of `},
 		{"cifar100", Train, Options{}, "data: cifar100: which file? write cifar100:PATH (CIFAR-100, binary version"},
 		{"npz:", Train, Options{}, "data: npz:: which file? write npz:FILE"},
