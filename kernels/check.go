@@ -55,7 +55,7 @@ func checkCases(dev Device, v *Variant, cases []*checkCase) (CheckResult, error)
 		}
 		err := v.Check(c.shape, c.p, dev.Capabilities())
 		if err == nil {
-			err = c.check(dev, v, i == 0, &r)
+			err = c.check(dev, v, i == len(cases)-1, &r)
 		}
 		if err != nil {
 			return r, fmt.Errorf("%v %v at %v (%s): %s: %w", v, c.p, c.shape, dev.Capabilities().ISA, c.name(), err)
