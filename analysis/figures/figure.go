@@ -1,0 +1,129 @@
+// Package figures draws what was measured: training and collapse over epochs, detection beside collapse, the cosines between class means, and the score
+// distributions with their ROC and precision-recall curves.
+//
+// A Figure is a grid of panels; the legend of each stands under its axes, where it hides no data. Colours are those of Okabe and Ito, which colour-blind people can tell
+// apart, and every line has its dash and marker too. Figures are saved as PNG with 300 dots an inch, or as SVG.
+package figures
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"path/filepath"
+
+	"gonum.org/v1/plot"
+	"gonum.org/v1/plot/vg"
+	"gonum.org/v1/plot/vg/draw"
+	"gonum.org/v1/plot/vg/vgimg"
+	"gonum.org/v1/plot/vg/vgsvg"
+
+	"nctrain/internal/wholefile"
+)
+
+// Figure is a grid of panels under a title.
+type Figure struct {
+	title         string
+	rows          [][]*panel
+	width, height vg.Length // of one cell
+	// widths of the columns as multiples of width; nil is 1 for each.
+	widths []float64
+}
+
+// panel is one pair of axes and its legend; a nil panel leaves its cell empty.
+type panel struct {
+	*plot.Plot
+	legend legend
+}
+
+const (
+	titleHeight = 26 // points
+	cellPadding = 8
+)
+
+func (f *Figure) size() (width, height vg.Length) {
+	columns := 0
+	for _, row := range f.rows {
+		columns = max(columns, len(row))
+	}
+	height = f.height * vg.Length(len(f.rows))
+	if f.title != "" {
+		height += titleHeight
+	}
+	return f.left(columns), height
+}
+
+// left is the left edge of a column.
+func (f *Figure) left(column int) vg.Length {
+	if f.widths == nil {
+		return f.width * vg.Length(column)
+	}
+	var x vg.Length
+	for _, w := range f.widths[:column] {
+		x += f.width * vg.Length(w)
+	}
+	return x
+}
+
+func (f *Figure) draw(c draw.Canvas) {
+	c.FillPolygon(white, []vg.Point{c.Min, {X: c.Max.X, Y: c.Min.Y}, c.Max, {X: c.Min.X, Y: c.Max.Y}})
+	if f.title != "" {
+		c.FillText(centred(textStyle(14)), vg.Point{X: c.Center().X, Y: c.Max.Y - titleHeight/2 - 3}, f.title)
+		c.Max.Y -= titleHeight
+	}
+	for i, row := range f.rows {
+		// One legend height a row keeps the axes of its panels level.
+		var under vg.Length
+		for j, p := range row {
+			if p != nil {
+				under = max(under, p.legend.height(f.left(j+1)-f.left(j)-2*cellPadding))
+			}
+		}
+		for j, p := range row {
+			if p == nil {
+				continue
+			}
+			cell := draw.Canvas{Canvas: c.Canvas, Rectangle: vg.Rectangle{
+				Min: vg.Point{X: c.Min.X + f.left(j) + cellPadding, Y: c.Max.Y - f.height*vg.Length(i+1) + cellPadding},
+				Max: vg.Point{X: c.Min.X + f.left(j+1) - cellPadding, Y: c.Max.Y - f.height*vg.Length(i) - cellPadding},
+			}}
+			p.Draw(draw.Crop(cell, 0, 0, under, 0))
+			foot := cell
+			foot.Max.Y = cell.Min.Y + under
+			p.legend.draw(foot)
+		}
+	}
+}
+
+// PNG writes the figure with 300 dots an inch.
+func (f *Figure) PNG(w io.Writer) error {
+	width, height := f.size()
+	c := vgimg.NewWith(vgimg.UseWH(width, height), vgimg.UseDPI(300))
+	f.draw(draw.New(c))
+	_, err := vgimg.PngCanvas{Canvas: c}.WriteTo(w)
+	return err
+}
+
+// SVG writes the figure as SVG. Text stays text, in Liberation Sans or, where that is missing, fonts of the same widths.
+func (f *Figure) SVG(w io.Writer) error {
+	width, height := f.size()
+	c := vgsvg.New(width, height)
+	f.draw(draw.New(c))
+	var text bytes.Buffer
+	if _, err := c.WriteTo(&text); err != nil {
+		return err
+	}
+	_, err := w.Write(bytes.ReplaceAll(text.Bytes(), []byte("font-family:Liberation Sans;"), []byte("font-family:Liberation Sans,Arial,Helvetica,sans-serif;")))
+	return err
+}
+
+// Save writes the figure to path, as its extension .png or .svg says; the file is whole or absent.
+func (f *Figure) Save(path string) error {
+	write := map[string]func(io.Writer) error{".png": f.PNG, ".svg": f.SVG}[filepath.Ext(path)]
+	if write == nil {
+		return fmt.Errorf("figures: %s: the extension says no known format: name it .png or .svg", path)
+	}
+	if err := wholefile.Write(path, 0o644, write); err != nil {
+		return fmt.Errorf("figures: %w", err)
+	}
+	return nil
+}
