@@ -2,7 +2,6 @@ package analysis_test
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"math"
 	"math/rand/v2"
@@ -318,38 +317,6 @@ func TestHeadMismatchDecidesForForeignFiles(t *testing.T) {
 	head.Meta.Checkpoint = "a"
 	if w, err := wrong.Judge(head, analysis.Info{Name: "f.npz", Meta: analysis.Meta{Checkpoint: "a"}}); err != nil || w == "" {
 		t.Errorf("known hashes: warning %q, err %v", w, err)
-	}
-}
-
-func TestValuesNeverHoldNaN(t *testing.T) {
-	v := analysis.Values{N: 3}
-	v.Set("zeta", 1.5)
-	v.Set("alpha", math.NaN())
-	v.Set("inf", math.Inf(1))
-	v.SetPair("ci", 1, 2)
-	v.SetPair("bad", 1, math.NaN())
-	v.SetText("fit", "train")
-	v.Null("none", "one class")
-	v.Warn("look at %s", "this")
-	text, err := json.Marshal(v)
-	if err != nil {
-		t.Fatal(err)
-	}
-	want := `{"zeta":1.5,"alpha":null,"inf":null,"ci":[1,2],"bad":null,"fit":"train","none":null,"n":3,"warnings":["look at this"],` +
-		`"reasons":{"alpha":"not finite (NaN)","bad":"not finite (1, NaN)","inf":"not finite (+Inf)","none":"one class"}}`
-	if string(text) != want {
-		t.Fatalf("got  %s\nwant %s", text, want)
-	}
-	var back analysis.Values
-	if err := json.Unmarshal(text, &back); err != nil {
-		t.Fatal(err)
-	}
-	again, _ := json.Marshal(back)
-	if string(again) != want {
-		t.Fatalf("after a round trip: %s", again)
-	}
-	if _, ok := back.Get("alpha"); ok || back.Reason("none") != "one class" {
-		t.Fatal("null came back as a number or without its reason")
 	}
 }
 

@@ -138,6 +138,9 @@ func (r *Result) nearestMeans(ctx context.Context, o Options, m *measure) error 
 	if err != nil {
 		return err
 	}
+	if test.warning != "" {
+		r.Warnings = append(r.Warnings, test.warning)
+	}
 	switch {
 	case test.nonFinite > 0:
 		reason := nonFinite(int(test.nonFinite), int(test.n), o.Test.Info())
@@ -149,6 +152,10 @@ func (r *Result) nearestMeans(ctx context.Context, o Options, m *measure) error 
 		r.NC4.Null("test", m.undefined)
 	default:
 		r.NC4.Set("test", test.share())
+	}
+	if test.outside > 0 {
+		r.Accuracy.Null("test", fmt.Sprintf("%d of %d labels of %s are no class of the head", test.outside, test.n, o.Test.Info().Name))
+		return nil
 	}
 	r.Accuracy.Set("test", 100*float64(test.correct)/float64(test.n))
 	return nil

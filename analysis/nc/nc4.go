@@ -13,6 +13,9 @@ import (
 // agreement counts a set's rows by what the network and the nearest class mean say.
 type agreement struct {
 	n, correct, differ, nonFinite int64
+	// outside counts labels that are no class of the head.
+	outside int64
+	warning string
 }
 
 func (a agreement) share() float64 { return float64(a.differ) / float64(a.n) }
@@ -45,7 +48,10 @@ func disagreement(ctx context.Context, src analysis.Source, m *measure, o Option
 					continue
 				}
 				predicted := analysis.Argmax(row)
-				if int64(predicted) == b.Labels[from+i] {
+				switch label := b.Labels[from+i]; {
+				case label < 0 || label >= int64(c):
+					parts[p].outside++
+				case label == int64(predicted):
 					parts[p].correct++
 				}
 				if nearest != nil && nearest[i] != predicted {
@@ -59,6 +65,7 @@ func disagreement(ctx context.Context, src analysis.Source, m *measure, o Option
 			total.correct += part.correct
 			total.differ += part.differ
 			total.nonFinite += part.nonFinite
+			total.outside += part.outside
 			mismatch.Merge(worst[p])
 		}
 		return nil
@@ -67,7 +74,7 @@ func disagreement(ctx context.Context, src analysis.Source, m *measure, o Option
 		return total, err
 	}
 	if total.nonFinite == 0 {
-		_, err = mismatch.Judge(m.head, info)
+		total.warning, err = mismatch.Judge(m.head, info)
 	}
 	return total, err
 }

@@ -26,11 +26,14 @@ var nc5Keys = []string{"raw", "centred", "etf_energy", "upper_bound", "chance", 
 // unusable is the reason where rows of the set hold NaN or Inf.
 func (m *measure) nc5(ctx context.Context, set analysis.Named) (v analysis.Values, unusable string, err error) {
 	info := set.Source.Info()
-	mean, n, bad, err := rowMean(ctx, set.Source, m.head)
+	mean, n, bad, warning, err := rowMean(ctx, set.Source, m.head)
 	if err != nil {
 		return v, "", err
 	}
 	v.N = n
+	if warning != "" {
+		v.Warn("%s", warning)
+	}
 	if bad > 0 {
 		unusable = nonFinite(bad, n, info)
 	}
@@ -93,7 +96,7 @@ func (m *measure) energyInSpan(x []float64) float64 {
 
 // rowMean is the mean of all rows of a set [D]; n rows, of which bad hold NaN or Inf. Rows are summed less the first one, so that a common offset costs no digits. Logits, where
 // the set has them, are held against the head.
-func rowMean(ctx context.Context, src analysis.Source, head *analysis.Head) (mean []float64, n, bad int, err error) {
+func rowMean(ctx context.Context, src analysis.Source, head *analysis.Head) (mean []float64, n, bad int, warning string, err error) {
 	info := src.Info()
 	d := info.D
 	sum := make([]float64, d)
@@ -118,15 +121,15 @@ func rowMean(ctx context.Context, src analysis.Source, head *analysis.Head) (mea
 		return nil
 	})
 	if err != nil {
-		return nil, n, bad, err
+		return nil, n, bad, "", err
 	}
 	if bad == 0 {
-		if _, err := mismatch.Judge(head, info); err != nil {
-			return nil, n, bad, err
+		if warning, err = mismatch.Judge(head, info); err != nil {
+			return nil, n, bad, "", err
 		}
 	}
 	if mean != nil {
 		floats.AddScaled(mean, 1/float64(n-bad), sum)
 	}
-	return mean, n, bad, nil
+	return mean, n, bad, warning, nil
 }

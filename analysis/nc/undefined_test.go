@@ -157,6 +157,10 @@ func TestOtherHeadIsRefusedWithoutHashes(t *testing.T) {
 	if len(r.Warnings) != 1 || !strings.Contains(r.Warnings[0], "W h + b") {
 		t.Errorf("known hashes: warnings %q", r.Warnings)
 	}
+	o.Test = o.Train
+	if r = compute(t, o); len(r.Warnings) != 2 {
+		t.Errorf("known hashes, train and test: warnings %q", r.Warnings)
+	}
 	other.Meta.Checkpoint = ""
 	if _, err := nc.Compute(t.Context(), o); err == nil || !strings.Contains(err.Error(), "another checkpoint") {
 		t.Errorf("err %v", err)
@@ -167,6 +171,16 @@ func TestLabelOutsideTheHeadIsRefused(t *testing.T) {
 	o := small(t, 2, []int64{0, 1, 5})
 	if _, err := nc.Compute(t.Context(), o); err == nil || !strings.Contains(err.Error(), "row 2 has label 5") {
 		t.Errorf("err %v", err)
+	}
+}
+
+func TestLabelsOfTheTestSetOutsideTheHead(t *testing.T) {
+	o := small(t, 2, []int64{0, 0, 1, 1})
+	o.Test = memory(t, []float64{1, 2, 3, 3, 2, 1}, nil, []int64{0, 7})
+	r := compute(t, o)
+	nullWithReason(t, marshal(t, r)["accuracy"].(map[string]any), "test", "1 of 2 labels")
+	if _, ok := r.NC4.Get("test"); !ok {
+		t.Error("NC4 needs no labels of the test set and is null")
 	}
 }
 
