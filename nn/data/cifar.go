@@ -71,24 +71,38 @@ func (c *cifar) open(path, split string, o Options) (*Set, error) {
 	for _, name := range c.files[split] {
 		want[name] = most
 	}
-	found, err := readMembers(path, c.unpacked, want)
+	m, err := readMembers(path, c.unpacked, want, o.Limit == 0)
 	if err != nil {
 		return nil, err
 	}
 
 	s := &Set{Classes: c.classes, H: cifarSide, W: cifarSide}
 	for _, name := range c.files[split] {
-		m := found[name]
-		if m == nil {
-			return nil, fmt.Errorf("data: %s: no %s in it (found: %s): name %s or the directory it unpacks to, or %s",
-				path, name, listed(found), c.archive, c.wayOut())
+		file := m.found[name]
+		if file == nil {
+			return nil, c.missing(path, name, m)
 		}
-		if err := c.append(s, m, split); err != nil {
+		if err := c.append(s, file, split); err != nil {
 			return nil, err
 		}
 	}
-	s.ClassNames, err = c.classNames(found[c.names])
+	if m.broken != nil {
+		return nil, fmt.Errorf("data: %s: damaged (%w): %s", path, noEOF(m.broken), c.wayOut())
+	}
+	s.ClassNames, err = c.classNames(m.found[c.names])
 	return s, err
+}
+
+// missing is the error for a member that was not found: in another archive, or behind the place where this one breaks off.
+func (c *cifar) missing(path, name string, m *members) error {
+	if m.broken != nil {
+		return fmt.Errorf("data: %s: cannot be read as far as %s (%w): %s", path, name, noEOF(m.broken), c.wayOut())
+	}
+	there := "nothing of CIFAR"
+	if len(m.found) > 0 {
+		there = strings.Join(slices.Sorted(maps.Keys(m.found)), ", ")
+	}
+	return fmt.Errorf("data: %s: no %s in it (found: %s): name %s or the directory it unpacks to", path, name, there, c.archive)
 }
 
 // append adds the records of one file to s.
@@ -133,11 +147,4 @@ func (c *cifar) classNames(m *member) ([]string, error) {
 		return nil, fmt.Errorf("data: %s has %d names for %d classes: %s", m.where, len(names), c.classes, c.wayOut())
 	}
 	return names, nil
-}
-
-func listed(found map[string]*member) string {
-	if len(found) == 0 {
-		return "nothing of CIFAR"
-	}
-	return strings.Join(slices.Sorted(maps.Keys(found)), ", ")
 }

@@ -181,6 +181,8 @@ func TestCIFARRefusesWithTheWayOut(t *testing.T) {
 		zip.Close()
 		return b.Bytes()[:b.Len()/2]
 	}
+	flipped := tarGz(t, "x", whole)
+	flipped[len(flipped)-8] ^= 1 // of gzip's CRC
 	badLabel := slices.Clone(whole["train.bin"])
 	badLabel[2*3074+1] = 100
 	for _, c := range []struct {
@@ -193,7 +195,9 @@ func TestCIFARRefusesWithTheWayOut(t *testing.T) {
 		{"missing member", unpacked(t, "", with("train.bin", nil)), "no train.bin in it (found: fine_label_names.txt)"},
 		{"other directory", t.TempDir(), "no train.bin in it (found: nothing of CIFAR)"},
 		{"names", unpacked(t, "", with("fine_label_names.txt", names(99))), "fine_label_names.txt has 99 names for 100 classes: " + again},
-		{"no archive", saved(t, "c.tar.gz", []byte("<html>not found</html>")), "c.tar.gz: not a .tar.gz that can be read"},
+		{"no archive", saved(t, "c.tar.gz", []byte("<html>not found</html>")), "c.tar.gz: cannot be read as far as train.bin (unexpected EOF): " + again},
+		{"no gzip", saved(t, "c.tar.gz", []byte("\x1f\x8bnot found")), "c.tar.gz: not a .tar.gz that can be read"},
+		{"checksum", saved(t, "c.tar.gz", flipped), "c.tar.gz: damaged (gzip: invalid checksum): " + again},
 		{"missing", "/nonexistent/c.tar.gz", "data: stat /nonexistent/c.tar.gz: no such file or directory: name the downloaded archive"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

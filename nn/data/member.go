@@ -22,10 +22,17 @@ type member struct {
 	cut     error  // why content ends early, nil otherwise
 }
 
+// members is what readMembers found.
+type members struct {
+	found  map[string]*member
+	broken error // why the archive could not be read to its end, nil otherwise
+}
+
 // readMembers reads the named files out of a directory (its own files, or those of the one directory in it that the
 // distribution unpacks to) or out of a .tar or .tar.gz, wherever in it they lie. want gives the most bytes needed of each
-// name. Members that are not there are absent from the result.
-func readMembers(source string, unpacked string, want map[string]int64) (map[string]*member, error) {
+// name. Members that are not there are absent from the result. With verify the archive is read to its end and so its
+// checksum is met; without, no further than needed.
+func readMembers(source, unpacked string, want map[string]int64, verify bool) (*members, error) {
 	info, err := os.Stat(source)
 	if err != nil {
 		return nil, fmt.Errorf("data: %w: name the downloaded archive or the directory it was unpacked to", err)
@@ -38,10 +45,10 @@ func readMembers(source string, unpacked string, want map[string]int64) (map[str
 		return nil, fmt.Errorf("data: %w", err)
 	}
 	defer file.Close()
-	return readTar(source, file, want)
+	return readTar(source, file, want, verify)
 }
 
-func readDirectory(source, unpacked string, want map[string]int64) (map[string]*member, error) {
+func readDirectory(source, unpacked string, want map[string]int64) (*members, error) {
 	found := map[string]*member{}
 	for _, dir := range []string{source, filepath.Join(source, unpacked)} {
 		for name, most := range want {
@@ -58,7 +65,7 @@ func readDirectory(source, unpacked string, want map[string]int64) (map[string]*
 			found[name] = m
 		}
 	}
-	return found, nil
+	return &members{found: found}, nil
 }
 
 func readFile(name string, most int64) (*member, error) {
@@ -77,38 +84,39 @@ func readFile(name string, most int64) (*member, error) {
 	return readMember(name, file, info.Size(), most), nil
 }
 
-// readTar walks the archive until every wanted member is found.
-func readTar(source string, file io.Reader, want map[string]int64) (map[string]*member, error) {
+// readTar walks the archive until every wanted member is found, and then to its end if it is to be verified.
+func readTar(source string, file io.Reader, want map[string]int64, verify bool) (*members, error) {
 	buffered := bufio.NewReaderSize(file, 1<<16)
 	var plain io.Reader = buffered
 	if start, _ := buffered.Peek(2); len(start) == 2 && start[0] == 0x1f && start[1] == 0x8b {
 		unzipped, err := gzip.NewReader(buffered)
 		if err != nil {
-			return nil, fmt.Errorf("data: %s: %w", source, err)
+			return nil, fmt.Errorf("data: %s: not a .tar.gz that can be read (%w)", source, err)
 		}
 		plain = unzipped
 	}
-	found := map[string]*member{}
+	m := &members{found: map[string]*member{}}
 	archive := tar.NewReader(plain)
-	for len(found) < len(want) {
+	for len(m.found) < len(want) {
 		header, err := archive.Next()
 		if err == io.EOF {
 			break
 		}
 		if err != nil {
-			if len(found) > 0 {
-				break // The caller knows which member is missing, which says more.
-			}
-			return nil, fmt.Errorf("data: %s: not a .tar.gz that can be read (%w)", source, err)
+			m.broken = err
+			return m, nil // What was found may be all that is needed, and what is missing says more than this error.
 		}
 		name := path.Base(header.Name)
 		most, wanted := want[name]
-		if header.Typeflag != tar.TypeReg || !wanted || found[name] != nil {
+		if header.Typeflag != tar.TypeReg || !wanted || m.found[name] != nil {
 			continue
 		}
-		found[name] = readMember(source+": "+name, archive, header.Size, most)
+		m.found[name] = readMember(source+": "+name, archive, header.Size, most)
 	}
-	return found, nil
+	if verify {
+		_, m.broken = io.Copy(io.Discard, plain)
+	}
+	return m, nil
 }
 
 // readMember reads the first most bytes of r, which says it has size. Memory grows with what arrives, not with size.

@@ -3,7 +3,6 @@ package data
 import (
 	"encoding/json"
 	"fmt"
-	"slices"
 
 	"nctrain/internal/npz"
 )
@@ -72,26 +71,18 @@ func npzShape(f *npz.File, s *Set) (n int, err error) {
 	return shape[0], nil
 }
 
-// npzFirst reads the first n rows of an array, with memory that grows with what arrives.
+// npzFirst reads the first n rows of an array.
 func npzFirst[T any](f *npz.File, name string, n int, read func(*npz.Rows, []T) (int, error)) ([]T, error) {
 	r, err := f.Rows(name)
 	if err != nil {
 		return nil, fmt.Errorf("data: %w", err)
 	}
 	defer r.Close()
-	const step = 1 << 20
-	var all []T
-	for rows := 0; rows < n; {
-		k := min(max(rows, step/r.D, 1), n-rows)
-		all = slices.Grow(all, k*r.D)
-		got, err := read(r, all[len(all):len(all)+k*r.D])
-		if err != nil {
-			return nil, fmt.Errorf("data: %w", err)
-		}
-		rows += got
-		all = all[:rows*r.D]
+	first, err := npz.First(r, n, read)
+	if err != nil {
+		return nil, fmt.Errorf("data: %w", err)
 	}
-	return all, nil
+	return first, nil
 }
 
 // setLabels takes labels of a set that does not say its number of classes: the largest label decides.
