@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"strings"
 
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/vg"
@@ -103,7 +104,15 @@ func (f *Figure) PNG(w io.Writer) error {
 	return err
 }
 
-// SVG writes the figure as SVG. Text stays text, in Liberation Sans or, where that is missing, fonts of the same widths.
+// svgRepairs mends what gonum's SVG canvas writes: a font without fallback where Liberation Sans is missing (these have its widths), images that would keep
+// their own aspect ratio instead of filling their axes, and PNG data named jpg.
+var svgRepairs = strings.NewReplacer(
+	"font-family:Liberation Sans;", "font-family:Liberation Sans,Arial,Helvetica,sans-serif;",
+	"<image ", `<image preserveAspectRatio="none" `,
+	"data:image/jpg;", "data:image/png;",
+)
+
+// SVG writes the figure as SVG; text stays text.
 func (f *Figure) SVG(w io.Writer) error {
 	width, height := f.size()
 	c := vgsvg.New(width, height)
@@ -112,7 +121,7 @@ func (f *Figure) SVG(w io.Writer) error {
 	if _, err := c.WriteTo(&text); err != nil {
 		return err
 	}
-	_, err := w.Write(bytes.ReplaceAll(text.Bytes(), []byte("font-family:Liberation Sans;"), []byte("font-family:Liberation Sans,Arial,Helvetica,sans-serif;")))
+	_, err := svgRepairs.WriteString(w, text.String())
 	return err
 }
 

@@ -205,6 +205,9 @@ func TestFiguresAreDrawn(t *testing.T) {
 				said.Write(c)
 			}
 		}
+		if n := bytes.Count(text, []byte("<image ")); n != bytes.Count(text, []byte(`<image preserveAspectRatio="none" `)) || n != map[string]int{"cosines": 2, "cosines_few": 2}[name] {
+			t.Errorf("%s.svg has %d images, or some that do not fill their axes", name, n)
+		}
 		for _, word := range words[name] {
 			if !strings.Contains(said.String(), word) {
 				t.Errorf("%s.svg does not say %q", name, word)
