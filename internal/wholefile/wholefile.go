@@ -112,6 +112,9 @@ func wayOut(path string, err error) string {
 	case errors.Is(err, fs.ErrPermission):
 		return fmt.Sprintf("make %s writable or choose another directory", dir)
 	case errors.Is(err, fs.ErrNotExist):
+		if _, statErr := os.Stat(dir); statErr == nil {
+			return "no file can be made there: choose another directory" // such as /proc
+		}
 		return fmt.Sprintf("create the directory %s first", dir)
 	case errors.Is(err, syscall.EISDIR), errors.Is(err, fs.ErrExist):
 		return "a directory has this name: choose another name"
