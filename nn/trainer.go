@@ -47,7 +47,8 @@ type Epoch struct {
 	Epoch         int // from 1
 	LR            float64
 	TrainLoss     float64
-	TrainAccuracy float64 // running, augmented
+	TrainAccuracy float64   // running, augmented
+	BatchLosses   []float64 `json:"-"` // of the epoch's batches, in order
 	Test, Val     *Evaluation
 }
 
@@ -170,7 +171,9 @@ func (t *Trainer) RunEpoch(ctx context.Context, report func(batches int, loss fl
 	for _, c := range p.Correct {
 		hits += int(c)
 	}
-	line := Epoch{Epoch: p.Epoch + 1, LR: lr, TrainLoss: mean(p.Losses), TrainAccuracy: float64(hits) / float64(t.samples)}
+	line := Epoch{
+		Epoch: p.Epoch + 1, LR: lr, TrainLoss: mean(p.Losses), TrainAccuracy: float64(hits) / float64(t.samples), BatchLosses: p.Losses,
+	}
 	*p = Progress{Step: p.Step, Epoch: p.Epoch + 1}
 	return line, nil
 }
