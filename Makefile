@@ -62,6 +62,12 @@ fuzz: tools ## every fuzz target for FUZZTIME (60s)
 bench: tools ## Go benchmarks of every package, as benchstat reads them
 	$(GO) test $(GOFLAGS_TAGS) -run '^$$' -bench . -benchmem ./...
 
+RESULT = bench/results/$(shell date +%F)-$(1).md
+.PHONY: bench-pytorch
+bench-pytorch: build ## training step and feature sweep beside PyTorch's, interleaved (NCTRAIN_PYTHON=python with torch)
+	$(GO) run ./bench/compare --task train --out $(call RESULT,train)
+	$(GO) run ./bench/compare --task infer --out $(call RESULT,infer)
+
 .PHONY: clean
 clean: ## remove what the build made (runs/ stays)
 	rm -rf bin build
