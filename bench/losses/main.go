@@ -20,12 +20,13 @@ import (
 
 // result is what the script reads.
 type result struct {
-	Width   int       `json:"width"`
-	Classes int       `json:"classes"`
-	Batch   int       `json:"batch"`
-	Seed    uint64    `json:"seed"`
-	LR      float64   `json:"lr"`
-	Losses  []float64 `json:"losses"`
+	Width     int       `json:"width"`
+	Classes   int       `json:"classes"`
+	Batch     int       `json:"batch"`
+	Seed      uint64    `json:"seed"`
+	LR        float64   `json:"lr"`
+	Precision string    `json:"precision"`
+	Losses    []float64 `json:"losses"`
 }
 
 func main() {
@@ -33,9 +34,10 @@ func main() {
 	width := pflag.Int("width", 16, "channels of the first stage")
 	steps := pflag.Int("steps", 50, "training steps")
 	batch := pflag.Int("batch-size", 128, "images a step")
+	precision := pflag.String("precision", "fp32", "fp32 or fp64")
 	pins := pflag.StringSlice("variant", nil, "OPERATION=VARIANT")
 	pflag.Parse()
-	if err := run(*spec, *width, *steps, *batch, *pins); err != nil {
+	if err := run(*spec, *width, *steps, *batch, *precision, *pins); err != nil {
 		fmt.Fprintln(os.Stderr, "losses:", err)
 		os.Exit(1)
 	}
@@ -57,7 +59,11 @@ func (c *afterSteps) Err() error {
 	return nil
 }
 
-func run(spec string, width, steps, batch int, pins []string) error {
+func run(spec string, width, steps, batch int, precisionName string, pins []string) error {
+	precision, err := kernels.ParsePrecision(precisionName)
+	if err != nil {
+		return err
+	}
 	set, err := data.Open(spec, data.Train, data.Options{})
 	if err != nil {
 		return err
@@ -77,17 +83,17 @@ func run(spec string, width, steps, batch int, pins []string) error {
 	}
 	s := nn.NotebookSettings()
 	s.BatchSize, s.Augment = batch, false
-	if err := model.Place(dev, kernels.FP32); err != nil {
+	if err := model.Place(dev, precision); err != nil {
 		return err
 	}
 	if err := model.Load(model.Initial(s.Seed)); err != nil {
 		return err
 	}
-	trainer, err := nn.NewTrainer(dev, model, set, s, nn.PlanOptions{Choice: choice})
+	trainer, err := nn.NewTrainer(dev, model, set, s, nn.PlanOptions{Precision: precision, Choice: choice})
 	if err != nil {
 		return err
 	}
-	out := result{Width: width, Classes: set.Classes, Batch: batch, Seed: s.Seed, LR: s.LR}
+	out := result{Width: width, Classes: set.Classes, Batch: batch, Seed: s.Seed, LR: s.LR, Precision: precisionName}
 	for len(out.Losses) < steps {
 		line, err := trainer.RunEpoch(&afterSteps{context.Background(), steps - len(out.Losses)}, nil)
 		if err != nil && !errors.Is(err, errDone) {
