@@ -50,6 +50,31 @@ lint: tools ## gofmt, vet, staticcheck, clang-format, tidy modules
 	clang-format --dry-run --Werror $$(git ls-files 'kernels/*.cpp' 'kernels/*.hpp' 'kernels/*.h')
 	$(GO) mod tidy -diff
 
+# The kernels without Go (kernels/cpu/sanitize/README.md): one program, built four ways.
+SANITIZE_SOURCES = $(addprefix kernels/cpu/,sanitize/sanitize_main.cpp pool.cpp recording.cpp memory.cpp dispatch.cpp isa_baseline.cpp isa_avx2.cpp isa_avx512.cpp isa_neon.cpp)
+SANITIZE_FLAGS = -g -std=c++20 -Wall -Wextra -Wno-psabi -pthread
+build/sanitize:
+	@mkdir -p $@
+.PHONY: sanitize asan tsan valgrind neon
+sanitize: asan tsan ## the CPU kernels without Go under the address, undefined-behaviour and thread sanitizers
+asan: tools | build/sanitize
+	$(CXX) -O1 $(SANITIZE_FLAGS) -fsanitize=address,undefined -fno-sanitize-recover=all -DNCT_GUARD=0 $(SANITIZE_SOURCES) -o build/sanitize/asan
+	build/sanitize/asan
+tsan: tools | build/sanitize
+	$(CXX) -O1 $(SANITIZE_FLAGS) -fsanitize=thread $(SANITIZE_SOURCES) -o build/sanitize/tsan
+	build/sanitize/tsan
+valgrind: tools | build/sanitize
+	@command -v valgrind >/dev/null || { echo "nctrain: no valgrind: apt-get install valgrind"; exit 1; }
+	$(CXX) -O1 $(SANITIZE_FLAGS) -DNCT_GUARD=0 $(SANITIZE_SOURCES) -o build/sanitize/plain
+	valgrind -q --error-exitcode=9 build/sanitize/plain
+neon: tools | build/sanitize
+	@command -v aarch64-linux-gnu-g++ qemu-aarch64-static >/dev/null || { echo "nctrain: no NEON emulation: apt-get install g++-aarch64-linux-gnu qemu-user-static"; exit 1; }
+	aarch64-linux-gnu-g++ -O2 $(SANITIZE_FLAGS) -static $(SANITIZE_SOURCES) -o build/sanitize/aarch64
+	qemu-aarch64-static build/sanitize/aarch64
+
+.PHONY: check
+check: lint test race sanitize valgrind neon fuzz ## everything, an hour or so
+
 FUZZTIME ?= 60s
 .PHONY: fuzz
 fuzz: tools ## every fuzz target for FUZZTIME (60s)
