@@ -30,12 +30,7 @@ type inputs struct {
 // newInputs draws a call's inputs: all operands of the row, the optional ones too.
 func newInputs(op *Op, s Shape, p Precision, t tier, seed uint64) *inputs {
 	in := &inputs{op: op, shape: s, p: p, tier: t, rng: rand.New(rand.NewPCG(seed, uint64(op.ID))), values: make([][]float64, len(op.Operands))}
-	for _, name := range op.Scalars {
-		in.scalars = append(in.scalars, map[string]float64{"eps": 1e-5, "momentum": 0.1, "weight_decay": 5e-4}[name])
-	}
-	if op.ID == SGD {
-		in.scalars[0] = 0.9
-	}
+	in.drawScalars()
 	for i := range op.Operands {
 		if o := &op.Operands[i]; o.Role != Out {
 			in.values[i] = make([]float64, o.Len(s))
@@ -52,6 +47,15 @@ func newInputs(op *Op, s Shape, p Precision, t tier, seed uint64) *inputs {
 		in.round()
 	}
 	return in
+}
+
+// drawScalars sets the notebook's numbers (SPEC 1, 3).
+func (in *inputs) drawScalars() {
+	if in.op.ID == SGD {
+		in.scalars = []float64{0.9, 5e-4} // momentum, weight_decay
+		return
+	}
+	in.scalars = []float64{1e-5, 0.1}[:len(in.op.Scalars)] // eps, momentum
 }
 
 func (in *inputs) get(name string) []float64 { return in.values[in.op.Index(name)] }

@@ -74,6 +74,9 @@ type Operand struct {
 	Dims     func(Shape) []int
 	Optional bool // a call may leave it out; a nil buffer says so
 	Weight   bool // a variant may want it packed ([Variant.Pack])
+
+	// Moved is how many of the elements a call moves, where that is not all: augment reads a batch of a whole set. nil: all.
+	Moved func(Shape) int
 }
 
 // Len is the operand's number of elements.
@@ -120,14 +123,18 @@ type Op struct {
 	Exact bool
 }
 
-// Cost of a call: Op.Flop, and each operand that is present moved once.
+// Cost of a call: Op.Flop, and what it needs of each operand that is present moved once.
 func (o *Op) Cost(s Shape, p Precision, present func(i int) bool) Cost {
 	c := Cost{Flop: o.Flop(s)}
 	for i, operand := range o.Operands {
 		if present != nil && !present(i) {
 			continue
 		}
-		b := float64(operand.Len(s) * operand.Type.Size(p))
+		n := operand.Len(s)
+		if operand.Moved != nil {
+			n = operand.Moved(s)
+		}
+		b := float64(n * operand.Type.Size(p))
 		if operand.Role == InOut {
 			b *= 2
 		}

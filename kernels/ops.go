@@ -174,8 +174,10 @@ var ops = [numOps]Op{
 		Formula: "i = order[state[2]+n]; x[n] = lut[images[i]] [RandomCropFlip: after zero padding by Pad, a crop at Philox's offset and a flip " +
 			"(SPEC 2: key = seed, counter = (i, epoch, 0, 0))]; labels[n] = set_labels[i].  K is the number of images in the set",
 		Operands: []Operand{
-			{Name: "images", Type: Uint8, Dims: func(s Shape) []int { return []int{s.K, s.H, s.W, s.C} }},
-			{Name: "set_labels", Type: Int32, Dims: dimsK}, {Name: "order", Type: Int32, Dims: dimsK},
+			{Name: "images", Type: Uint8, Dims: func(s Shape) []int { return []int{s.K, s.H, s.W, s.C} },
+				Moved: func(s Shape) int { return s.Rows() * s.C }},
+			{Name: "set_labels", Type: Int32, Dims: dimsK, Moved: func(s Shape) int { return s.N }},
+			{Name: "order", Type: Int32, Dims: dimsK, Moved: func(s Shape) int { return s.N }},
 			{Name: "state", Type: Int64, Dims: dimsState}, {Name: "lut", Dims: dimsLUT},
 			{Name: "x", Role: Out, Dims: dimsX}, {Name: "labels", Role: Out, Type: Int32, Dims: dimsFlat},
 		},

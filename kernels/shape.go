@@ -24,8 +24,12 @@ func (s Shape) String() string {
 	switch {
 	case s.R > 0:
 		return fmt.Sprintf("%dx%dx%dx%d_k%d_%dx%d_s%d", s.N, s.H, s.W, s.C, s.K, s.R, s.S, s.Stride)
-	case s.K > 0:
+	case s.K > 0 && s.W > 0: // augment
+		return fmt.Sprintf("%dx%dx%dx%d_of%d", s.N, s.H, s.W, s.C, s.K)
+	case s.K > 0 && s.C > 0:
 		return fmt.Sprintf("%dx%d_k%d", s.N, s.C, s.K)
+	case s.K > 0:
+		return fmt.Sprintf("%dx%d", s.N, s.K)
 	case s.C > 0:
 		return fmt.Sprintf("%dx%dx%dx%d", s.N, s.H, s.W, s.C)
 	}

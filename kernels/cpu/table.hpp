@@ -17,10 +17,14 @@
 #include "conv_im2col.hpp"
 #include "conv_im2col_pack.hpp"
 #include "conv_im2col_wgrad.hpp"
+#include "conv_winograd_f43.hpp"
+#include "conv_winograd_f43_pack.hpp"
+#include "conv_winograd_f43_wgrad.hpp"
 #include "cross_entropy_direct.hpp"
 #include "isa.hpp"
 #include "linear_direct.hpp"
 #include "linear_im2col.hpp"
+#include "peak_direct.hpp"
 #include "relu_direct.hpp"
 #include "sgd_direct.hpp"
 
@@ -36,6 +40,11 @@ constexpr nct_kernel kAnyPrecision[] = {
     KERNEL_REQUIRING(conv_fprop_direct),
     KERNEL_REQUIRING(conv_dgrad_direct),
     KERNEL_REQUIRING(conv_wgrad_direct),
+    KERNEL_REQUIRING(conv_fprop_winograd_f43),
+    KERNEL(conv_fprop_winograd_f43_pack),
+    KERNEL_REQUIRING(conv_dgrad_winograd_f43),
+    KERNEL(conv_dgrad_winograd_f43_pack),
+    KERNEL_REQUIRING(conv_wgrad_winograd_f43),
     KERNEL_REQUIRING(bn_stats_direct),
     KERNEL(bn_eval_stats_direct),
     KERNEL(bn_forward_direct),
@@ -53,6 +62,8 @@ constexpr nct_kernel kAnyPrecision[] = {
     KERNEL(augment_direct),
     KERNEL(sgd_direct),
     KERNEL(advance_direct),
+    KERNEL(peak_fma_direct),
+    KERNEL(peak_read_direct),
     {nullptr, nullptr, nullptr},
 };
 

@@ -1,0 +1,91 @@
+package kernels
+
+import "slices"
+
+// The sizes of SPEC 1 and 2 that layer shapes follow from, beside width and batch.
+const (
+	imageSize      = 32
+	imageChannels  = 3
+	layerClasses   = 100
+	layerBatches   = 391   // of an epoch of 50,000 images in batches of 128: the ring of losses
+	layerSetImages = 10000 // a tenth of CIFAR-100 in memory is past every cache too
+)
+
+// LayerShapes are the shapes at which a training step of ResNet-18 (SPEC 1) on 100 classes calls an operation, each once, from the image up.
+func LayerShapes(op OpID, width, batch int) []Shape {
+	switch op {
+	case ConvFprop, ConvWgrad:
+		return unique(resNetConvolutions(width, batch))
+	case ConvDgrad:
+		return unique(resNetConvolutions(width, batch)[1:]) // nobody wants the gradient of the image
+	case BNStats, BNEvalStats, BNForward, BNBackwardStats, BNBackward:
+		return unique(resNetActivations(width, batch))
+	case ReLUForward, ReLUBackward, Add:
+		var out []Shape
+		for _, s := range resNetActivations(width, batch) {
+			out = append(out, Shape{N: s.Rows() * s.C})
+		}
+		return unique(out)
+	case AvgPoolForward, AvgPoolBackward:
+		return []Shape{{N: batch, H: imageSize / 8, W: imageSize / 8, C: 8 * width}}
+	case LinearFprop, LinearDgrad, LinearWgrad:
+		return []Shape{{N: batch, C: 8 * width, K: layerClasses}}
+	case CrossEntropy:
+		return []Shape{{N: batch, K: layerClasses, H: layerBatches}}
+	case Augment:
+		return []Shape{{N: batch, H: imageSize, W: imageSize, C: imageChannels, K: max(layerSetImages, batch), Pad: 4}}
+	case SGD:
+		return []Shape{{N: resNetParameters(width)}}
+	}
+	return []Shape{{N: batch}} // advance
+}
+
+// resNetConvolutions are all convolutions of the network, in order.
+func resNetConvolutions(width, batch int) []Shape {
+	shapes := []Shape{{N: batch, H: imageSize, W: imageSize, C: imageChannels, K: width, R: 3, S: 3, Stride: 1, Pad: 1}}
+	c, size := width, imageSize
+	for stage := range 4 {
+		for unit := range 2 {
+			k, stride := width<<stage, 1
+			if stage > 0 && unit == 0 {
+				stride = 2
+			}
+			first := Shape{N: batch, H: size, W: size, C: c, K: k, R: 3, S: 3, Stride: stride, Pad: 1}
+			size /= stride
+			shapes = append(shapes, first, Shape{N: batch, H: size, W: size, C: k, K: k, R: 3, S: 3, Stride: 1, Pad: 1})
+			if stride != 1 || c != k {
+				shapes = append(shapes, Shape{N: batch, H: first.H, W: first.W, C: c, K: k, R: 1, S: 1, Stride: stride})
+			}
+			c = k
+		}
+	}
+	return shapes
+}
+
+// resNetActivations are the outputs of all convolutions: each goes through batch norm.
+func resNetActivations(width, batch int) []Shape {
+	var out []Shape
+	for _, s := range resNetConvolutions(width, batch) {
+		out = append(out, Shape{N: batch, H: s.P(), W: s.Q(), C: s.K})
+	}
+	return out
+}
+
+// resNetParameters counts all weights: convolutions, a scale and a shift a channel, the linear layer.
+func resNetParameters(width int) int {
+	n := (8*width + 1) * layerClasses
+	for _, s := range resNetConvolutions(width, 1) {
+		n += s.K*s.R*s.S*s.C + 2*s.K
+	}
+	return n
+}
+
+func unique(shapes []Shape) []Shape {
+	var out []Shape
+	for _, s := range shapes {
+		if !slices.Contains(out, s) {
+			out = append(out, s)
+		}
+	}
+	return out
+}
