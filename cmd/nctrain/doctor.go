@@ -1,0 +1,111 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"nctrain/cmd/nctrain/internal/table"
+	"nctrain/cmd/nctrain/internal/version"
+	"nctrain/internal/blas"
+	"nctrain/kernels"
+)
+
+// finding is one line of `doctor`.
+type finding struct {
+	What  string `json:"what"`
+	Found string `json:"found"`
+	Fix   string `json:"fix,omitempty"` // the command that brings what is missing
+}
+
+func newDoctorCommand() *cobra.Command {
+	var device deviceFlags
+	var output outputFlags
+	c := &cobra.Command{
+		Use: "doctor", Short: "Device, instruction set, BLAS, variants; what is missing and the command that brings it", Args: noArguments,
+		RunE: func(c *cobra.Command, _ []string) error {
+			m, err := device.open()
+			if err != nil {
+				return err
+			}
+			defer m.Close()
+			findings := examine(m)
+			out := output.stdout(c)
+			t := table.New("what", "found").Left(1)
+			missing := 0
+			for _, f := range findings {
+				t.Row(f.What, f.Found)
+				if f.Fix != "" {
+					missing++
+				}
+			}
+			if err := t.Write(out, ""); err != nil {
+				return err
+			}
+			if missing == 0 {
+				fmt.Fprintln(out, "nothing is missing")
+			}
+			for _, f := range findings {
+				if f.Fix != "" {
+					fmt.Fprintf(out, "%s: %s\n", f.What, f.Fix)
+				}
+			}
+			return output.write(findings)
+		},
+	}
+	device.register(c.Flags())
+	output.register(c.Flags())
+	return c
+}
+
+func examine(m *machine) []finding {
+	caps := m.Capabilities()
+	isa := finding{What: "instruction set", Found: caps.ISA}
+	if capped := os.Getenv("NCTRAIN_CPU_ISA"); capped != "" {
+		isa.Found += " (NCTRAIN_CPU_ISA=" + capped + ")"
+	}
+	var variants []string
+	for _, op := range kernels.Ops() {
+		if rows := kernels.Variants(op.ID, caps.Kind); len(rows) > 1 {
+			var names []string
+			for _, v := range rows {
+				names = append(names, v.Name)
+			}
+			variants = append(variants, op.Name+"="+strings.Join(names, "|"))
+		}
+	}
+	return []finding{
+		{What: "nctrain", Found: fmt.Sprintf("%s, %s, %s/%s", version.String(), runtime.Version(), runtime.GOOS, runtime.GOARCH)},
+		{What: "device", Found: m.Description()},
+		isa,
+		{What: "threads", Found: fmt.Sprintf("%d of %d cores", caps.Threads, runtime.NumCPU())},
+		examineBLAS(),
+		examineCUDA(),
+		{What: "choice of variants", Found: strings.Join(variants, ", ")},
+	}
+}
+
+// examineBLAS tells what the analysis computes with.
+func examineBLAS() finding {
+	f := finding{What: "BLAS of the analysis", Found: blas.Name()}
+	if !strings.Contains(strings.ToLower(f.Found), "openblas") {
+		f.Fix = "OpenBLAS would speed the analysis up: apt-get install libopenblas-dev liblapacke-dev, then make build"
+		if found, _ := filepath.Glob("/usr/lib*/*/libopenblas*.so*"); len(found) > 0 {
+			f.Fix = "OpenBLAS is installed, this build leaves it out: make build (with liblapacke-dev installed too)"
+		}
+	}
+	return f
+}
+
+// examineCUDA tells whether a card lies idle.
+func examineCUDA() finding {
+	f := finding{What: "CUDA", Found: "this build computes on the CPU alone"}
+	if cards, _ := filepath.Glob("/dev/nvidia[0-9]*"); len(cards) > 0 {
+		f.Found += fmt.Sprintf(" (%d NVIDIA cards are here)", len(cards))
+	}
+	return f
+}

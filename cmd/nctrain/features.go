@@ -1,0 +1,213 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"nctrain/analysis"
+	"nctrain/cmd/nctrain/internal/run"
+	"nctrain/cmd/nctrain/internal/table"
+	"nctrain/cmd/nctrain/internal/version"
+	"nctrain/nn"
+	"nctrain/nn/data"
+)
+
+// featuresFlags are those of `features`.
+type featuresFlags struct {
+	deviceFlags
+	outputFlags
+	checkpoint, data, split, out, headOut, trace string
+	batch, limit, imageSize                      int
+}
+
+func newFeaturesCommand() *cobra.Command {
+	f := &featuresFlags{}
+	c := &cobra.Command{
+		Use:   "features --checkpoint F --data SET --split train|val|test --out f.npz",
+		Short: "The un-augmented features, logits and labels of a set, and the head",
+		Long: `Pass a set through the weights of a checkpoint, without augmentation and in the set's own order, and write features [N,D], logits [N,C]
+and labels [N] as .npz, with the checkpoint's hash beside them; --head-out writes the last layer, weight [C,D] and bias [C].`,
+		Example: `  nctrain features --checkpoint runs/first/checkpoints/epoch_0010.safetensors --data shapes --split train --out train.npz --head-out head.npz`,
+		Args:    noArguments,
+		RunE:    func(c *cobra.Command, _ []string) error { return f.execute(c) },
+	}
+	flags := c.Flags()
+	flags.StringVar(&f.checkpoint, "checkpoint", "", "weights, .safetensors")
+	flags.StringVar(&f.data, "data", "", "set, KIND:PATH")
+	flags.StringVar(&f.split, "split", data.Test, "train, val or test; val is what --val-fraction held out when the weights were trained")
+	flags.StringVar(&f.out, "out", "", "feature file to write, .npz")
+	flags.StringVar(&f.headOut, "head-out", "", "head file to write, .npz")
+	flags.IntVar(&f.batch, "batch-size", 0, "images a pass; default that of the training, so that the bits are those of the run's own analysis")
+	flags.IntVar(&f.limit, "limit", 0, "take the first N images; 0: all")
+	flags.IntVar(&f.imageSize, "image-size", 32, "side that images of folder: sets are resized to")
+	flags.StringVar(&f.trace, "trace", "", "profile one batch and write it to this file for Perfetto (ui.perfetto.dev)")
+	f.deviceFlags.register(flags)
+	f.outputFlags.register(flags)
+	return c
+}
+
+func (f *featuresFlags) execute(c *cobra.Command) error {
+	switch {
+	case f.checkpoint == "":
+		return usagef("--checkpoint is missing: name the weights, for example runs/first/checkpoints/epoch_0010.safetensors")
+	case f.data == "":
+		return usagef("--data is missing: name a set, for example --data shapes")
+	case f.out == "" && f.headOut == "":
+		return usagef("--out is missing: name the feature file to write, for example --out features.npz")
+	case f.split != data.Train && f.split != data.Val && f.split != data.Test:
+		return usagef("--split %s: one of train, val, test", f.split)
+	case f.batch < 0:
+		return usagef("--batch-size %d: at least 1", f.batch)
+	}
+	m, err := f.open()
+	if err != nil {
+		return err
+	}
+	defer m.Close()
+	tensors, meta, err := nn.LoadWeights(f.checkpoint)
+	if err != nil {
+		return err
+	}
+	model, err := nn.ResNet18For(tensors)
+	if err != nil {
+		return fmt.Errorf("weights: %s: %w", f.checkpoint, err)
+	}
+	set, err := f.openSet(meta)
+	if err != nil {
+		return err
+	}
+	if err := model.Place(m.Device, m.options.Precision); err != nil {
+		return err
+	}
+	if err := model.Load(tensors); err != nil {
+		return fmt.Errorf("weights: %s: %w", f.checkpoint, err)
+	}
+	var pool nn.MemoryPool
+	eval, err := nn.NewEvaluator(m.Device, model, set, f.batchSize(meta), &pool, m.options)
+	if err != nil {
+		return err
+	}
+	if f.trace != "" {
+		if err := writeTrace(f.trace, m, eval.Plan(), eval.Rewind); err != nil {
+			return err
+		}
+	}
+	about := analysis.Meta{Checkpoint: meta.Hash, Version: version.String()}
+	if meta.Version != "" { // a foreign file does not tell its epoch
+		about.Epoch = &meta.Epoch
+	}
+	return f.write(c, model, eval, set, tensors, about)
+}
+
+// batchSize is the flag's, else that of the training, else the notebook's.
+func (f *featuresFlags) batchSize(meta nn.Metadata) int {
+	var settings run.Settings
+	switch {
+	case f.batch > 0:
+		return f.batch
+	case json.Unmarshal(meta.Settings, &settings) == nil && settings.Training.BatchSize > 0:
+		return settings.Training.BatchSize
+	}
+	return nn.NotebookSettings().BatchSize
+}
+
+// openSet opens the split; where the weights were trained with a part of it held out, train is the rest and val that part.
+func (f *featuresFlags) openSet(meta nn.Metadata) (*data.Set, error) {
+	stored := f.split
+	if stored == data.Val {
+		stored = data.Train
+		if len(meta.Val) == 0 {
+			return nil, fmt.Errorf("weights: %s: nothing was held out when they were trained, so there is no split val: use --split train or test", f.checkpoint)
+		}
+	}
+	set, err := data.Open(f.data, stored, data.Options{Limit: f.limit, ImageSize: f.imageSize})
+	if err != nil || stored != data.Train || len(meta.Val) == 0 {
+		return set, err
+	}
+	held := make([]bool, set.Len())
+	for _, at := range meta.Val {
+		if at < 0 || int(at) >= len(held) {
+			return nil, fmt.Errorf("weights: %s: image %d was held out of the training set, %s has %d: name the set of the training (and its --limit)",
+				f.checkpoint, at, set.Name, set.Len())
+		}
+		held[at] = true
+	}
+	var wanted []int
+	for i, out := range held {
+		if out == (f.split == data.Val) {
+			wanted = append(wanted, i)
+		}
+	}
+	set = set.Subset(wanted)
+	set.Split = f.split
+	return set, nil
+}
+
+func (f *featuresFlags) write(c *cobra.Command, model *nn.ResNet18, eval *nn.Evaluator, set *data.Set, tensors []nn.Tensor, about analysis.Meta) error {
+	out := f.stdout(c)
+	result := map[string]any{"checkpoint": about.Checkpoint, "n": set.Len(), "features": model.Features(), "classes": model.Classes}
+	if about.Epoch != nil {
+		result["epoch"] = *about.Epoch
+	}
+	if f.headOut != "" {
+		head, err := run.HeadOf(tensors, f.checkpoint, about)
+		if err != nil {
+			return err
+		}
+		if err := analysis.WriteHead(f.headOut, head); err != nil {
+			return err
+		}
+		result["head_out"] = f.headOut
+		fmt.Fprintf(out, "%s: weight [%d,%d] and bias of weights %.12s\n", f.headOut, model.Classes, model.Features(), about.Checkpoint)
+	}
+	if f.out == "" {
+		return f.outputFlags.write(result)
+	}
+	p := newProgress(out, f.quiet)
+	defer p.close()
+	began := time.Now()
+	correct, err := f.writeRows(c.Context(), model, eval, set, about, p)
+	if err != nil {
+		return err
+	}
+	p.close()
+	took := time.Since(began).Seconds()
+	result["out"] = f.out
+	text := ""
+	if set.Classes == model.Classes {
+		accuracy := 100 * float64(correct) / float64(set.Len())
+		result["accuracy"] = accuracy
+		text = ", accuracy " + table.Percent(accuracy) + " %"
+	}
+	fmt.Fprintf(out, "%s: %s rows of %s (%s), %d features and %d logits of weights %.12s%s; %.1f s, %s images/s\n", f.out, table.Count(set.Len()), set.Name,
+		set.Split, model.Features(), model.Classes, about.Checkpoint, text, took, table.Count(int(float64(set.Len())/took)))
+	return f.outputFlags.write(result)
+}
+
+// writeRows streams the rows into the file, and counts those whose largest logit is the label's.
+func (f *featuresFlags) writeRows(ctx context.Context, model *nn.ResNet18, eval *nn.Evaluator, set *data.Set, about analysis.Meta, p *progress) (correct int, err error) {
+	about.Set, about.Split = set.Name, set.Split
+	info := analysis.Info{Name: f.out, N: set.Len(), D: model.Features(), C: model.Classes, Meta: about}
+	done := 0
+	err = analysis.WriteFeatures(f.out, info, func(w *analysis.FeatureWriter) error {
+		return eval.Each(ctx, func(r nn.Rows) error {
+			labels := make([]int64, r.N)
+			for i, label := range r.Labels {
+				labels[i] = int64(label)
+				logits := r.Logits[i*model.Classes : (i+1)*model.Classes]
+				if int(label) < len(logits) && logits[label] == slices.Max(logits) {
+					correct++
+				}
+			}
+			done += r.N
+			p.show("features", "images", done, set.Len())
+			return w.Append(r.Features, r.Logits, labels)
+		})
+	})
+	return correct, err
+}

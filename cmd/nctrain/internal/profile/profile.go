@@ -1,0 +1,138 @@
+// Package profile sets what the operations of a plan took beside what they could at best.
+package profile
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"time"
+
+	"nctrain/internal/wholefile"
+	"nctrain/kernels"
+	"nctrain/nn"
+)
+
+// Operation sums the calls of one variant in a step.
+type Operation struct {
+	Op         string  `json:"op"`
+	Variant    string  `json:"variant"`
+	Calls      int     `json:"calls"`
+	Ms         float64 `json:"ms"`          // of all calls in one step, median over steps
+	StepShare  float64 `json:"step_share"`  // of the time of all operations
+	GFLOPS     float64 `json:"gflops"`      // 1e9 flop a second
+	GBps       float64 `json:"gbps"`        // 1e9 bytes a second, each operand moved once
+	LimitShare float64 `json:"limit_share"` // least time that the roofline allows, as a share of the time taken
+	Bound      string  `json:"bound"`       // what the roofline says limits it: "arithmetic", "memory", or "" where nothing is counted
+}
+
+// name of a timing: packing of a weight operand is told apart.
+func name(t nn.Timing) string {
+	if t.Pack {
+		return t.Op.String() + "_pack"
+	}
+	return t.Op.String()
+}
+
+// Summarize sums several profiles of one plan by operation and variant, the slowest first.
+func Summarize(steps [][]nn.Timing, roof kernels.Roofline) []Operation {
+	type key struct{ op, variant string }
+	type sums struct {
+		calls                int
+		took                 []time.Duration // by step
+		cost                 kernels.Cost
+		limit, arith, memory float64 // seconds
+	}
+	all := map[key]*sums{}
+	for i, timings := range steps {
+		for _, t := range timings {
+			k := key{name(t), t.Variant.Name}
+			s := all[k]
+			if s == nil {
+				s = &sums{took: make([]time.Duration, len(steps))}
+				all[k] = s
+			}
+			s.took[i] += t.Duration
+			if i > 0 {
+				continue
+			}
+			s.calls++
+			s.cost.Flop += t.Cost.Flop
+			s.cost.Bytes += t.Cost.Bytes
+			s.limit += roof.Limit(t.Cost)
+			s.arith += roof.Limit(kernels.Cost{Flop: t.Cost.Flop})
+			s.memory += roof.Limit(kernels.Cost{Bytes: t.Cost.Bytes})
+		}
+	}
+	var out []Operation
+	total := 0.0
+	for k, s := range all {
+		slices.Sort(s.took)
+		seconds := s.took[len(s.took)/2].Seconds()
+		o := Operation{Op: k.op, Variant: k.variant, Calls: s.calls, Ms: 1e3 * seconds}
+		if seconds > 0 {
+			o.GFLOPS, o.GBps, o.LimitShare = s.cost.Flop/seconds/1e9, s.cost.Bytes/seconds/1e9, s.limit/seconds
+		}
+		switch {
+		case s.arith > s.memory:
+			o.Bound = "arithmetic"
+		case s.memory > 0:
+			o.Bound = "memory"
+		}
+		total += o.Ms
+		out = append(out, o)
+	}
+	for i := range out {
+		if total > 0 {
+			out[i].StepShare = out[i].Ms / total
+		}
+	}
+	slices.SortFunc(out, func(a, b Operation) int {
+		return cmp.Or(cmp.Compare(b.Ms, a.Ms), cmp.Compare(a.Op, b.Op), cmp.Compare(a.Variant, b.Variant))
+	})
+	return out
+}
+
+// event is a complete event of the Trace Event Format, which Perfetto reads; times in microseconds.
+type event struct {
+	Name     string         `json:"name"`
+	Category string         `json:"cat,omitempty"`
+	Phase    string         `json:"ph"`
+	Start    float64        `json:"ts"`
+	Duration float64        `json:"dur,omitempty"`
+	Process  int            `json:"pid"`
+	Thread   int            `json:"tid"`
+	Args     map[string]any `json:"args,omitempty"`
+}
+
+// WriteTrace writes the operations of one profiled step, one after the other as the device ran them, for Perfetto (https://ui.perfetto.dev).
+func WriteTrace(path, device string, timings []nn.Timing, roof kernels.Roofline) error {
+	events := []event{
+		{Name: "process_name", Phase: "M", Process: 1, Args: map[string]any{"name": "nctrain, one step on " + device}},
+		{Name: "thread_name", Phase: "M", Process: 1, Thread: 1, Args: map[string]any{"name": "operations"}},
+	}
+	at := 0.0
+	for i, t := range timings {
+		took := float64(t.Duration.Nanoseconds()) / 1e3
+		args := map[string]any{
+			"index": i, "variant": t.Variant.Name, "shape": t.Shape.String(), "flop": t.Cost.Flop, "bytes": t.Cost.Bytes,
+		}
+		if limit := roof.Limit(t.Cost); limit > 0 && t.Duration > 0 {
+			args["limit_us"] = 1e6 * limit
+			args["limit_share"] = limit / t.Duration.Seconds()
+		}
+		events = append(events, event{Name: name(t), Category: t.Variant.Name, Phase: "X", Start: at, Duration: took, Process: 1, Thread: 1, Args: args})
+		at += took
+	}
+	text, err := json.Marshal(map[string]any{
+		"traceEvents": events, "displayTimeUnit": "ms",
+		"otherData": map[string]any{"device": device, "peak_gflops": roof.GFLOPS, "peak_gbps": roof.GBps},
+	})
+	if err != nil {
+		return fmt.Errorf("trace: %s: %w", path, err)
+	}
+	if err := wholefile.WriteBytes(path, 0o644, append(text, '\n')); err != nil {
+		return fmt.Errorf("trace: %w", err)
+	}
+	return nil
+}

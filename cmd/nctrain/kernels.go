@@ -1,0 +1,246 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"nctrain/cmd/nctrain/internal/table"
+	"nctrain/kernels"
+)
+
+// kernelFlags are those of `kernels list`, `check` and `bench`.
+type kernelFlags struct {
+	deviceFlags
+	outputFlags
+	ops          []string
+	width, batch int
+	seed         uint64
+}
+
+func newKernelsCommand() *cobra.Command {
+	c := &cobra.Command{Use: "kernels", Short: "The table of operations and their variants: list, check, measure", Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error { return c.Help() }}
+	c.AddCommand(
+		newKernelsOne("list", "Every operation and its variants, and where each applies", (*kernelFlags).list),
+		newKernelsOne("check", "Conformance of every variant against the float64 reference", (*kernelFlags).check),
+		newKernelsOne("bench", "Speed of every variant at the network's shapes, beside the roofline", (*kernelFlags).bench),
+	)
+	return c
+}
+
+func newKernelsOne(use, short string, do func(*kernelFlags, *cobra.Command, *machine, []kernels.OpID) error) *cobra.Command {
+	f := &kernelFlags{}
+	c := &cobra.Command{
+		Use: use, Short: short, Args: noArguments,
+		RunE: func(c *cobra.Command, _ []string) error {
+			ops, err := f.operations()
+			if err != nil {
+				return err
+			}
+			m, err := f.open()
+			if err != nil {
+				return err
+			}
+			defer m.Close()
+			return do(f, c, m, ops)
+		},
+	}
+	flags := c.Flags()
+	flags.StringSliceVar(&f.ops, "op", nil, "operations, for example conv_fprop; default all")
+	switch use {
+	case "check":
+		flags.Uint64Var(&f.seed, "seed", 47, "seed of the random inputs")
+	case "bench":
+		flags.IntVar(&f.width, "width", 64, "channels of the network's first stage")
+		flags.IntVar(&f.batch, "batch", 128, "images")
+	}
+	f.deviceFlags.register(flags)
+	f.outputFlags.register(flags)
+	return c
+}
+
+// operations are those that --op names, else all.
+func (f *kernelFlags) operations() ([]kernels.OpID, error) {
+	var ids []kernels.OpID
+	var names []string
+	for _, op := range kernels.Ops() {
+		names = append(names, op.Name)
+		if len(f.ops) == 0 || slices.Contains(f.ops, op.Name) {
+			ids = append(ids, op.ID)
+		}
+	}
+	for _, name := range f.ops {
+		if !slices.Contains(names, name) {
+			return nil, usagef("--op %s: no such operation: one of %s", name, strings.Join(names, ", "))
+		}
+	}
+	return ids, nil
+}
+
+// chosen tells whether --variant leaves a variant in.
+func (m *machine) chosen(v *kernels.Variant) bool {
+	pinned := m.options.Choice[v.Op]
+	return pinned == "" || pinned == v.Name
+}
+
+func (f *kernelFlags) list(c *cobra.Command, m *machine, ops []kernels.OpID) error {
+	type row struct {
+		Op         string   `json:"op"`
+		Formula    string   `json:"formula"`
+		Variant    string   `json:"variant"`
+		Device     string   `json:"device"`
+		Precisions []string `json:"precisions"`
+		Class      string   `json:"error_class"`
+		Pack       bool     `json:"packs_weights"`
+		Why        string   `json:"why"`
+	}
+	var rows []row
+	out := f.stdout(c)
+	fmt.Fprintf(out, "on %s; the first variant of an operation that can do a call is taken, unless --variant pins another\n", m.Description())
+	t := table.New("operation", "variant", "precision", "what it is").Left(1, 2, 3)
+	for _, id := range ops {
+		name := id.String()
+		for _, v := range kernels.Variants(id, m.Kind()) {
+			if !m.chosen(v) {
+				continue
+			}
+			var precisions []string
+			for _, p := range v.Precisions {
+				precisions = append(precisions, p.String())
+			}
+			rows = append(rows, row{id.String(), id.Op().Formula, v.Name, v.Kind.String(), precisions, v.Class.Name, v.Pack, v.Why})
+			t.Row(name, v.Name, strings.Join(precisions, " "), v.Why)
+			name = ""
+		}
+	}
+	if err := t.Write(out, "  "); err != nil {
+		return err
+	}
+	return f.write(rows)
+}
+
+// checkRow is what `kernels check` tells of one variant.
+type checkRow struct {
+	Op      string  `json:"op"`
+	Variant string  `json:"variant"`
+	Shapes  int     `json:"shapes"`
+	Calls   int     `json:"calls"`
+	Worst   float64 `json:"worst_share_of_bound"`
+	At      string  `json:"worst_at"`
+	Error   string  `json:"error,omitempty"`
+}
+
+func (f *kernelFlags) check(c *cobra.Command, m *machine, ops []kernels.OpID) error {
+	var rows []checkRow
+	failed := 0
+	out := f.stdout(c)
+	fmt.Fprintf(out, "on %s, float32; worst error as a share of its derived bound\n", m.Description())
+	t := table.New("operation", "variant", "shapes", "calls", "worst", "").Left(1, 5)
+	for _, id := range ops {
+		for _, v := range kernels.Variants(id, m.Kind()) {
+			if !m.chosen(v) {
+				continue
+			}
+			if err := c.Context().Err(); err != nil {
+				return err
+			}
+			row := f.checkOne(m, v)
+			verdict := "ok"
+			if row.Error != "" {
+				failed++
+				verdict = "FAILED: " + row.Error
+			}
+			rows = append(rows, row)
+			t.Row(row.Op, row.Variant, table.Count(row.Shapes), table.Count(row.Calls), table.Number(row.Worst), verdict)
+		}
+	}
+	if err := t.Write(out, "  "); err != nil {
+		return err
+	}
+	if err := f.write(rows); err != nil {
+		return err
+	}
+	if failed > 0 {
+		return fmt.Errorf("kernels: %d of %d variants do not conform on %s: see the table, and report it with the output of nctrain doctor", failed, len(rows), m.Description())
+	}
+	return nil
+}
+
+func (f *kernelFlags) checkOne(m *machine, v *kernels.Variant) checkRow {
+	row := checkRow{Op: v.Op.String(), Variant: v.Name}
+	var sum kernels.CheckResult
+	for _, s := range v.Op.Op().Shapes {
+		if v.Check(s, m.options.Precision, m.Capabilities()) != nil {
+			continue
+		}
+		row.Shapes++
+		result, err := kernels.Check(m.Device, v, m.options.Precision, s, f.seed)
+		if err != nil {
+			row.Error = err.Error()
+			break
+		}
+		sum.Add(result)
+	}
+	row.Calls, row.Worst, row.At = sum.Calls, sum.Worst, sum.WorstAt
+	return row
+}
+
+// kernelSpeed is what `kernels bench` tells of one variant at one shape.
+type kernelSpeed struct {
+	Op         string  `json:"op"`
+	Variant    string  `json:"variant"`
+	Shape      string  `json:"shape"`
+	Ms         float64 `json:"ms"`
+	GFLOPS     float64 `json:"gflops"`
+	GBps       float64 `json:"gbps"`
+	LimitShare float64 `json:"limit_share"`
+}
+
+func (f *kernelFlags) bench(c *cobra.Command, m *machine, ops []kernels.OpID) error {
+	if f.width < 1 || f.batch < 1 {
+		return usagef("--width %d, --batch %d: at least 1", f.width, f.batch)
+	}
+	roof, err := kernels.MeasureRoofline(m.Device)
+	if err != nil {
+		return err
+	}
+	var rows []kernelSpeed
+	t := table.New("operation", "variant", "shape", "ms", "GFLOP/s", "GB/s", "of limit %").Left(1, 2)
+	for _, id := range ops {
+		for _, s := range kernels.LayerShapes(id, f.width, f.batch) {
+			for _, v := range kernels.Variants(id, m.Kind()) {
+				if !m.chosen(v) || v.Check(s, m.options.Precision, m.Capabilities()) != nil {
+					continue
+				}
+				if err := c.Context().Err(); err != nil {
+					return err
+				}
+				b, err := kernels.Bench(m.Device, v, m.options.Precision, s, kernels.BenchOptions{Roofline: roof})
+				if err != nil {
+					return err
+				}
+				row := kernelSpeed{id.String(), v.Name, s.String(), 1e3 * b.Median.Seconds(), b.GFLOPS, b.GBps, b.Share}
+				rows = append(rows, row)
+				t.Row(row.Op, row.Variant, row.Shape, table.Number(row.Ms), rate(row.GFLOPS), rate(row.GBps), rate(100*row.LimitShare))
+			}
+		}
+	}
+	out := f.stdout(c)
+	if err := printPeaks(out, m, roof); err != nil {
+		return err
+	}
+	if err := t.Write(out, "  "); err != nil {
+		return err
+	}
+	return f.write(map[string]any{"device": m.Description(), "peak_gflops": roof.GFLOPS, "peak_gbps": roof.GBps, "kernels": rows})
+}
+
+func printPeaks(out io.Writer, m *machine, roof kernels.Roofline) error {
+	_, err := fmt.Fprintf(out, "on %s; its peak, measured now: %.0f GFLOP/s, %.1f GB/s (rates count the direct algorithm, each operand moved once)\n", m.Description(),
+		roof.GFLOPS, roof.GBps)
+	return err
+}

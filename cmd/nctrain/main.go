@@ -1,0 +1,151 @@
+// Command nctrain trains a CIFAR ResNet-18 on hand-written kernels, measures neural collapse over its checkpoints, and compares out-of-distribution scores.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"nctrain/cmd/nctrain/internal/run"
+	"nctrain/cmd/nctrain/internal/version"
+)
+
+// Exit statuses (SPEC 9).
+const (
+	exitFailed      = 1
+	exitUsage       = 2
+	exitInterrupted = 130
+)
+
+func main() {
+	os.Exit(execute(os.Args[1:], os.Stdout, os.Stderr))
+}
+
+// execute runs one command line and gives its exit status.
+func execute(args []string, stdout, stderr io.Writer) int {
+	ctx, stop := interruptible(stderr)
+	defer stop()
+	root := newRoot()
+	root.SetArgs(args)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return 0
+	}
+	text, status := explain(err)
+	fmt.Fprintln(stderr, "nctrain: "+text)
+	return status
+}
+
+// interruptible gives a context that the first Ctrl-C ends; the second ends the process at once.
+func interruptible(stderr io.Writer) (context.Context, func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	done := make(chan struct{})
+	go func() {
+		select {
+		case <-signals:
+		case <-done:
+			return
+		}
+		fmt.Fprintln(stderr, "\nnctrain: stopping after this step (Ctrl-C again ends at once)")
+		cancel()
+		select {
+		case <-signals:
+			os.Exit(exitInterrupted)
+		case <-done:
+		}
+	}()
+	return ctx, func() {
+		signal.Stop(signals)
+		close(done)
+		cancel()
+	}
+}
+
+// usageError is what the command line itself has wrong.
+type usageError struct{ err error }
+
+func (e usageError) Error() string { return e.err.Error() }
+func (e usageError) Unwrap() error { return e.err }
+
+func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
+
+// explain gives the one line for people and the exit status.
+func explain(err error) (string, int) {
+	text := strings.Join(strings.FieldsFunc(err.Error(), func(r rune) bool { return r == '\n' }), "; ")
+	var stopped *run.Interrupted
+	var usage usageError
+	switch {
+	case errors.As(err, &stopped):
+		return fmt.Sprintf("%s: go on with: nctrain run --resume %s", text, stopped.Dir), exitInterrupted
+	case errors.Is(err, context.Canceled):
+		return "interrupted", exitInterrupted
+	case errors.As(err, &usage), isCobraUsage(err):
+		return text, exitUsage
+	}
+	return text, exitFailed
+}
+
+// isCobraUsage tells the errors that cobra makes without a type: unknown commands and counts of arguments.
+func isCobraUsage(err error) bool {
+	return strings.HasPrefix(err.Error(), "unknown command")
+}
+
+func newRoot() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "nctrain",
+		Short: "Train image classifiers, watch neural collapse, compare out-of-distribution scores",
+		Long: `nctrain trains a ResNet-18 on hand-written kernels, measures neural collapse (NC1..NC5) at its checkpoints, and compares
+out-of-distribution (OOD) scores on them.
+
+  nctrain run --data shapes --ood digits --width 8 --epochs 10 --out runs/first     everything, on the built-in sets
+  nctrain doctor                                                                   what this machine has, and what is missing
+
+Sets are written KIND:PATH: cifar100:cifar-100-binary.tar.gz, npz:images.npz, or shapes and digits, which are built in.`,
+		Version:       version.String(),
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		Args:          cobra.NoArgs,
+		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
+	}
+	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
+		return usagef("%s: %v (%s --help lists the flags)", c.Name(), err, c.CommandPath())
+	})
+	root.AddCommand(newRunCommand(), newTrainCommand(), newFeaturesCommand(), newNCCommand(), newOODCommand(), newDataCommand(), newKernelsCommand(),
+		newBenchCommand(), newDoctorCommand())
+	checkArguments(root)
+	return root
+}
+
+// checkArguments makes wrong arguments of every command a usage error.
+func checkArguments(c *cobra.Command) {
+	if check := c.Args; check != nil {
+		c.Args = func(c *cobra.Command, args []string) error {
+			if err := check(c, args); err != nil {
+				return usagef("%s: %v (%s --help)", c.Name(), err, c.CommandPath())
+			}
+			return nil
+		}
+	}
+	for _, sub := range c.Commands() {
+		checkArguments(sub)
+	}
+}
+
+// noArguments is for commands whose input is flags alone.
+func noArguments(_ *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return fmt.Errorf("unexpected argument %q: this command takes flags alone", args[0])
+	}
+	return nil
+}

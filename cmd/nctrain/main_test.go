@@ -1,0 +1,180 @@
+package main
+
+import (
+	"bytes"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// asProgram makes the test binary run as the program itself, for tests that kill it or look at its exit.
+const asProgram = "NCTRAIN_TEST_AS_PROGRAM"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(asProgram) != "" {
+		main()
+	}
+	os.Exit(m.Run())
+}
+
+// call runs a command line in this process.
+func call(args ...string) (stdout, stderr string, status int) {
+	var out, err bytes.Buffer
+	status = execute(args, &out, &err)
+	return out.String(), err.String(), status
+}
+
+// must runs a command line that has to succeed.
+func must(t *testing.T, args ...string) string {
+	t.Helper()
+	stdout, stderr, status := call(args...)
+	if status != 0 || stderr != "" {
+		t.Fatalf("nctrain %s: status %d, stderr %q", strings.Join(args, " "), status, stderr)
+	}
+	return stdout
+}
+
+// program is a command line as a process of its own, not yet started; stderr gathers its errors.
+func program(t *testing.T, args ...string) (c *exec.Cmd, stderr *bytes.Buffer) {
+	t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c = exec.CommandContext(t.Context(), self, args...)
+	c.Env = append(os.Environ(), asProgram+"=1")
+	stderr = &bytes.Buffer{}
+	c.Stderr = stderr
+	return c, stderr
+}
+
+// tiny is a run of a second: width 4, two epochs.
+func tiny(out string, more ...string) []string {
+	return append([]string{"--data", "shapes", "--limit", "60", "--width", "4", "--epochs", "2", "--batch-size", "16", "--checkpoint-every", "1", "--out", out}, more...)
+}
+
+func read(t *testing.T, path ...string) []byte {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(path...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
+}
+
+// filesIn lists the files under a directory by relative path, the lock left out.
+func filesIn(t *testing.T, dir string) []string {
+	t.Helper()
+	var names []string
+	err := filepath.WalkDir(dir, func(path string, d os.DirEntry, err error) error {
+		if err == nil && !d.IsDir() && d.Name() != ".lock" {
+			relative, _ := filepath.Rel(dir, path)
+			names = append(names, relative)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return names
+}
+
+func TestHelpNamesEveryCommandOfSpec(t *testing.T) {
+	help := must(t)
+	for _, name := range []string{"run", "train", "features", "nc", "ood", "data", "kernels", "bench", "doctor", "completion"} {
+		if !strings.Contains(help, "\n  "+name+" ") {
+			t.Errorf("no %s in the help", name)
+		}
+		must(t, name, "--help")
+	}
+	flags := must(t, "run", "--help")
+	for _, flag := range strings.Fields("--epochs --batch-size --lr --momentum --weight-decay --width --val-fraction --checkpoint-every --no-augment " +
+		"--device --threads --precision --seed --variant --trace --json --quiet --data --test --ood --out --resume --limit --image-size --keep-features") {
+		if !strings.Contains(flags, "      "+flag) {
+			t.Errorf("run has no flag %s", flag)
+		}
+	}
+	for flag, value := range map[string]string{"epochs": "400", "batch-size": "128", "lr": "0.01", "momentum": "0.9", "weight-decay": "0.0005", "width": "64", "seed": "47",
+		"checkpoint-every": "10"} {
+		if got := newRunCommand().Flags().Lookup(flag).DefValue; got != value {
+			t.Errorf("--%s is %s by default, the notebook's is %s", flag, got, value)
+		}
+	}
+}
+
+func TestDoctorTellsDeviceAndThreads(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "doctor.json")
+	text := must(t, "doctor", "--threads", "3", "--json", path)
+	for _, part := range []string{"instruction set", "3 of ", "BLAS", "conv_fprop="} {
+		if !strings.Contains(text, part) {
+			t.Errorf("no %q in:\n%s", part, text)
+		}
+	}
+	if !bytes.Contains(read(t, path), []byte(`"what": "device"`)) {
+		t.Error("no device in the JSON")
+	}
+}
+
+func TestKernelsListCheckAndBench(t *testing.T) {
+	if text := must(t, "kernels", "list", "--op", "conv_fprop"); !strings.Contains(text, "im2col") || strings.Contains(text, "sgd") {
+		t.Errorf("kernels list --op conv_fprop gives\n%s", text)
+	}
+	if text := must(t, "kernels", "check", "--op", "add,sgd"); strings.Count(text, "ok\n") != 2 {
+		t.Errorf("kernels check gives\n%s", text)
+	}
+	if testing.Short() {
+		t.Skip("measuring takes seconds")
+	}
+	if text := must(t, "kernels", "bench", "--op", "linear_fprop", "--width", "2", "--batch", "4"); !strings.Contains(text, "direct") {
+		t.Errorf("kernels bench gives\n%s", text)
+	}
+}
+
+func TestBenchGivesTheJSONOfSpec(t *testing.T) {
+	for _, what := range []string{"train-step", "infer"} {
+		path := filepath.Join(t.TempDir(), "bench.json")
+		trace := filepath.Join(t.TempDir(), "trace.json")
+		must(t, "bench", what, "--width", "2", "--batch", "4", "--steps", "3", "--json", path, "--trace", trace)
+		var got struct {
+			ImagesPerSecond float64            `json:"images_per_second"`
+			StepMs          map[string]float64 `json:"step_ms"`
+			Device          string
+			Operations      []map[string]any
+		}
+		decode(t, read(t, path), &got)
+		if got.ImagesPerSecond <= 0 || got.StepMs["min"] <= 0 || got.StepMs["min"] > got.StepMs["median"] || got.StepMs["median"] > got.StepMs["max"] || got.Device == "" {
+			t.Errorf("%s: %+v", what, got)
+		}
+		if len(got.Operations) == 0 {
+			t.Fatalf("%s: no operations", what)
+		}
+		for _, key := range []string{"op", "variant", "ms", "limit_share"} {
+			if _, ok := got.Operations[0][key]; !ok {
+				t.Errorf("%s: operations have no %s", what, key)
+			}
+		}
+		var events struct {
+			TraceEvents []struct {
+				Name, Ph string
+				Dur      float64
+				Args     map[string]any
+			}
+		}
+		decode(t, read(t, trace), &events)
+		operations := 0
+		for _, e := range events.TraceEvents {
+			if e.Ph == "X" {
+				operations++
+				if e.Args["variant"] == "" || e.Dur < 0 {
+					t.Errorf("%s: trace event %+v", what, e)
+				}
+			}
+		}
+		if operations < 50 {
+			t.Errorf("%s: %s operations in the trace", what, strconv.Itoa(operations))
+		}
+	}
+}

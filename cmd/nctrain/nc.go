@@ -1,0 +1,182 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"nctrain/analysis"
+	"nctrain/analysis/nc"
+	"nctrain/cmd/nctrain/internal/run"
+)
+
+// ncFlags are those of `nc`.
+type ncFlags struct {
+	outputFlags
+	features, head, test, run string
+	others                    []string
+	threads                   int
+}
+
+func newNCCommand() *cobra.Command {
+	f := &ncFlags{}
+	c := &cobra.Command{
+		Use:   "nc --features f.npz --head h.npz [--test t.npz] [--ood NAME=o.npz ...] | nc --run DIR",
+		Short: "Neural collapse NC1..NC5, every variant, of a feature file or of a run's checkpoints",
+		Example: `  nctrain nc --features train.npz --head head.npz --test test.npz --ood digits=digits.npz
+  nctrain nc --run runs/first --json nc.json`,
+		Args: noArguments,
+		RunE: func(c *cobra.Command, _ []string) error { return f.execute(c) },
+	}
+	flags := c.Flags()
+	flags.StringVar(&f.features, "features", "", "un-augmented training features: .npz, or features=F.npy,labels=L.npy[,logits=G.npy]")
+	flags.StringVar(&f.head, "head", "", "head of the same checkpoint, .npz")
+	flags.StringVar(&f.test, "test", "", "test features, for nc4 and the test accuracy")
+	flags.StringArrayVar(&f.others, "ood", nil, "OOD features for nc5, [NAME=]o.npz; repeat, or separate by commas")
+	flags.StringVar(&f.run, "run", "", "run directory: every checkpoint it has analysed")
+	flags.IntVar(&f.threads, "threads", 0, "threads, 0 for one a core; does not change a bit of the results")
+	f.outputFlags.register(flags)
+	return c
+}
+
+func (f *ncFlags) execute(c *cobra.Command) error {
+	out := f.stdout(c)
+	if f.run != "" {
+		if f.features != "" || f.head != "" || f.test != "" || len(f.others) > 0 {
+			return usagef("--run reads what the run has stored: leave out --features, --head, --test and --ood")
+		}
+		rows, err := storedCollapse(f.run)
+		if err != nil {
+			return err
+		}
+		if err := printCollapse(out, rows); err != nil {
+			return err
+		}
+		return f.write(rows)
+	}
+	if f.features == "" || f.head == "" {
+		return usagef("--features and --head are needed, of one checkpoint (nctrain features writes them), or --run DIR")
+	}
+	var files files
+	defer files.close()
+	o := nc.Options{Threads: f.threads}
+	var err error
+	if o.Train, err = files.open(f.features); err != nil {
+		return err
+	}
+	if o.Head, err = analysis.OpenHead(f.head); err != nil {
+		return err
+	}
+	if f.test != "" {
+		if o.Test, err = files.open(f.test); err != nil {
+			return err
+		}
+	}
+	if o.OOD, err = files.named(f.others); err != nil {
+		return err
+	}
+	r, err := nc.Compute(c.Context(), o)
+	if err != nil {
+		return err
+	}
+	if r.Unusable != nil {
+		return r.Unusable
+	}
+	if err := printCollapseWhole(out, r); err != nil {
+		return err
+	}
+	return f.write(r)
+}
+
+// storedCollapse reads the rows of a run.
+func storedCollapse(dir string) ([]*nc.Result, error) {
+	if _, err := run.ReadConfig(dir); err != nil {
+		return nil, err
+	}
+	results, err := run.ReadResults(dir)
+	if err != nil {
+		return nil, err
+	}
+	if len(results.NC) == 0 {
+		return nil, fmt.Errorf("nc: %s: no checkpoint has been analysed: nctrain run --resume %s does it", dir, dir)
+	}
+	return results.NC, nil
+}
+
+// files are the open feature files of a command.
+type files struct{ open_ []io.Closer }
+
+func (f *files) open(spec string) (analysis.Source, error) {
+	file, err := analysis.OpenFeatures(spec)
+	if err != nil {
+		return nil, err
+	}
+	f.open_ = append(f.open_, file)
+	return file, nil
+}
+
+func (f *files) close() error {
+	var err error
+	for _, file := range f.open_ {
+		err = errors.Join(err, file.Close())
+	}
+	return err
+}
+
+// named opens "[NAME=]SPEC" items; a file without a name is called by its own.
+func (f *files) named(items []string) ([]analysis.Named, error) {
+	var all []analysis.Named
+	for _, item := range splitSpecs(items) {
+		name, spec := nameOf(item)
+		if slices.ContainsFunc(all, func(n analysis.Named) bool { return n.Name == name }) {
+			return nil, usagef("--ood %s: two sets are called %q: write NAME=FILE with another name", item, name)
+		}
+		src, err := f.open(spec)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, analysis.Named{Name: name, Source: src})
+	}
+	return all, nil
+}
+
+// looseArrays begin a spec of loose .npy arrays, whose own commas and equals signs separate its parts.
+var looseArrays = []string{"features", "labels", "logits"}
+
+func isLoose(spec string) bool {
+	first, _, ok := strings.Cut(spec, "=")
+	return ok && slices.Contains(looseArrays, first)
+}
+
+func nameOf(item string) (name, spec string) {
+	if !isLoose(item) {
+		if before, after, ok := strings.Cut(item, "="); ok && !strings.Contains(before, "/") {
+			return before, after
+		}
+	}
+	base := filepath.Base(item)
+	return strings.TrimSuffix(base, filepath.Ext(base)), item
+}
+
+// splitSpecs cuts items at commas, but for those inside a spec of loose arrays.
+func splitSpecs(items []string) []string {
+	var out []string
+	for _, item := range items {
+		for _, part := range strings.Split(item, ",") {
+			if isLoose(part) && len(out) > 0 {
+				_, last := nameOf(out[len(out)-1])
+				if isLoose(last) && !strings.Contains(last, part[:strings.Index(part, "=")+1]) {
+					out[len(out)-1] += "," + part
+					continue
+				}
+			}
+			out = append(out, part)
+		}
+	}
+	return out
+}

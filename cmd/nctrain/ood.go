@@ -1,0 +1,137 @@
+package main
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"nctrain/analysis"
+	"nctrain/analysis/ood"
+	"nctrain/cmd/nctrain/internal/run"
+)
+
+// oodFlags are those of `ood`.
+type oodFlags struct {
+	outputFlags
+	train, id, head, val, run string
+	others, scores, params    []string
+	options                   ood.Options
+}
+
+func newOODCommand() *cobra.Command {
+	f := &oodFlags{}
+	var names []string
+	for _, d := range ood.Detectors() {
+		if !strings.Contains(d.Name, "@") {
+			names = append(names, d.Name)
+		}
+	}
+	c := &cobra.Command{
+		Use:   "ood --train f.npz --id t.npz --ood NAME=o.npz ... --head h.npz | ood --run DIR",
+		Short: "Out-of-distribution scores and how well they tell, of feature files or of a run's checkpoints",
+		Long: `Score ID and OOD rows (larger = more in-distribution) and measure how well each score tells them apart, in percent.
+Scores: ` + strings.Join(names, ", ") + `; without --scores the notebook's six.`,
+		Example: `  nctrain ood --train train.npz --id test.npz --ood digits=digits.npz --head head.npz --notebook --json ood.json
+  nctrain ood --run runs/first`,
+		Args: noArguments,
+		RunE: func(c *cobra.Command, _ []string) error { return f.execute(c) },
+	}
+	flags := c.Flags()
+	flags.StringVar(&f.train, "train", "", "un-augmented training features: .npz, or features=F.npy,labels=L.npy[,logits=G.npy]")
+	flags.StringVar(&f.id, "id", "", "ID test features")
+	flags.StringVar(&f.head, "head", "", "head of the same checkpoint, .npz")
+	flags.StringVar(&f.val, "val", "", "ID features in neither training nor test, for scores that fit on them")
+	flags.StringArrayVar(&f.others, "ood", nil, "OOD features, [NAME=]o.npz; repeat, or separate by commas")
+	flags.StringSliceVar(&f.scores, "scores", nil, "scores to compute, or all")
+	flags.BoolVar(&f.options.Notebook, "notebook", false, "add each score as the notebook computes it (SCORE@notebook)")
+	flags.StringSliceVar(&f.params, "param", nil, "set a score's parameter, for example vim.dim=64")
+	flags.BoolVar(&f.options.DropOverlap, "drop-overlap", false, "leave out scored rows that also occur in a fit set")
+	flags.BoolVar(&f.options.AllowOverlap, "allow-overlap", false, "go on where more than 1 % of a scored set occurs in a fit set")
+	flags.StringVar(&f.run, "run", "", "run directory: every checkpoint it has analysed")
+	flags.IntVar(&f.options.Threads, "threads", 0, "threads, 0 for one a core; does not change a bit of the results")
+	f.outputFlags.register(flags)
+	return c
+}
+
+func (f *oodFlags) execute(c *cobra.Command) error {
+	if f.run != "" {
+		return f.stored(c)
+	}
+	if f.id == "" || f.head == "" || len(f.others) == 0 {
+		return usagef("--id, --ood and --head are needed (and --train for scores that fit), of one checkpoint (nctrain features writes them), or --run DIR")
+	}
+	o := f.options
+	o.Scores = f.scores
+	if _, err := ood.Select(o.Scores, o.Notebook); err != nil {
+		return usagef("--scores: %w", err)
+	}
+	var err error
+	if o.Params, err = parseParams(f.params); err != nil {
+		return err
+	}
+	var files files
+	defer files.close()
+	for _, each := range []struct {
+		to   *analysis.Source
+		path string
+	}{{&o.Train, f.train}, {&o.ID, f.id}, {&o.Val, f.val}} {
+		if each.path == "" {
+			continue
+		}
+		if *each.to, err = files.open(each.path); err != nil {
+			return err
+		}
+	}
+	if o.OOD, err = files.named(f.others); err != nil {
+		return err
+	}
+	if o.Head, err = analysis.OpenHead(f.head); err != nil {
+		return err
+	}
+	r, err := ood.Compute(c.Context(), o)
+	if err != nil {
+		return err
+	}
+	if err := printDetection(f.stdout(c), r); err != nil {
+		return err
+	}
+	return f.write(r)
+}
+
+// stored prints what a run has computed: the last checkpoint whole, all of them as JSON.
+func (f *oodFlags) stored(c *cobra.Command) error {
+	if f.train != "" || f.id != "" || f.head != "" || f.val != "" || len(f.others) > 0 || len(f.scores) > 0 || len(f.params) > 0 || f.options.Notebook {
+		return usagef("--run reads what the run has stored: leave out the other inputs, and choose --scores when the run is started")
+	}
+	if _, err := run.ReadConfig(f.run); err != nil {
+		return err
+	}
+	results, err := run.ReadResults(f.run)
+	if err != nil {
+		return err
+	}
+	n := len(results.OOD)
+	if n == 0 {
+		return fmt.Errorf("ood: %s: no checkpoint has been scored: name OOD sets when the run is started (--ood), or write features and score those", f.run)
+	}
+	if err := printDetection(f.stdout(c), results.OOD[n-1]); err != nil {
+		return err
+	}
+	return f.write(results.OOD)
+}
+
+// parseParams reads "vim.dim=64" items.
+func parseParams(items []string) (map[string]float64, error) {
+	params := map[string]float64{}
+	for _, item := range items {
+		key, text, ok := strings.Cut(item, "=")
+		value, err := strconv.ParseFloat(text, 64)
+		if !ok || err != nil || !strings.Contains(key, ".") {
+			return nil, usagef("--param %s: write SCORE.PARAMETER=NUMBER, for example vim.dim=64", item)
+		}
+		params[key] = value
+	}
+	return params, nil
+}

@@ -1,0 +1,229 @@
+package main
+
+import (
+	"bytes"
+	"encoding/csv"
+	"encoding/json"
+	"image/png"
+	"math"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"nctrain/internal/npz"
+	"nctrain/nn"
+)
+
+func decode(t *testing.T, text []byte, to any) {
+	t.Helper()
+	if err := json.Unmarshal(text, to); err != nil {
+		t.Fatalf("%v in %.200s", err, text)
+	}
+}
+
+// wantKeys asserts that a JSON object has keys, each a number or null with a reason.
+func wantKeys(t *testing.T, where string, object map[string]any, keys ...string) {
+	t.Helper()
+	reasons, _ := object["reasons"].(map[string]any)
+	for _, key := range keys {
+		value, there := object[key]
+		if !there {
+			t.Errorf("%s has no %s", where, key)
+		}
+		if x, isNumber := value.(float64); isNumber && math.IsNaN(x) || value == nil && reasons[key] == nil {
+			t.Errorf("%s.%s is %v without a reason", where, key, value)
+		}
+	}
+}
+
+func object(t *testing.T, from map[string]any, key string) map[string]any {
+	t.Helper()
+	o, ok := from[key].(map[string]any)
+	if !ok {
+		t.Fatalf("%s is %v, no object", key, from[key])
+	}
+	return o
+}
+
+func TestRunWritesTheDirectoryOfSpec(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "runs", "first")
+	out := filepath.Join(t.TempDir(), "run.json")
+	text := must(t, append([]string{"run"}, tiny(dir, "--ood", "digits", "--ood", "also=digits", "--keep-features", "--val-fraction", "0.2", "--json", out)...)...)
+	for _, part := range []string{"epoch 2/2", "nc1 rank", "AUROC", "mahalanobis", "also:"} {
+		if !strings.Contains(text, part) {
+			t.Errorf("no %q in the output:\n%s", part, text)
+		}
+	}
+	want := []string{"config.json", "history.csv", "log.jsonl", "nc.json", "nc2_cosines.npz", "ood.json", "scores.npz", "state/last.safetensors", "state/prev.safetensors",
+		"thumbs/ood_also.png", "thumbs/ood_digits.png", "thumbs/test.png", "thumbs/train.png", "thumbs/val.png"}
+	for _, e := range []string{"0000", "0001", "0002"} {
+		want = append(want, "checkpoints/epoch_"+e+".safetensors", "features/epoch_"+e+"_head.npz")
+		for _, set := range []string{"train", "val", "test", "ood_digits", "ood_also"} {
+			want = append(want, "features/epoch_"+e+"_"+set+".npz")
+		}
+	}
+	slices.Sort(want)
+	if got := filesIn(t, dir); !slices.Equal(got, want) {
+		t.Errorf("files are\n%v\nwant\n%v", got, want)
+	}
+	checkTables(t, dir, out)
+
+	history, err := csv.NewReader(bytes.NewReader(read(t, dir, "history.csv"))).ReadAll()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(history) != 3 || strings.Join(history[0], ",") != "epoch,lr,train_loss,train_accuracy,test_loss,test_accuracy,val_loss,val_accuracy" {
+		t.Errorf("history is %v", history)
+	}
+	cosines, err := npz.Open(filepath.Join(dir, "nc2_cosines.npz"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cosines.Close()
+	if info, ok := cosines.Info("epoch_0002"); !ok || !slices.Equal(info.Shape, []int{10, 10}) {
+		t.Errorf("cosines of epoch 2: %v", info)
+	}
+	scores, err := npz.Open(filepath.Join(dir, "scores.npz"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer scores.Close()
+	for _, name := range []string{"id/msp", "digits/vim", "also/neco"} {
+		if info, ok := scores.Info(name); !ok || info.DType != npz.Float64 || info.Len() != 60 {
+			t.Errorf("scores %s: %v", name, info)
+		}
+	}
+	if _, err := png.Decode(bytes.NewReader(read(t, dir, "thumbs", "test.png"))); err != nil {
+		t.Error(err)
+	}
+	for line := range bytes.Lines(read(t, dir, "log.jsonl")) {
+		var event struct{ Time, Event string }
+		decode(t, line, &event)
+		if event.Time == "" || event.Event == "" {
+			t.Errorf("log line %s", line)
+		}
+	}
+	var config struct {
+		Settings map[string]any
+		Sessions []map[string]any
+	}
+	decode(t, read(t, dir, "config.json"), &config)
+	if config.Settings["width"] != 4.0 || len(config.Sessions) != 1 || config.Sessions[0]["device"] == "" || len(config.Sessions[0]["variants"].([]any)) < 10 {
+		t.Errorf("config is %+v", config)
+	}
+}
+
+// checkTables looks at nc.json and ood.json, and that --json holds the same.
+func checkTables(t *testing.T, dir, out string) {
+	t.Helper()
+	var nc, ood []map[string]any
+	decode(t, read(t, dir, "nc.json"), &nc)
+	decode(t, read(t, dir, "ood.json"), &ood)
+	if len(nc) != 3 || len(ood) != 3 {
+		t.Fatalf("%d rows of nc and %d of ood for three checkpoints", len(nc), len(ood))
+	}
+	for i, row := range nc {
+		_, meta, err := nn.LoadWeights(nn.CheckpointPath(dir, i))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if row["epoch"] != float64(i) || row["checkpoint"] != meta.Hash || ood[i]["checkpoint"] != meta.Hash || meta.Epoch != i || len(meta.Val) != 12 {
+			t.Errorf("row %d is of epoch %v, weights %v; the checkpoint says %d, %s, %d held out", i, row["epoch"], row["checkpoint"], meta.Epoch, meta.Hash, len(meta.Val))
+		}
+		wantKeys(t, "accuracy", object(t, row, "accuracy"), "train", "test")
+		wantKeys(t, "nc1", object(t, row, "nc1"), "rank", "notebook", "papyan_code", "quotient", "cdnv")
+		wantKeys(t, "nc2", object(t, row, "nc2"), "equinorm", "equinorm_weights", "equiangularity", "equiangularity_weights", "etf_error", "etf_error_weights")
+		wantKeys(t, "nc3", object(t, row, "nc3"), "papyan", "row_l2", "mean_cos", "duality_etf", "bias_collapse")
+		wantKeys(t, "nc4", object(t, row, "nc4"), "train", "test")
+		for _, name := range []string{"digits", "also"} {
+			wantKeys(t, "nc5", object(t, object(t, row, "nc5"), name), "raw", "centred", "etf_energy", "upper_bound", "chance")
+			for score := range object(t, object(t, ood[i], "ood"), name) {
+				wantKeys(t, score, object(t, object(t, object(t, ood[i], "ood"), name), score), "auroc", "fpr95_ood_pos", "fpr95_id_pos", "aupr_out", "aupr_in", "aupr_out_trapz", "aupr_in_trapz")
+			}
+		}
+		if object(t, row, "nc1")["rank"] == nil || object(t, row, "health")["rank"] == nil {
+			t.Errorf("epoch %d: NC1 or the rank is null", i)
+		}
+	}
+	var all struct {
+		History []any
+		NC, OOD []map[string]any
+	}
+	decode(t, read(t, out), &all)
+	if len(all.History) != 2 || len(all.NC) != 3 || len(all.OOD) != 3 {
+		t.Errorf("--json has %d lines of history, %d rows of nc, %d of ood", len(all.History), len(all.NC), len(all.OOD))
+	}
+}
+
+// The numbers of a run are those of `features`, `nc` and `ood` on its checkpoint, bit for bit.
+func TestFilesGiveTheNumbersOfTheRun(t *testing.T) {
+	tmp := t.TempDir()
+	dir := filepath.Join(tmp, "run")
+	must(t, append([]string{"run"}, tiny(dir, "--ood", "digits", "--checkpoint-every", "0")...)...)
+	at := func(name string) string { return filepath.Join(tmp, name) }
+	checkpoint := nn.CheckpointPath(dir, 2)
+	must(t, "features", "--checkpoint", checkpoint, "--data", "shapes", "--limit", "60", "--split", "train", "--out", at("train.npz"), "--head-out", at("head.npz"), "--threads", "1")
+	must(t, "features", "--checkpoint", checkpoint, "--data", "shapes", "--limit", "60", "--split", "test", "--out", at("test.npz"))
+	must(t, "features", "--checkpoint", checkpoint, "--data", "digits", "--limit", "60", "--split", "test", "--out", at("digits.npz"))
+	text := must(t, "nc", "--features", at("train.npz"), "--head", at("head.npz"), "--test", at("test.npz"), "--ood", at("digits.npz"), "--json", at("nc.json"))
+	if !strings.Contains(text, "equiangularity_weights") {
+		t.Errorf("the table leaves variants out:\n%s", text)
+	}
+	must(t, "ood", "--train", at("train.npz"), "--id", at("test.npz"), "--ood", "digits="+at("digits.npz"), "--head", at("head.npz"), "--json", at("ood.json"))
+	for _, name := range []string{"nc.json", "ood.json"} {
+		var rows []any
+		var single any
+		decode(t, read(t, dir, name), &rows)
+		decode(t, read(t, at(name)), &single)
+		want, _ := json.Marshal(rows[len(rows)-1])
+		got, _ := json.Marshal(single)
+		if !bytes.Equal(got, want) {
+			t.Errorf("%s from files\n%s\nthe run says\n%s", name, got, want)
+		}
+	}
+	for _, command := range []string{"nc", "ood"} {
+		must(t, command, "--run", dir, "--json", at("stored.json"))
+		var stored, rows []any
+		decode(t, read(t, at("stored.json")), &stored)
+		decode(t, read(t, dir, command+".json"), &rows)
+		if len(stored) != 2 || len(rows) != 2 {
+			t.Errorf("%s --run gives %d rows, the run has %d", command, len(stored), len(rows))
+		}
+	}
+	loose := "features=" + at("train.npz") + ",labels=" + at("train.npz")
+	if _, stderr, status := call("nc", "--features", loose, "--head", at("head.npz")); status != exitFailed || strings.Count(stderr, "\n") != 1 {
+		t.Errorf("archives as loose arrays: status %d, %q", status, stderr)
+	}
+}
+
+func TestTrainAloneThenAnalysis(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "run")
+	must(t, append([]string{"train"}, tiny(dir)...)...)
+	if names := filesIn(t, dir); slices.Contains(names, "nc.json") {
+		t.Errorf("train analyses: %v", names)
+	}
+	whole := filepath.Join(t.TempDir(), "run")
+	must(t, append([]string{"run"}, tiny(whole, "--ood", "digits")...)...)
+	must(t, "run", "--resume", dir, "--ood", "digits")
+	for _, name := range []string{"nc.json", "ood.json", "nc2_cosines.npz", "scores.npz", "history.csv"} {
+		if !bytes.Equal(read(t, dir, name), read(t, whole, name)) {
+			t.Errorf("%s differs between a run and training with the analysis after it", name)
+		}
+	}
+}
+
+func TestDataConvertGivesTheSameImages(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "digits.npz")
+	must(t, "data", "convert", "digits", "--split", "test", "--limit", "20", "--out", path)
+	text := must(t, "data", "info", "npz:"+path)
+	if !strings.Contains(text, "20") || !strings.Contains(text, "32x32") {
+		t.Errorf("data info says\n%s", text)
+	}
+	dir := filepath.Join(t.TempDir(), "run")
+	must(t, "train", "--data", "npz:"+path, "--width", "2", "--epochs", "1", "--batch-size", "10", "--out", dir)
+	rows, err := csv.NewReader(bytes.NewReader(read(t, dir, "history.csv"))).ReadAll()
+	if err != nil || len(rows) != 2 || rows[1][4] != "" {
+		t.Errorf("without a test set the history is %v (%v)", rows, err)
+	}
+}

@@ -1,0 +1,152 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+
+	"nctrain/analysis"
+	"nctrain/analysis/nc"
+	"nctrain/analysis/ood"
+	"nctrain/cmd/nctrain/internal/table"
+)
+
+// number is a value of a result, set for people.
+func number(v analysis.Values, key string) string {
+	x, ok := v.Get(key)
+	return table.Optional(x, ok, table.Number)
+}
+
+func percent(v analysis.Values, key string) string {
+	x, ok := v.Get(key)
+	return table.Optional(x, ok, table.Percent)
+}
+
+// printCollapse prints the headline of each metric, one checkpoint a line.
+func printCollapse(w io.Writer, rows []*nc.Result) error {
+	if len(rows) == 0 {
+		return nil
+	}
+	fmt.Fprintln(w, "Neural collapse (the first variant of each metric; every one falls towards 0 as features collapse, but nc5 as OOD means turn orthogonal)")
+	header := []string{"epoch", "train acc %", "test acc %", "nc1 rank", "nc2 equinorm", "nc2 equiangularity", "nc3 papyan", "nc4 train"}
+	for _, name := range rows[0].NC5.Keys() {
+		header = append(header, "nc5 "+name)
+	}
+	t := table.New(header...)
+	terminal := nc.TerminalPhase(rows)
+	for i, r := range rows {
+		epoch := table.Missing
+		if r.Epoch != nil {
+			epoch = strconv.Itoa(*r.Epoch)
+		}
+		if i == terminal {
+			epoch += " *"
+		}
+		cells := []string{epoch, percent(r.Accuracy, "train"), percent(r.Accuracy, "test"), number(r.NC1, "rank"), number(r.NC2, "equinorm"),
+			number(r.NC2, "equiangularity"), number(r.NC3, "papyan"), number(r.NC4, "train")}
+		for _, v := range r.NC5.All() {
+			cells = append(cells, number(v, "raw"))
+		}
+		t.Row(cells...)
+	}
+	if err := t.Write(w, "  "); err != nil {
+		return err
+	}
+	if terminal >= 0 {
+		fmt.Fprintln(w, "  * the terminal phase begins: training accuracy of 99.9 % or more")
+	}
+	warn(w, warningsOf(rows[len(rows)-1]))
+	return nil
+}
+
+// printCollapseWhole prints every variant of one checkpoint.
+func printCollapseWhole(w io.Writer, r *nc.Result) error {
+	fmt.Fprintf(w, "Neural collapse%s, %s training rows, accuracy: train %s %%, test %s %%\n", of(r.Epoch, r.Checkpoint), table.Count(r.N),
+		percent(r.Accuracy, "train"), percent(r.Accuracy, "test"))
+	t := table.New("metric", "variant", "value").Left(1)
+	add := func(metric string, v analysis.Values) {
+		for _, key := range v.Keys() {
+			value := number(v, key)
+			if reason := v.Reason(key); reason != "" {
+				value = "- (" + reason + ")"
+			}
+			t.Row(metric, key, value)
+			metric = ""
+		}
+	}
+	add("nc1", r.NC1)
+	add("nc2", r.NC2)
+	add("nc3", r.NC3)
+	add("nc4", r.NC4)
+	for name, v := range r.NC5.All() {
+		add("nc5 "+name, v)
+	}
+	add("health", r.Health)
+	if err := t.Write(w, "  "); err != nil {
+		return err
+	}
+	warn(w, warningsOf(r))
+	return nil
+}
+
+func warningsOf(r *nc.Result) []string {
+	all := slices.Concat(r.Warnings, r.NC1.Warnings, r.NC2.Warnings, r.NC3.Warnings, r.NC4.Warnings)
+	for _, v := range r.NC5.All() {
+		all = append(all, v.Warnings...)
+	}
+	return append(all, r.Health.Warnings...)
+}
+
+// of names a checkpoint where it is known.
+func of(epoch *int, hash *string) string {
+	text := ""
+	if epoch != nil {
+		text = fmt.Sprintf(" of epoch %d", *epoch)
+	}
+	if hash != nil {
+		text += fmt.Sprintf(" (weights %.12s)", *hash)
+	}
+	return text
+}
+
+// printDetection prints one table an OOD set.
+func printDetection(w io.Writer, r *ood.Result) error {
+	fmt.Fprintf(w, "Out-of-distribution detection%s, in percent: ↑ larger is better, ↓ smaller; ID accuracy %s\n", of(r.Epoch, r.Checkpoint),
+		table.Optional(deref(r.IDAccuracy), r.IDAccuracy != nil, table.Percent))
+	for name, scores := range r.OOD.All() {
+		n, _ := r.NOOD.Get(name)
+		base := 100 * float64(n) / float64(max(n+r.NID, 1))
+		fmt.Fprintf(w, "%s: %s ID and %s OOD rows (base rate of OOD %s)\n", name, table.Count(r.NID), table.Count(n), table.Percent(base))
+		t := table.New("score", "AUROC ↑", "FPR95 ↓", "FPR95 ID+ ↓", "AUPR out ↑", "AUPR in ↑")
+		var reasons []string
+		for score, v := range scores.All() {
+			t.Row(score, percent(v, "auroc"), percent(v, "fpr95_ood_pos"), percent(v, "fpr95_id_pos"), percent(v, "aupr_out"), percent(v, "aupr_in"))
+			if reason := v.Reason("auroc"); reason != "" {
+				reasons = append(reasons, score+": "+reason)
+			}
+		}
+		if err := t.Write(w, "  "); err != nil {
+			return err
+		}
+		warn(w, reasons)
+	}
+	fmt.Fprintln(w, "  FPR95: ID rejected where 95 % of OOD is found; FPR95 ID+: OOD accepted where 95 % of ID is kept")
+	warn(w, r.Warnings)
+	for name, v := range r.Detectors.All() {
+		for _, text := range v.Warnings {
+			warn(w, []string{name + ": " + text})
+		}
+	}
+	for key, reason := range r.Reasons {
+		warn(w, []string{key + ": " + reason})
+	}
+	return nil
+}
+
+func deref(x *float64) float64 {
+	if x == nil {
+		return 0
+	}
+	return *x
+}
