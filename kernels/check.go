@@ -43,11 +43,11 @@ func Check(dev Device, v *Variant, p Precision, s Shape, seed uint64) (CheckResu
 	if err != nil {
 		return CheckResult{}, err
 	}
-	return checkCases(dev, v, cases)
+	return checkCases(dev, v, cases, true)
 }
 
-// checkCases checks a variant on cases of its operation.
-func checkCases(dev Device, v *Variant, cases []*checkCase) (CheckResult, error) {
+// checkCases checks a variant on cases of its operation; without replay it only launches them at once.
+func checkCases(dev Device, v *Variant, cases []*checkCase, replay bool) (CheckResult, error) {
 	var r CheckResult
 	for i, c := range cases {
 		if c.tier == integers && !v.Class.Exact {
@@ -55,7 +55,7 @@ func checkCases(dev Device, v *Variant, cases []*checkCase) (CheckResult, error)
 		}
 		err := v.Check(c.shape, c.p, dev.Capabilities())
 		if err == nil {
-			err = c.check(dev, v, i == len(cases)-1, &r)
+			err = c.check(dev, v, replay, i == len(cases)-1, &r)
 		}
 		if err != nil {
 			return r, fmt.Errorf("%v %v at %v (%s): %s: %w", v, c.p, c.shape, dev.Capabilities().ISA, c.name(), err)
@@ -77,7 +77,7 @@ type checkRun struct {
 	weight int
 }
 
-func (c *checkCase) check(dev Device, v *Variant, countAllocations bool, r *CheckResult) error {
+func (c *checkCase) check(dev Device, v *Variant, replay, countAllocations bool, r *CheckResult) error {
 	run, err := c.layOut(dev, v)
 	if err != nil {
 		return err
@@ -91,33 +91,9 @@ func (c *checkCase) check(dev Device, v *Variant, countAllocations bool, r *Chec
 	if err := run.compare(eager, r); err != nil {
 		return err
 	}
-	if err := run.upload(); err != nil {
-		return err
-	}
-	rec, err := dev.Capture(run.body)
-	if err != nil {
-		return fmt.Errorf("capture: %w", err)
-	}
-	defer rec.Close()
-	captured, err := run.download()
-	if err != nil {
-		return err
-	}
-	if !slices.Equal(captured.bytes, run.before.bytes) {
-		return errors.New("capture: ran what it should only have recorded")
-	}
-	for i := range 2 {
-		replayed, err := run.execute(rec.Replay)
-		if err != nil {
-			return fmt.Errorf("replay: %w", err)
-		}
-		if err := run.sameBits(replayed, eager); err != nil {
-			return fmt.Errorf("replay %d: %w", i+1, err)
-		}
-	}
-	if countAllocations {
-		if n, err := replayAllocations(dev, rec); err != nil || n > 0 {
-			return errors.Join(err, fmt.Errorf("a replay allocates (%d times)", n))
+	if replay {
+		if err := run.replay(eager, countAllocations); err != nil {
+			return err
 		}
 	}
 	h := fnv.New64a()
@@ -128,6 +104,44 @@ func (c *checkCase) check(dev Device, v *Variant, countAllocations bool, r *Chec
 	}
 	r.Calls++
 	r.Digest = r.Digest*31 + h.Sum64()
+	return nil
+}
+
+// replay records the call and holds two replays against its launch at once.
+func (r *checkRun) replay(eager *image, countAllocations bool) error {
+	if err := r.upload(); err != nil {
+		return err
+	}
+	rec, err := r.dev.Capture(r.body)
+	if err != nil {
+		return fmt.Errorf("capture: %w", err)
+	}
+	defer rec.Close()
+	captured, err := r.download()
+	if err != nil {
+		return err
+	}
+	if !slices.Equal(captured.bytes, r.before.bytes) {
+		return errors.New("capture: ran what it should only have recorded")
+	}
+	for i := range 2 {
+		replayed, err := r.execute(rec.Replay)
+		if err != nil {
+			return fmt.Errorf("replay: %w", err)
+		}
+		if err := r.sameBits(replayed, eager); err != nil {
+			return fmt.Errorf("replay %d: %w", i+1, err)
+		}
+	}
+	if countAllocations {
+		n, err := replayAllocations(r.dev, rec)
+		if err != nil {
+			return err
+		}
+		if n > 0 {
+			return fmt.Errorf("a replay allocates (%d times)", n)
+		}
+	}
 	return nil
 }
 

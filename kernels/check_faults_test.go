@@ -256,11 +256,11 @@ func TestCheckCatches(t *testing.T) {
 			if test.reals {
 				cases = cases[1:]
 			}
-			if _, err := checkCases(dev, v, cases); err != nil {
+			if _, err := checkCases(dev, v, cases, true); err != nil {
 				t.Fatalf("the true kernel: %v", err)
 			}
 			first = true
-			_, err = checkCases(&faulty{Device: dev, fault: test.fault}, v, cases)
+			_, err = checkCases(&faulty{Device: dev, fault: test.fault}, v, cases, true)
 			if err == nil {
 				t.Fatal("not caught")
 			}
