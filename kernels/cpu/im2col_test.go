@@ -18,67 +18,82 @@ var im2colTestShapes = append([]Shape{
 	{N: 1, H: 11, W: 9, C: 12, K: 40, R: 5, S: 3, Stride: 3, Pad: 2},
 }, convTestShapes...)
 
-// checkPacked checks kernels that take their weights packed: at each instruction set name_pack packs args[weight], its guards and its inputs are
-// checked, and name is run on the result as [checkKernel] does. An empty weight name means that the kernel packs nothing.
+// checkPacked checks kernels that take their weights packed: at each instruction set and precision name_pack packs the arg called weight, and name is
+// run on the result as [checkKernel] does. An empty weight name means that the kernel packs nothing.
 func checkPacked(t *testing.T, name string, s Shape, args []arg, weight string) {
 	t.Helper()
 	for _, isa := range SupportedISAs() {
-		kernel, ok := Find(name, isa, 32)
-		if !ok {
+		if _, ok := Find(name, isa, 32); !ok {
 			t.Fatalf("no kernel %s at %v", name, isa)
 		}
-		requirements := kernel.Requirements(s)
-		var first []tensor
-		for threads := 1; threads <= 4; threads++ {
-			label := fmt.Sprintf("%s %v %d threads %+v", name, isa, threads, s)
-			pool, err := NewPool(threads)
-			if err != nil {
-				t.Fatal(err)
+		for _, bits := range []int{32, 64} {
+			if _, ok := Find(name, isa, bits); !ok {
+				continue // a kernel for float only
 			}
-			call, tensors := prepare(t, kernel, 32, s, args, threads%2*3)
-			if err := pool.Reserve(requirements.Scratch); err != nil {
-				t.Fatal(err)
-			}
-			for i, a := range args {
-				if a.name == weight {
-					call.Operand[i] = pack(t, name+"_pack", isa, s, a, requirements.Packed, pool)
+			var first []tensor
+			for threads := 1; threads <= 4; threads++ {
+				label := fmt.Sprintf("%s %v %d bits %d threads %+v", name, isa, bits, threads, s)
+				tensors := runPacked(t, name, isa, bits, threads, s, args, weight)
+				checkOperands(t, label, args, tensors, roundoff(bits))
+				if first == nil {
+					first = tensors
 				}
-			}
-			Run(kernel, call, pool)
-			pool.Close()
-			checkOperands(t, label, args, tensors, roundoff(32))
-			if first == nil {
-				first = tensors
-			}
-			for i := range tensors {
-				if string(tensors[i].bytes) != string(first[i].bytes) {
-					t.Fatalf("%s: %s differs from that of one thread", label, args[i].name)
+				for i := range tensors {
+					if string(tensors[i].bytes) != string(first[i].bytes) {
+						t.Fatalf("%s: %s differs from that of one thread", label, args[i].name)
+					}
 				}
 			}
 		}
 	}
 }
 
-// pack runs a pack kernel on the weights of an arg; every float of the packed buffer must be written, and nothing around it.
-func pack(t *testing.T, name string, isa ISA, s Shape, weights arg, bytes int64, pool *Pool) uintptr {
+// runPacked runs a kernel once, with the arg called weight packed, and returns its operands.
+func runPacked(t *testing.T, name string, isa ISA, bits, threads int, s Shape, args []arg, weight string) []tensor {
 	t.Helper()
-	kernel, ok := Find(name, isa, 32)
+	kernel, ok := Find(name, isa, bits)
 	if !ok {
-		t.Fatalf("no kernel %s at %v", name, isa)
+		t.Fatalf("no kernel %s at %v, %d bits", name, isa, bits)
 	}
-	n := int(bytes / 4)
+	pool, err := NewPool(threads)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer pool.Close()
+	requirements := kernel.Requirements(s)
+	call, tensors := prepare(t, kernel, bits, s, args, threads%2*3)
+	if err := pool.Reserve(requirements.Scratch); err != nil {
+		t.Fatal(err)
+	}
+	for i, a := range args {
+		if a.name == weight {
+			call.Operand[i] = pack(t, name+"_pack", isa, bits, s, a, requirements.Packed, pool)
+		}
+	}
+	Run(kernel, call, pool)
+	return tensors
+}
+
+// pack runs a pack kernel on the weights of an arg; every number of the packed buffer must be written, and nothing around it.
+func pack(t *testing.T, name string, isa ISA, bits int, s Shape, weights arg, bytes int64, pool *Pool) uintptr {
+	t.Helper()
+	kernel, ok := Find(name, isa, bits)
+	if !ok {
+		t.Fatalf("no kernel %s at %v, %d bits", name, isa, bits)
+	}
+	n := int(bytes) * 8 / bits
 	args := []arg{weights, {name: "packed", in: nil, want: make([]float64, n)}}
-	call, tensors := prepare(t, kernel, 32, s, args, 0)
+	call, tensors := prepare(t, kernel, bits, s, args, 0)
 	if err := pool.Reserve(kernel.Requirements(s).Scratch); err != nil {
 		t.Fatal(err)
 	}
 	Run(kernel, call, pool)
 	if !tensors[0].guardsIntact() || !tensors[1].guardsIntact() {
-		t.Fatalf("%s %v %+v: wrote outside an operand", name, isa, s)
+		t.Fatalf("%s %v %d bits %+v: wrote outside an operand", name, isa, bits, s)
 	}
 	for i := range n {
 		if v := tensors[1].get(i, n); v != v {
-			t.Fatalf("%s %v %+v: left packed[%d] unwritten", name, isa, s, i)
+			t.Fatalf("%s %v %d bits %+v: left packed[%d] unwritten", name, isa, bits, s, i)
 		}
 	}
 	return call.Operand[1]
