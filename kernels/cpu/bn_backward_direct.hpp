@@ -21,20 +21,7 @@ template <typename T, bool Relu>
 inline void bn_block_sums(const T* dy, const T* y, const T* x, const T* center, int64_t rows, int64_t stride, int64_t n, double* dbeta, double* dgamma) {
   T sums[kBNTile], products[kBNTile];
   for (int64_t i = 0; i < n; i++) sums[i] = products[i] = 0;
-  int64_t r = 0;
-  for (; r + kBNRowGroup <= rows; r += kBNRowGroup) {
-    for_vectors<T>(n, [&](int64_t i, auto part) {
-      Vector<T> g[kBNRowGroup], d[kBNRowGroup];
-      for (int64_t j = 0; j < kBNRowGroup; j++) {
-        const int64_t at = (r + j) * stride + i;
-        g[j] = bn_gradient<T, Relu>(dy + at, y + at, part);
-        d[j] = load(x + at, part) - load(center + i, part);
-      }
-      store(sums + i, load(sums + i, part) + ((g[0] + g[1]) + (g[2] + g[3])), part);
-      store(products + i, load(products + i, part) + (fma(g[0], d[0], g[1] * d[1]) + fma(g[2], d[2], g[3] * d[3])), part);
-    });
-  }
-  for (; r < rows; r++) {
+  for (int64_t r = 0; r < rows; r++) {
     for_vectors<T>(n, [&](int64_t i, auto part) {
       const int64_t at = r * stride + i;
       const Vector<T> g = bn_gradient<T, Relu>(dy + at, y + at, part);

@@ -1,7 +1,8 @@
 // How batch normalisation walks over [rows, channels], shared by its kernels: a pass over memory in address order, whole vectors, float sums bounded.
 //
-// Fold: where C is no multiple of the vector length, a few rows are read as one row of fold*C channels, which is; each real channel then has `fold`
-// partial sums that are merged at the end. All tasks follow from the shape.
+// Rows are read one after the other, whole: with rows or channels taken in groups the processor's prefetcher loses the way (a third of the bandwidth).
+// Fold: a few rows are read as one row of fold*C channels where C is no multiple of the vector length, or so small that the sums of a row would wait for
+// those of the row before; each real channel then has `fold` partial sums that are merged at the end. All tasks follow from the shape.
 #ifndef NCT_BN_ROWS_HPP
 #define NCT_BN_ROWS_HPP
 #include "parallel.hpp"
@@ -12,10 +13,10 @@ namespace nct::NCT_ISA {
 constexpr int64_t kBNTile = 1024;
 // Samples that a sum may take in T before it goes on in double.
 constexpr int64_t kBNRowsPerSum = 256;
-// Rows that are added to each other before they are added to a sum: less traffic to the sums, and a pairwise start.
-constexpr int64_t kBNRowGroup = 4;
+// Vectors that a folded row has at least.
+constexpr int64_t kBNRowVectors = 8;
 // Bytes of a block of rows: it stays in the second-level cache between the two passes of bn_stats.
-constexpr int64_t kBNBlockBytes = 65536;
+constexpr int64_t kBNBlockBytes = 131072;
 constexpr int64_t kBNMaxTasks = 64;
 
 struct BNRows {
@@ -30,6 +31,7 @@ struct BNRows {
     int64_t c = s.c, divisor = lane_count;
     while (c % divisor != 0) divisor /= 2;
     fold = lane_count / divisor;
+    while (fold * c < kBNRowVectors * lane_count) fold *= 2;
     if (fold * c > kBNTile) fold = 1;
     channels = fold * c;
     samples = s.n * s.h * s.w;
@@ -44,8 +46,7 @@ struct BNReduction : BNRows {
   int64_t block_rows, task_rows, tasks;
 
   BNReduction(const nct_shape& s, int lane_count, int element_bytes) : BNRows(s, lane_count) {
-    const int64_t fitting = kBNBlockBytes / (channels * element_bytes) / kBNRowGroup * kBNRowGroup;
-    block_rows = smaller(larger(fitting, kBNRowGroup), kBNRowsPerSum);
+    block_rows = smaller(larger(1, kBNBlockBytes / (channels * element_bytes)), kBNRowsPerSum);
     const int64_t blocks = larger(1, ceil_div(rows, block_rows));
     task_rows = ceil_div(blocks, kBNMaxTasks) * block_rows;
     tasks = larger(1, ceil_div(rows, task_rows));

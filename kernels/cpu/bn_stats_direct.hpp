@@ -20,10 +20,12 @@ struct Moments {
     if (other_count == 0) return;
     const double total = static_cast<double>(count + other_count), share = static_cast<double>(other_count) / total;
     const double weight = static_cast<double>(count) * share;
+    double* const __restrict to_mean = mean;
+    double* const __restrict to_square = square;
     for (int64_t i = 0; i < n; i++) {
-      const double delta = other_mean[i] - mean[i];
-      mean[i] += delta * share;
-      square[i] += other_square[i] + delta * delta * weight;
+      const double delta = other_mean[i] - to_mean[i];
+      to_mean[i] += delta * share;
+      to_square[i] += other_square[i] + delta * delta * weight;
     }
     count += other_count;
   }
@@ -32,41 +34,37 @@ struct Moments {
 // bn_block_moments: the moments of `rows` rows of n channels, `stride` elements apart.
 template <typename T>
 inline void bn_block_moments(const T* x, int64_t rows, int64_t stride, int64_t n, double* mean, double* square) {
-  T about[kBNTile], sums[kBNTile], squares[kBNTile];
-  const T inverse = T{1} / static_cast<T>(rows);
-  const int64_t groups = rows / kBNRowGroup * kBNRowGroup;
-  for (int64_t i = 0; i < n; i++) about[i] = sums[i] = squares[i] = 0;
-  for (int64_t r = 0; r < groups; r += kBNRowGroup) {
-    const T* const p = x + r * stride;
-    for_vectors<T>(n, [&](int64_t i, auto part) {
-      const Vector<T> first = load(p + i, part) + load(p + stride + i, part), second = load(p + 2 * stride + i, part) + load(p + 3 * stride + i, part);
-      store(about + i, load(about + i, part) + (first + second), part);
-    });
-  }
-  for (int64_t r = groups; r < rows; r++)
+  T about[kBNTile];
+  for (int64_t i = 0; i < n; i++) about[i] = 0;
+  for (int64_t r = 0; r < rows; r++)
     for_vectors<T>(n, [&](int64_t i, auto part) { store(about + i, load(about + i, part) + load(x + r * stride + i, part), part); });
-  for (int64_t i = 0; i < n; i++) about[i] *= inverse;
-  for (int64_t r = 0; r < groups; r += kBNRowGroup) {
-    const T* const p = x + r * stride;
-    for_vectors<T>(n, [&](int64_t i, auto part) {
-      const Vector<T> center = load(about + i, part);
-      const Vector<T> d0 = load(p + i, part) - center, d1 = load(p + stride + i, part) - center;
-      const Vector<T> d2 = load(p + 2 * stride + i, part) - center, d3 = load(p + 3 * stride + i, part) - center;
-      store(sums + i, load(sums + i, part) + ((d0 + d1) + (d2 + d3)), part);
-      store(squares + i, load(squares + i, part) + (fma(d0, d0, d1 * d1) + fma(d2, d2, d3 * d3)), part);
-    });
-  }
-  for (int64_t r = groups; r < rows; r++)
-    for_vectors<T>(n, [&](int64_t i, auto part) {
-      const Vector<T> d = load(x + r * stride + i, part) - load(about + i, part);
-      store(sums + i, load(sums + i, part) + d, part);
-      store(squares + i, fma(d, d, load(squares + i, part)), part);
-    });
-  for (int64_t i = 0; i < n; i++) {
-    const double correction = static_cast<double>(sums[i]) / static_cast<double>(rows);
-    mean[i] = static_cast<double>(about[i]) + correction;
-    square[i] = static_cast<double>(squares[i]) - correction * static_cast<double>(sums[i]);
-  }
+  const Vector<T> inverse = broadcast(T{1} / static_cast<T>(rows));
+  // The block is in cache now: a few vectors of channels at a time, their sums in registers.
+  for_vector_blocks<T, 4>(n, [&](int64_t i, auto block, auto part) {
+    Vector<T> center[block.count], sums[block.count] = {}, squares[block.count] = {};
+    for (int v = 0; v < block.count; v++) center[v] = load(about + i + v * lanes<T>, part) * inverse;
+    const T* row = x + i;
+    for (int64_t r = 0; r < rows; r++, row += stride) {
+      for (int v = 0; v < block.count; v++) {
+        const Vector<T> d = load(row + v * lanes<T>, part) - center[v];
+        sums[v] += d;
+        squares[v] = fma(d, d, squares[v]);
+      }
+    }
+    T block_about[block.count * lanes<T>], block_sums[block.count * lanes<T>], block_squares[block.count * lanes<T>];
+    for (int v = 0; v < block.count; v++) {
+      store(block_about + v * lanes<T>, center[v]);
+      store(block_sums + v * lanes<T>, sums[v]);
+      store(block_squares + v * lanes<T>, squares[v]);
+    }
+    const int64_t width = smaller(block.count * lanes<T>, n - i);
+    const double count = 1 / static_cast<double>(rows);
+    for (int64_t j = 0; j < width; j++) {
+      const double sum = static_cast<double>(block_sums[j]), correction = sum * count;
+      mean[i + j] = static_cast<double>(block_about[j]) + correction;
+      square[i + j] = static_cast<double>(block_squares[j]) - correction * sum;
+    }
+  });
 }
 
 template <typename T>

@@ -80,7 +80,7 @@ template <typename T>
 inline void dgrad_phase(const ConvGeometry& g, const T* dy, const T* w, const T* zeros, int64_t phase_h, int64_t phase_w, T* dx) {
   const int64_t columns = (g.w - phase_w + g.stride - 1) / g.stride, pixels = (g.h - phase_h + g.stride - 1) / g.stride * columns;
   const int64_t taps = g.r * g.s;
-  for_column_blocks<T>(g.c, [&](int64_t c, auto block, auto part) {
+  for_vector_blocks<T, kTileColumns>(g.c, [&](int64_t c, auto block, auto part) {
     for (int64_t pixel = 0; pixel < pixels; pixel += kTileRows) {
       Vector<T> sums[kTileRows][block.count] = {};
       int64_t at[kTileRows];
@@ -132,7 +132,7 @@ inline void wgrad_rows(const ConvGeometry& g, const T* x, const T* dy, int64_t r
   for (int64_t s = 0; s < g.s; s++) {
     // The q whose column q*stride + s - pad lies in the image.
     const int64_t q_begin = larger(0, ceil_div(larger(0, g.pad - s), g.stride)), q_end = smaller(g.q, (g.w - 1 + g.pad - s + g.stride) / g.stride);
-    for_column_blocks<T>(g.c, [&](int64_t c, auto block, auto part) {
+    for_vector_blocks<T, kTileColumns>(g.c, [&](int64_t c, auto block, auto part) {
       for (int64_t k = k_begin; k < k_end; k += kTileRows) {
         Vector<T> tile[kTileRows][block.count] = {};
         for (int64_t p = p_begin; p < p_end; p++) {

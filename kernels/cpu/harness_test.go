@@ -202,12 +202,15 @@ func checkKernel(t *testing.T, name string, s Shape, args []arg, scalars []float
 				}
 				Run(k, call, pool)
 				pool.Close()
-				checkOperands(t, label, args, tensors, roundoff(bits))
 				if first == nil {
 					first = tensors
+					checkOperands(t, label, args, tensors, roundoff(bits))
 				}
-				for i := range tensors {
-					if string(tensors[i].bytes) != string(first[i].bytes) {
+				for i, x := range tensors {
+					if !x.guardsIntact() {
+						t.Fatalf("%s: wrote outside %s", label, args[i].name)
+					}
+					if string(x.bytes) != string(first[i].bytes) {
 						t.Fatalf("%s: %s differs from that of one thread", label, args[i].name)
 					}
 				}

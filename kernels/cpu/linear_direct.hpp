@@ -35,7 +35,7 @@ void linear_dgrad_direct(const nct_call* call, nct_pool* pool) {
   const T* const w = operand<const T>(call, 1);
   T* const dx = operand<T>(call, 2);
   parallel_ranges(pool, s.n, kTileRows, [=, &s](int64_t begin, int64_t end) {
-    for_column_blocks<T>(s.c, [&](int64_t c, auto block, auto part) {
+    for_vector_blocks<T, kTileColumns>(s.c, [&](int64_t c, auto block, auto part) {
       Vector<T> sums[kTileRows][block.count] = {};
       const T* a[kTileRows];
       for (int i = 0; i < kTileRows; i++) a[i] = dy + smaller(begin + i, end - 1) * s.k;
@@ -54,7 +54,7 @@ void linear_wgrad_direct(const nct_call* call, nct_pool* pool) {
   T* const dw = operand<T>(call, 2);
   T* const dbias = operand<T>(call, 3);
   parallel_ranges(pool, s.k, kTileRows, [=, &s](int64_t begin, int64_t end) {
-    for_column_blocks<T>(s.c, [&](int64_t c, auto block, auto part) {
+    for_vector_blocks<T, kTileColumns>(s.c, [&](int64_t c, auto block, auto part) {
       double total[kTileRows][block.count * lanes<T>] = {};
       for (int64_t n = 0; n < s.n; n += kProductsPerSum) {
         Vector<T> sums[kTileRows][block.count] = {};

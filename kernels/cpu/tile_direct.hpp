@@ -1,4 +1,4 @@
-// The two register tiles of the direct convolutions and linear layers, and the blocking of channels around them.
+// The two register tiles of the direct convolutions and linear layers.
 #ifndef NCT_TILE_DIRECT_HPP
 #define NCT_TILE_DIRECT_HPP
 #include "parallel.hpp"
@@ -42,19 +42,6 @@ inline __attribute__((always_inline)) void outer_tile(Vector<T> (&sums)[kTileRow
       for (int v = 0; v < Columns; v++) sums[i][v] = fma(left, right[v], sums[i][v]);
     }
   }
-}
-
-template <int N>
-struct Columns {
-  static constexpr int count = N;
-};
-
-// for_column_blocks cuts n channels into blocks of vectors: body(first channel, Columns<vectors>, part); the last block may be a partial vector.
-template <typename T, typename Body>
-inline void for_column_blocks(int64_t n, Body body) {
-  int64_t c = 0;
-  for (; c + kTileColumns * lanes<T> <= n; c += kTileColumns * lanes<T>) body(c, Columns<kTileColumns>{}, Whole{});
-  for_vectors<T>(n - c, [&](int64_t i, auto part) { body(c + i, Columns<1>{}, part); });
 }
 
 }

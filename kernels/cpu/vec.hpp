@@ -111,5 +111,18 @@ inline void for_vectors(int64_t n, Body body) {
   if (i < n) body(i, Part{static_cast<int>(n - i)});
 }
 
+template <int N>
+struct Vectors {
+  static constexpr int count = N;
+};
+
+// for_vector_blocks cuts n values into blocks of N vectors: body(i, Vectors<N>, Whole) for the whole blocks, then body(i, Vectors<1>, part) for the rest.
+template <typename T, int N, typename Body>
+inline void for_vector_blocks(int64_t n, Body body) {
+  int64_t i = 0;
+  for (; i + N * lanes<T> <= n; i += N * lanes<T>) body(i, Vectors<N>{}, Whole{});
+  for_vectors<T>(n - i, [&](int64_t j, auto part) { body(i + j, Vectors<1>{}, part); });
+}
+
 }
 #endif
