@@ -48,7 +48,7 @@ func newDataInfoCommand() *cobra.Command {
 		Short:   "What a set holds, after reading and checking all of it",
 		Long:    "Read and check both splits of a set, and say what they hold.\n\n" + kindsHelp(),
 		Example: "  nctrain data info shapes\n  nctrain data info cifar100:cifar-100-binary.tar.gz",
-		Args:    cobra.ExactArgs(1),
+		Args:    oneSet,
 		RunE:    func(c *cobra.Command, args []string) error { return f.info(c, args[0]) },
 	}
 	f.register(c)
@@ -127,7 +127,7 @@ func newDataConvertCommand() *cobra.Command {
 		Short:   "Write a split of any set as .npz: images uint8 [N,H,W,3] and labels [N]",
 		Long:    "Write a split of any set as .npz, images uint8 [N,H,W,3] and labels int64 [N], which numpy reads and npz:FILE names.\n\n" + kindsHelp(),
 		Example: "  nctrain data convert shapes --split test --out shapes_test.npz",
-		Args:    cobra.ExactArgs(1),
+		Args:    oneSet,
 		RunE: func(c *cobra.Command, args []string) error {
 			switch {
 			case f.out == "":

@@ -90,15 +90,10 @@ func explain(err error) (string, int) {
 		return fmt.Sprintf("%s: go on with: nctrain run --resume %s", text, stopped.Dir), exitInterrupted
 	case errors.Is(err, context.Canceled):
 		return "interrupted", exitInterrupted
-	case errors.As(err, &usage), isCobraUsage(err):
+	case errors.As(err, &usage):
 		return text, exitUsage
 	}
 	return text, exitFailed
-}
-
-// isCobraUsage tells the errors that cobra makes without a type: unknown commands and counts of arguments.
-func isCobraUsage(err error) bool {
-	return strings.HasPrefix(err.Error(), "unknown command")
 }
 
 func newRoot() *cobra.Command {
@@ -132,7 +127,7 @@ func checkArguments(c *cobra.Command) {
 	if check := c.Args; check != nil {
 		c.Args = func(c *cobra.Command, args []string) error {
 			if err := check(c, args); err != nil {
-				return usagef("%s: %v (%s --help)", c.Name(), err, c.CommandPath())
+				return usagef("%v (%s --help)", err, c.CommandPath())
 			}
 			return nil
 		}
@@ -143,9 +138,17 @@ func checkArguments(c *cobra.Command) {
 }
 
 // noArguments is for commands whose input is flags alone.
-func noArguments(_ *cobra.Command, args []string) error {
+func noArguments(c *cobra.Command, args []string) error {
 	if len(args) > 0 {
-		return fmt.Errorf("unexpected argument %q: this command takes flags alone", args[0])
+		return fmt.Errorf("%s: unexpected argument %q: this command takes flags alone", c.Name(), args[0])
+	}
+	return nil
+}
+
+// oneSet is for commands that take a data set.
+func oneSet(c *cobra.Command, args []string) error {
+	if len(args) != 1 {
+		return fmt.Errorf("data %s: %d sets named: write one, for example nctrain data %s shapes", c.Name(), len(args), c.Name())
 	}
 	return nil
 }

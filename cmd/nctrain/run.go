@@ -55,7 +55,7 @@ nc2_cosines.npz, thumbs/ and log.jsonl. Ctrl-C finishes the step and saves; --re
 				}
 			}
 			fmt.Fprintf(out, "\nEverything is in %s: config.json, history.csv, nc.json, ood.json, scores.npz, checkpoints/.\n", r.Dir.Path)
-			return f.outputFlags.write(map[string]any{"run": r.Dir.Path, "history": r.History, "nc": r.Results.NC, "ood": r.Results.OOD})
+			return f.outputFlags.write(map[string]any{"run": r.Dir.Path, "history": r.HistoryRows(), "nc": r.Results.NC, "ood": r.Results.OOD})
 		},
 	}
 	f.register(c.Flags())

@@ -50,7 +50,7 @@ func (f *trainFlags) execute(c *cobra.Command, analysis *run.Analysis, ood []run
 	}
 	p.close()
 	if r.Results == nil {
-		return r, f.outputFlags.write(map[string]any{"run": r.Dir.Path, "history": r.History})
+		return r, f.outputFlags.write(map[string]any{"run": r.Dir.Path, "history": r.HistoryRows()})
 	}
 	return r, nil
 }

@@ -50,5 +50,33 @@ func cells(e *nn.Evaluation) []string {
 	return []string{exact(e.Loss), exact(e.Accuracy)}
 }
 
+// HistoryRow is a line of the history as JSON, by the names of history.csv.
+type HistoryRow struct {
+	Epoch         int      `json:"epoch"`
+	LR            float64  `json:"lr"`
+	TrainLoss     float64  `json:"train_loss"`
+	TrainAccuracy float64  `json:"train_accuracy"`
+	TestLoss      *float64 `json:"test_loss,omitempty"`
+	TestAccuracy  *float64 `json:"test_accuracy,omitempty"`
+	ValLoss       *float64 `json:"val_loss,omitempty"`
+	ValAccuracy   *float64 `json:"val_accuracy,omitempty"`
+}
+
+// HistoryRows are the run's history for --json.
+func (r *Run) HistoryRows() []HistoryRow {
+	rows := []HistoryRow{}
+	for _, e := range r.History {
+		row := HistoryRow{Epoch: e.Epoch, LR: e.LR, TrainLoss: e.TrainLoss, TrainAccuracy: e.TrainAccuracy}
+		if e.Test != nil {
+			row.TestLoss, row.TestAccuracy = &e.Test.Loss, &e.Test.Accuracy
+		}
+		if e.Val != nil {
+			row.ValLoss, row.ValAccuracy = &e.Val.Loss, &e.Val.Accuracy
+		}
+		rows = append(rows, row)
+	}
+	return rows
+}
+
 // exact is the shortest text that reads back as x.
 func exact(x float64) string { return strconv.FormatFloat(x, 'g', -1, 64) }

@@ -20,7 +20,7 @@ type Options struct {
 	Choice    kernels.Choice
 	Observer  Observer
 	Overwrite bool                    // Start: an earlier run in the directory is removed
-	Probe     func(*nn.Trainer) error // sees the trainer before its weights are there, free to run and profile its plan; may be nil
+	Probe     func(*nn.Trainer) error // sees the trainer before the run's weights are there, free to run and profile its plan; may be nil
 }
 
 // Observer is told what happens, for people.
@@ -99,12 +99,14 @@ func resume(dir *Dir, analysis *Analysis, ood []NamedSet, o Options) (*Run, erro
 	if err != nil {
 		return nil, err
 	}
+	var warnings []string
 	state, warning, err := nn.LoadState(dir.Path)
 	if err != nil {
 		return nil, err
 	}
 	if warning != "" {
 		o.Observer.Warning(warning)
+		warnings = append(warnings, warning)
 	}
 	settings := &config.Settings
 	if err := settings.checkTrained(state.Settings); err != nil {
@@ -128,8 +130,19 @@ func resume(dir *Dir, analysis *Analysis, ood []NamedSet, o Options) (*Run, erro
 	if err := r.trainer.Restore(state); err != nil {
 		return nil, fmt.Errorf("%s: %w", dir.Path, err)
 	}
-	r.warnOfOtherBits(newSession(o.Device, r.trainer.Plan(), r.trainer.Progress))
-	return r, r.begin(o, "resume")
+	if text := r.otherBits(newSession(o.Device, r.trainer.Plan(), r.trainer.Progress)); text != "" {
+		o.Observer.Warning(text)
+		warnings = append(warnings, text)
+	}
+	if err := r.begin(o, "resume"); err != nil {
+		return nil, err
+	}
+	for _, text := range warnings {
+		if err := r.log.add("warning", map[string]any{"text": text}); err != nil {
+			return nil, err
+		}
+	}
+	return r, nil
 }
 
 // build makes network, trainer and evaluators.
@@ -178,7 +191,10 @@ func (r *Run) build(o Options) error {
 	if o.Probe == nil {
 		return nil
 	}
-	// The weights are not loaded yet: what the probe does to them is gone when training begins.
+	// Weights like those of a training; what the probe does to them is gone when the run's own are loaded.
+	if err := r.model.Load(r.model.Initial(s.Training.Seed)); err != nil {
+		return err
+	}
 	return o.Probe(r.trainer)
 }
 
@@ -219,20 +235,26 @@ func (r *Run) begin(o Options, event string) error {
 	return r.log.add(event, map[string]any{"epoch": p.Epoch, "batch": p.Batch, "device": session.Device, "version": session.Version, "process": os.Getpid()})
 }
 
-// warnOfOtherBits says where this process may compute other bits than the one before it.
-func (r *Run) warnOfOtherBits(now Session) {
+// otherBits says why this process may compute other bits than the one before it; empty where it will not.
+func (r *Run) otherBits(now Session) string {
 	if len(r.Config.Sessions) == 0 {
-		return
+		return ""
 	}
 	last := r.Config.Sessions[len(r.Config.Sessions)-1]
+	why := ""
 	switch {
 	case last.ISA != now.ISA:
-		r.observer.Warning(fmt.Sprintf("the run began on %s and goes on on %s: its numbers will be as good, its bits may not be those of a run that was never stopped", last.ISA, now.ISA))
+		why = fmt.Sprintf("the run goes on on %s, it was on %s", now.ISA, last.ISA)
 	case !slices.Equal(last.Variants, now.Variants):
-		r.observer.Warning("kernel variants differ from those the run began with (config.json, sessions): its bits may not be those of a run that was never stopped")
+		why = "the kernel variants are not those it had (config.json, sessions)"
 	case last.Version != now.Version:
-		r.observer.Warning(fmt.Sprintf("the run began with nctrain %s and goes on with %s: its bits may not be those of a run that was never stopped", last.Version, now.Version))
+		why = fmt.Sprintf("the run goes on with nctrain %s, it was with %s", now.Version, last.Version)
+	case last.BLAS != now.BLAS:
+		why = fmt.Sprintf("the analysis goes on with %s, it was with %s", now.BLAS, last.BLAS)
+	default:
+		return ""
 	}
+	return why + ": its numbers will be as good, its last bits may not be those of a run that was never stopped"
 }
 
 // Close gives files and the lock back.

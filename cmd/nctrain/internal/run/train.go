@@ -169,8 +169,9 @@ func (r *Run) analyseAt(ctx context.Context, epoch int) error {
 	began := time.Now()
 	tensors, meta, err := nn.LoadWeights(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		r.observer.Warning(fmt.Sprintf("%s is gone: epoch %d cannot be analysed", path, epoch))
-		return nil
+		text := fmt.Sprintf("%s is gone: epoch %d cannot be analysed", path, epoch)
+		r.observer.Warning(text)
+		return r.log.add("warning", map[string]any{"epoch": epoch, "text": text})
 	}
 	if err != nil {
 		return err
