@@ -1,0 +1,29 @@
+# What CUDA adds to the build: the late-bound driver that Go links against, the emulated driver, and the kernels compiled for both. Included by the root
+# Makefile after toolchain.mk; paths are relative to the root. Go builds with CUDA by `$(CUDA_ENV) go build -tags cuda`.
+DRIVER_DIR := build/driver
+CUDA_INCLUDE = $(abspath $(CUDA_HOME))/include
+CUDA_ENV = CGO_CFLAGS="-O2 -I$(CURDIR)/cudart/driver/include -I$(CUDA_INCLUDE)" CGO_LDFLAGS="-L$(CURDIR)/$(DRIVER_DIR)"
+
+.PHONY: driver
+driver: $(DRIVER_DIR)/libcuda.a ## the late-bound libcuda that the program links against
+
+# The functions that the program needs are what the compiled packages leave undefined. cgo takes an empty library for that, and both compile once.
+$(DRIVER_DIR)/symbols.txt: $(wildcard cudart/*.go cudart/*.h) go.mod cudart/driver/include/cuda.h $(NVCC)
+	@mkdir -p $(DRIVER_DIR) && { [ -f $(DRIVER_DIR)/libcuda.a ] || ar rc $(DRIVER_DIR)/libcuda.a; }
+	@$(CUDA_ENV) $(GO) list -export -tags cuda -f '{{.Export}}' gorgonia.org/cu nctrain/cudart > $(DRIVER_DIR)/archives.txt
+	@xargs nm < $(DRIVER_DIR)/archives.txt 2>/dev/null | awk '$$(NF) ~ /^cu[A-Z]/ { if ($$(NF-1) == "U") want[$$NF]; else have[$$NF] } \
+	  END { for (s in want) if (!(s in have)) print s }' | sort > $@.partial; \
+	  [ -s $@.partial ] || { echo "nctrain: driver: the compiled packages name no CUDA function"; exit 1; }
+	@mv $@.partial $@
+
+$(DRIVER_DIR)/libcuda.a: $(DRIVER_DIR)/symbols.txt cudart/driver/trampolines.sh cudart/driver/bind.c cudart/driver/include/nctrain_driver.h
+	@sh cudart/driver/trampolines.sh < $< > $(DRIVER_DIR)/trampolines.S
+	$(CC) -c -o $(DRIVER_DIR)/trampolines.o $(DRIVER_DIR)/trampolines.S
+	$(CC) -O2 -Wall -Wextra -fPIC -Icudart/driver/include -c -o $(DRIVER_DIR)/bind.o cudart/driver/bind.c
+	@rm -f $@
+	ar rc $@ $(DRIVER_DIR)/trampolines.o $(DRIVER_DIR)/bind.o
+
+.PHONY: test-cuda
+test-cuda: driver ## the tests of what stands behind the build tag cuda
+	$(CUDA_ENV) $(GO) vet -tags cuda ./cudart/...
+	$(CUDA_ENV) $(GO) test -tags cuda ./cudart/...
