@@ -312,6 +312,11 @@ const Operation* operation_of(const std::string& kernel) {
 
 bool ends_with(const std::string& s, const std::string& end) { return s.size() >= end.size() && s.compare(s.size() - end.size(), end.size(), end) == 0; }
 
+// applies: a variant's Can predicate (kernels/variants.go); the C interface has none, its callers know.
+bool applies(const nct_kernel* kernel, const nct_shape& s) {
+  return strstr(kernel->name, "_winograd_f43") == nullptr || (s.r == 3 && s.s == 3 && s.stride == 1 && s.pad == 1);
+}
+
 int check_kernels(const char* part) {
   int kernels = 0;
   for (int isa = 0; isa < NCT_ISA_COUNT; isa++) {
@@ -331,7 +336,7 @@ int check_kernels(const char* part) {
         for (const nct_shape& shape : op->shapes)
           for (bool present : {true, false})
             for (uint32_t flags : {0u, op->flag})
-              if ((present || has_optional) && (flags == 0 || op->flag != 0)) check(*op, kernel, isa, bits, shape, present, flags);
+              if (applies(kernel, shape) && (present || has_optional) && (flags == 0 || op->flag != 0)) check(*op, kernel, isa, bits, shape, present, flags);
       }
     }
   }
