@@ -99,6 +99,11 @@ func Compute(ctx context.Context, o Options) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
+	defer func() {
+		for _, scorer := range ready.All() {
+			release(scorer)
+		}
+	}()
 	for i, set := range scored {
 		if err := res.score(ctx, o, set, ready, index, i == 0); err != nil {
 			return nil, err

@@ -3,13 +3,15 @@ package ood
 import (
 	"context"
 	"fmt"
+	"io"
+	"slices"
 
 	"nctrain/analysis"
 	"nctrain/analysis/stats"
 )
 
-// fit prepares the chosen detectors and fills Detectors. Each fit set in use is swept once for its class moments and once more for detectors that learn from
-// final means and for the hashes of its rows.
+// fit prepares the chosen detectors and fills Detectors. Each fit set in use is swept once for its class moments, once more for detectors that learn from
+// final means and for the hashes of its rows, and on while a learner asks for it.
 func fit(ctx context.Context, o Options, chosen []Detector, settings map[string]Values, index *rowIndex, res *Result) (ready scorers, err error) {
 	type pending struct {
 		scorer  Scorer
@@ -18,6 +20,14 @@ func fit(ctx context.Context, o Options, chosen []Detector, settings map[string]
 		reason  error
 	}
 	started := make([]pending, len(chosen))
+	defer func() {
+		for i, p := range started {
+			// Where the fit has failed nobody else will release what a scorer holds.
+			if _, used := ready.Get(chosen[i].Name); err != nil || !used {
+				release(p.scorer)
+			}
+		}
+	}()
 	fits := map[string]*Fit{"none": {Head: o.Head, Threads: o.Threads}}
 	sets := map[string]analysis.Source{"train": o.Train, "val": o.Val}
 	for i, d := range chosen {
@@ -37,27 +47,33 @@ func fit(ctx context.Context, o Options, chosen []Detector, settings map[string]
 		if fits[set] == nil {
 			continue
 		}
-		var learners []Learner
-		for _, p := range started {
-			if l, ok := p.scorer.(Learner); ok && p.set == set && p.reason == nil {
-				learners = append(learners, l)
+		var learners []*pending
+		for i := range started {
+			if _, ok := started[i].scorer.(Learner); ok && started[i].set == set && started[i].reason == nil {
+				learners = append(learners, &started[i])
 			}
 		}
 		src := analysis.WithLogits(sets[set], o.Head)
-		err := analysis.SweepBlocks(ctx, src, stats.ChunkRows, func(b *analysis.Block) error {
-			index.add(b, o.Head.D)
-			stats.Parallel(len(learners), o.Threads, func(i int) { learners[i].Observe(b) })
-			return nil
-		})
-		if err != nil {
-			return ready, err
+		for round := 0; round == 0 || len(learners) > 0; round++ {
+			err := analysis.SweepBlocks(ctx, src, stats.ChunkRows, func(b *analysis.Block) error {
+				if round == 0 {
+					index.add(b, o.Head.D)
+				}
+				stats.Parallel(len(learners), o.Threads, func(i int) { learners[i].scorer.(Learner).Observe(b) })
+				return nil
+			})
+			if err != nil {
+				return ready, err
+			}
+			stats.Parallel(len(learners), o.Threads, func(i int) { learners[i].reason = learners[i].scorer.(Learner).Finish() })
+			learners = slices.DeleteFunc(learners, func(p *pending) bool {
+				more, ok := p.scorer.(Resweeper)
+				return p.reason != nil || !ok || !more.Again()
+			})
 		}
 	}
 	for i, d := range chosen {
 		p := &started[i]
-		if l, ok := p.scorer.(Learner); ok && p.reason == nil {
-			p.reason = l.Finish()
-		}
 		var v analysis.Values
 		if p.reason != nil {
 			v.Null("fit", p.reason.Error())
@@ -121,4 +137,11 @@ func firstSweep(ctx context.Context, o Options, src analysis.Source, res *Result
 		res.Warnings = append(res.Warnings, warning)
 	}
 	return &Fit{Head: o.Head, Info: info, Class: class, Tally: tally, Threads: o.Threads}, nil
+}
+
+// release frees what a scorer holds beside memory (the file of a bank of rows).
+func release(s Scorer) {
+	if c, ok := s.(io.Closer); ok {
+		c.Close() // the file has no name and nothing in it is needed: there is nothing to report
+	}
 }

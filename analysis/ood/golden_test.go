@@ -49,13 +49,14 @@ func narrow(x []float64) []float32 {
 
 const classes = 8
 
-// options builds the inputs of one golden case, in float32 as a network gives them.
+// options builds the inputs of one golden case, in float32 as a network gives them; inputs without logits make sources without.
 func options(t *testing.T, inputs map[string][]float64, name string) ood.Options {
 	t.Helper()
+	d := len(inputs[name+"_weight"]) / classes
 	source := func(set string, labels []int64) analysis.Source {
 		f, l := narrow(inputs[name+"_"+set+"_features"]), narrow(inputs[name+"_"+set+"_logits"])
 		if labels == nil {
-			labels = make([]int64, len(l)/classes)
+			labels = make([]int64, len(f)/d)
 		}
 		src, err := analysis.NewMemory(analysis.Info{Name: set, Meta: analysis.Meta{Checkpoint: "x"}}, f, l, labels)
 		if err != nil {

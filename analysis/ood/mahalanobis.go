@@ -14,20 +14,25 @@ import (
 // mahalanobis is minus the squared Mahalanobis distance to the nearest class mean, with one covariance for all classes.
 var mahalanobis = Detector{
 	Name: "mahalanobis", Notebook: true, Fit: FitTrain,
-	Formula: "-min_c (h - mu_c)^T P (h - mu_c), P the pseudo-inverse of S_W from eigenvalues above max(D eps64 lambda_1, q^2), q^2 the quantum of the stored type",
-	Source:  "K. Lee et al., NeurIPS 2018",
+	Formula:  "-min_c (h - mu_c)^T P (h - mu_c), P the pseudo-inverse of S_W from eigenvalues above max(D eps64 lambda_1, q^2), q^2 the quantum of the stored type",
+	Source:   "K. Lee et al., NeurIPS 2018",
+	Pitfalls: "under collapse S_W is nearly singular and the floor decides the result: read rank and floor; every class needs rows. pytorch-ood scales by 1/(2N) and adds 1e-6 to the diagonal of the scatter instead of a floor",
 	New: func(f *Fit, _ Values) (Scorer, error) {
-		return newMahalanobis(f, f.Class.Within(), func(largest float64) float64 {
-			return f.Class.WithinFloor(largest, f.Info.Type.Eps())
-		})
+		return newMahalanobis(f, f.Class.Within(), storedFloor(f))
 	},
+}
+
+// storedFloor is the floor of SPEC for eigenvalues of a covariance of the fit set.
+func storedFloor(f *Fit) func(largest float64) float64 {
+	return func(largest float64) float64 { return f.Class.WithinFloor(largest, f.Info.Type.Eps()) }
 }
 
 // mahalanobisNotebook is the notebook's: scikit-learn's EmpiricalCovariance in float32, whose precision is scipy's pinvh with floor D eps32 lambda_1.
 var mahalanobisNotebook = Detector{
 	Name: "mahalanobis@notebook", Fit: FitTrain,
-	Formula: "mahalanobis with S_W rounded to float32 and eigenvalues above D eps32 lambda_1",
-	Source:  "the notebook's OODScorer",
+	Formula:  "mahalanobis with S_W rounded to float32 and eigenvalues above D eps32 lambda_1",
+	Source:   "the notebook's OODScorer",
+	Pitfalls: "the float32 floor cuts most directions off once classes have collapsed",
 	New: func(f *Fit, _ Values) (Scorer, error) {
 		within := f.Class.Within()
 		for i, x := range within {
@@ -40,11 +45,10 @@ var mahalanobisNotebook = Detector{
 // float32Floor is the floor of scipy.linalg.pinvh for a float32 matrix.
 func float32Floor(d int, largest float64) float64 { return float64(d) * 0x1p-23 * largest }
 
-// nearestWhitened scores by distance among whitened class means.
-type nearestWhitened struct {
-	whiten      *mat.Dense // [D,k]: eigenvectors over the root of their eigenvalues
-	nearest     *stats.Nearest
-	origin      []float64 // [D], subtracted before whitening so that no digits are lost to a common offset
+// whitener maps rows to coordinates in which a covariance is the identity.
+type whitener struct {
+	basis       *mat.Dense // [D,k]: eigenvectors over the root of their eigenvalues
+	origin      []float64  // [D], subtracted before whitening so that no digits are lost to a common offset
 	rank        int
 	floor, last float64
 	// floor32 and rank32 are what the floor D eps32 lambda_1 of a float32 pseudo-inverse would be and leave: reported beside ours.
@@ -52,37 +56,56 @@ type nearestWhitened struct {
 	rank32  int
 }
 
-func newMahalanobis(f *Fit, within []float64, floorOf func(largest float64) float64) (Scorer, error) {
-	if err := everyClass(f); err != nil {
-		return nil, err
-	}
-	c, d := f.Class.C, f.Class.D
-	spectrum, err := stats.SymEigen(within, d, true)
+// newWhitener takes the eigenvalues of a covariance [D,D] above the floor of its largest. An error where none is.
+func newWhitener(covariance, origin []float64, floorOf func(largest float64) float64) (*whitener, error) {
+	d := len(origin)
+	spectrum, err := stats.SymEigen(covariance, d, true)
 	if err != nil {
 		return nil, err
 	}
-	s := &nearestWhitened{floor: floorOf(spectrum.Values[0]), origin: f.Class.MeanOfRows()}
-	s.rank = spectrum.Above(s.floor)
-	s.floor32 = float32Floor(d, spectrum.Values[0])
-	s.rank32 = spectrum.Above(s.floor32)
-	if s.rank == 0 {
-		return nil, errors.New("no eigenvalue of S_W is above its floor: the classes have no measurable variance")
+	w := &whitener{floor: floorOf(spectrum.Values[0]), origin: origin}
+	w.rank = spectrum.Above(w.floor)
+	w.floor32 = float32Floor(d, spectrum.Values[0])
+	w.rank32 = spectrum.Above(w.floor32)
+	if w.rank == 0 {
+		return nil, errors.New("no eigenvalue of the covariance is above its floor: the rows have no measurable variance")
 	}
-	s.last = spectrum.Values[s.rank-1]
-	s.whiten = mat.DenseCopyOf(spectrum.Vectors.Slice(0, d, 0, s.rank))
+	w.last = spectrum.Values[w.rank-1]
+	w.basis = mat.DenseCopyOf(spectrum.Vectors.Slice(0, d, 0, w.rank))
 	for i := range d {
-		row := s.whiten.RawRowView(i)
+		row := w.basis.RawRowView(i)
 		for j := range row {
 			row[j] /= math.Sqrt(spectrum.Values[j])
 		}
 	}
-	s.nearest = stats.NewNearest(times(f.Class.Centred(s.origin), c, d, s.whiten), c, s.rank)
-	return s, nil
+	return w, nil
+}
+
+// apply whitens n rows x [n,D] as [n,k].
+func (w *whitener) apply(x []float64, n int) []float64 {
+	return times(less(x, w.origin, n), n, len(w.origin), w.basis)
+}
+
+// nearestWhitened scores by distance among whitened class means.
+type nearestWhitened struct {
+	*whitener
+	nearest *stats.Nearest
+}
+
+func newMahalanobis(f *Fit, within []float64, floorOf func(largest float64) float64) (*nearestWhitened, error) {
+	if err := everyClass(f); err != nil {
+		return nil, err
+	}
+	w, err := newWhitener(within, f.Class.MeanOfRows(), floorOf)
+	if err != nil {
+		return nil, fmt.Errorf("S_W: %w", err)
+	}
+	c := f.Class.C
+	return &nearestWhitened{w, stats.NewNearest(w.apply(f.Class.Mean, c), c, w.rank)}, nil
 }
 
 func (s *nearestWhitened) Score(b *analysis.Block, out []float64) {
-	d := len(s.origin)
-	_, squared := s.nearest.Find(times(less(b.Features, s.origin, b.N), b.N, d, s.whiten), b.N)
+	_, squared := s.nearest.Find(s.apply(b.Features, b.N), b.N)
 	for i, x := range squared {
 		out[i] = -x
 	}

@@ -11,8 +11,9 @@ import (
 // even l_m - logsumexp l round to a constant.
 var msp = Detector{
 	Name: "msp", Notebook: true,
-	Formula: "l_m - logsumexp_{j != m} l_j, monotone in max softmax",
-	Source:  "D. Hendrycks, K. Gimpel, ICLR 2017",
+	Formula:  "l_m - logsumexp_{j != m} l_j, monotone in max softmax",
+	Source:   "D. Hendrycks, K. Gimpel, ICLR 2017",
+	Pitfalls: "overconfident networks give OOD rows large values too; the value is a log-odds, not a probability",
 	New: func(f *Fit, _ Values) (Scorer, error) {
 		if f.Head.C < 2 {
 			return nil, errors.New("one class leaves no log-odds")
@@ -23,9 +24,10 @@ var msp = Detector{
 
 // mspNotebook is the notebook's: softmax in float32, which saturates at 1.
 var mspNotebook = Detector{
-	Name:    "msp@notebook",
-	Formula: "max softmax in float32",
-	Source:  "the notebook's OODScorer.score",
+	Name:     "msp@notebook",
+	Formula:  "max softmax in float32",
+	Source:   "the notebook's OODScorer.score",
+	Pitfalls: "saturates at 1 in float32: many rows tie, and thresholds fall among them",
 	New: func(f *Fit, _ Values) (Scorer, error) {
 		return perLogits{f.Head.C, softmax32}, nil
 	},

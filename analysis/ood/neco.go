@@ -14,18 +14,16 @@ import (
 // neco is the share of a feature's norm that lies in the principal components of the training features.
 var neco = Detector{
 	Name: "neco", Notebook: true, Fit: FitTrain,
-	Formula: "||P z|| / ||z||, z = (h - mean)/std of training rows (std 0 -> 1), P the first K principal components of z",
-	Source:  "M. Ammar et al., ICLR 2024 (official code, ResNet form)",
+	Formula:  "||P z|| / ||z||, z = (h - mean)/std of training rows (std 0 -> 1), P the first K principal components of z",
+	Source:   "M. Ammar et al., ICLR 2024 (official code, ResNet form)",
+	Pitfalls: "with K/D above 0.5 the components hold most of any row; units that never fire are divided by 1, not 0; a row equal to the training mean has no direction and scores 0",
 	Params: []Param{
-		{Key: "k", Doc: "components K; 0: min(C, D-1) (the official default is 100)"},
-		{Key: "scaler", Default: 1, Doc: "0: no division by the standard deviation"},
-		{Key: "max_logit", Doc: "1: times the largest logit (official for all but ResNets)"},
+		{Key: "k", Kind: Whole, Doc: "components K; 0: min(C, D-1) (the official default is 100)"},
+		{Key: "scaler", Kind: Switch, Default: 1, Doc: "0: no division by the standard deviation"},
+		{Key: "max_logit", Kind: Switch, Doc: "1: times the largest logit (official for all but ResNets)"},
 	},
 	New: func(f *Fit, p Values) (Scorer, error) {
-		k, err := p.whole("k", 0)
-		if err != nil {
-			return nil, err
-		}
+		k := p.whole("k")
 		if k == 0 {
 			k = min(f.Head.C, f.Head.D-1)
 		}
@@ -37,8 +35,9 @@ var neco = Detector{
 // un-centred denominator.
 var necoNotebook = Detector{
 	Name: "neco@notebook", Fit: FitTrain,
-	Formula: "||P (h - mean)|| / (||h|| + 1e-12), P the first C-1 principal components of h",
-	Source:  "the notebook's neco_scores",
+	Formula:  "||P (h - mean)|| / (||h|| + 1e-12), P the first C-1 principal components of h",
+	Source:   "the notebook's neco_scores",
+	Pitfalls: "numerator and denominator are measured from different points; what the notebook ran was fitted on the OOD features and is no row of this table",
 	New: func(f *Fit, _ Values) (Scorer, error) {
 		return newNECO(f, f.Head.C-1, false, false, true)
 	},

@@ -29,8 +29,8 @@ func TestEveryDetectorIsDescribed(t *testing.T) {
 	seen := map[string]bool{}
 	var six []string
 	for _, d := range ood.Detectors() {
-		if d.Name == "" || seen[d.Name] || d.Formula == "" || d.Source == "" || d.New == nil {
-			t.Errorf("detector %q lacks a name of its own, formula, source or constructor", d.Name)
+		if d.Name == "" || seen[d.Name] || d.Formula == "" || d.Source == "" || d.Pitfalls == "" || d.New == nil {
+			t.Errorf("detector %q lacks a name of its own, formula, source, pitfalls or constructor", d.Name)
 		}
 		seen[d.Name] = true
 		for _, p := range d.Params {
@@ -79,17 +79,31 @@ func TestSelect(t *testing.T) {
 }
 
 func TestParametersAreChecked(t *testing.T) {
-	for setting, want := range map[string]string{"magic.k": "no score", "vim.size": "vim.dim", "msp.t": "has none"} {
+	for setting, c := range map[string]struct {
+		value float64
+		want  string
+	}{
+		"magic.k": {1, "no score"}, "vim.size": {1, "vim.dim"}, "msp.t": {1, "has none"}, "vim.dim": {2.5, "whole number"}, "knn.k": {0, "at least 1"},
+		"react.percentile": {1.5, "between 0 and 1"}, "neco.scaler": {2, "0 or 1"}, "nci.a": {math.NaN(), "a number"}, "gen.gamma": {-1, "at least 0"},
+	} {
 		o := plain(t)
-		o.Params = map[string]float64{setting: 1}
-		if _, err := ood.Compute(t.Context(), o); err == nil || !strings.Contains(err.Error(), want) {
+		o.Params = map[string]float64{setting: c.value}
+		if _, err := ood.Compute(t.Context(), o); err == nil || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), setting) {
 			t.Errorf("%s: err %v", setting, err)
+		}
+		if err := ood.CheckParams(o.Params); err == nil {
+			t.Errorf("%s = %g was taken", setting, c.value)
+		}
+	}
+	for _, s := range ood.Params() {
+		if err := ood.CheckParams(map[string]float64{s.Name: s.Default}); err != nil {
+			t.Errorf("the default of %s is refused: %v", s.Name, err)
 		}
 	}
 	o := plain(t)
-	o.Params = map[string]float64{"vim.dim": 2.5, "neco.k": 400}
+	o.Params = map[string]float64{"vim.dim": 300, "neco.k": 400, "vim@notebook.dim": 20}
 	r := compute(t, o)
-	for name, want := range map[string]string{"vim": "whole number", "neco": "do not exist", "vim@notebook": "leaves no residual"} {
+	for name, want := range map[string]string{"vim": "leaves no residual", "neco": "do not exist", "vim@notebook": "leaves no residual"} {
 		v, _ := r.Detectors.Get(name)
 		if !strings.Contains(v.Reason("fit"), want) {
 			t.Errorf("%s: reason %q, want %q", name, v.Reason("fit"), want)

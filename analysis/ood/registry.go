@@ -6,7 +6,6 @@ package ood
 
 import (
 	"fmt"
-	"math"
 	"slices"
 	"strings"
 
@@ -38,31 +37,14 @@ type Detector struct {
 	Name string
 	// Formula of the score, and the publication it is from.
 	Formula, Source string
-	Fit             FitSet
-	Params          []Param
+	// Pitfalls: when the score should not be read, and what it does at the edges.
+	Pitfalls string
+	Fit      FitSet
+	Params   []Param
 	// Notebook marks the six scores that are reported unless others are chosen.
 	Notebook bool
 	// New prepares a scorer from what one sweep of the fit set gave. An error is the reason why the detector is null.
 	New func(*Fit, Values) (Scorer, error)
-}
-
-// Param is a hyper-parameter: --param NAME.KEY=VALUE.
-type Param struct {
-	Key     string
-	Default float64
-	Doc     string
-}
-
-// Values are the hyper-parameters of one detector by key.
-type Values map[string]float64
-
-// whole gives a parameter that must be a whole number of at least low.
-func (v Values) whole(key string, low int) (int, error) {
-	x := v[key]
-	if x != math.Trunc(x) || x < float64(low) || x > 1<<30 {
-		return 0, fmt.Errorf("parameter %s is %g: give a whole number of at least %d", key, x, low)
-	}
-	return int(x), nil
 }
 
 // Fit is what a detector learns from.
@@ -91,13 +73,24 @@ type Learner interface {
 	Finish() error
 }
 
+// Resweeper is a learner whose fit takes several sweeps.
+type Resweeper interface {
+	Learner
+	// Again tells, after Finish, whether the fit set is to be swept once more (and Finish called again).
+	Again() bool
+}
+
 // Reporter is a scorer that has something to say of its fit: ranks, floors, warnings.
 type Reporter interface {
 	Report(v *analysis.Values)
 }
 
 // table of all detectors in the order in which they are reported.
-var table = []Detector{msp, mls, energy, mahalanobis, vim, neco, mspNotebook, mahalanobisNotebook, vimNotebook, necoNotebook}
+var table = []Detector{
+	msp, mls, energy, mahalanobis, vim, neco,
+	temperature, entropy, gen, klm, rmds, residualNorm, nci, knn, nnguide, she, react, dice, ashP, ashB, ashS, scale, vra, fdbd, gradnorm, maxcos, openmax,
+	mspNotebook, mahalanobisNotebook, vimNotebook, necoNotebook,
+}
 
 // Detectors lists all detectors in the order in which they are reported.
 func Detectors() []Detector { return slices.Clone(table) }
@@ -123,41 +116,6 @@ func Select(names []string, notebook bool) ([]Detector, error) {
 		base, form, _ := strings.Cut(d.Name, "@")
 		if chosen[d.Name] || (notebook && form == "notebook" && chosen[base]) {
 			out = append(out, d)
-		}
-	}
-	return out, nil
-}
-
-// params merges the defaults of each chosen detector with settings "NAME.KEY" = value.
-func params(chosen []Detector, settings map[string]float64) (map[string]Values, error) {
-	out := map[string]Values{}
-	for _, d := range chosen {
-		out[d.Name] = Values{}
-		for _, p := range d.Params {
-			out[d.Name][p.Key] = p.Default
-		}
-	}
-	for setting, value := range settings {
-		name, key, _ := strings.Cut(setting, ".")
-		at := slices.IndexFunc(table, func(d Detector) bool { return d.Name == name })
-		if at < 0 {
-			return nil, fmt.Errorf("analysis: ood: parameter %s: there is no score %q: choose from %s", setting, name, strings.Join(allNames(), ", "))
-		}
-		if !slices.ContainsFunc(table[at].Params, func(p Param) bool { return p.Key == key }) {
-			var known []string
-			for _, p := range table[at].Params {
-				known = append(known, name+"."+p.Key)
-			}
-			if known == nil {
-				known = []string{"none"}
-			}
-			return nil, fmt.Errorf("analysis: ood: there is no parameter %s: %s has %s", setting, name, strings.Join(known, ", "))
-		}
-		if math.IsNaN(value) || math.IsInf(value, 0) {
-			return nil, fmt.Errorf("analysis: ood: parameter %s is %g: give a finite number", setting, value)
-		}
-		if v, ok := out[name]; ok {
-			v[key] = value
 		}
 	}
 	return out, nil

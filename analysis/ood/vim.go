@@ -14,39 +14,32 @@ import (
 // vim is virtual-logit matching: the energy less alpha times the norm of the feature's residual outside the principal subspace.
 var vim = Detector{
 	Name: "vim", Notebook: true, Fit: FitTrain,
-	Formula: "energy - alpha ||(h-u) R||, u = -pinv(W) b, R the eigenvectors of 1/N X^T X (X = h - u) for the D - dim smallest eigenvalues, alpha = mean max logit / mean ||X R|| of training rows",
-	Source:  "H. Wang et al., CVPR 2022",
-	Params:  []Param{{Key: "dim", Doc: "dimension of the principal subspace; 0: 1000 for D >= 2048, 512 for D >= 768, else D/2"}},
+	Formula:  "energy - alpha ||(h-u) R||, u = -pinv(W) b, R the eigenvectors of 1/N X^T X (X = h - u) for the D - dim smallest eigenvalues, alpha = mean max logit / mean ||X R|| of training rows",
+	Source:   "H. Wang et al., CVPR 2022",
+	Pitfalls: "the span of few residual directions decides; where training features lie in the principal subspace mean ||X R|| is rounding and vim is null; a head without bias has u = 0",
+	Params:   []Param{{Key: "dim", Kind: Whole, Doc: "dimension of the principal subspace; 0: 1000 for D >= 2048, 512 for D >= 768, else D/2"}},
 	New: func(f *Fit, p Values) (Scorer, error) {
-		dim, err := p.whole("dim", 0)
-		if err != nil {
-			return nil, err
-		}
-		if dim == 0 {
-			dim = principalDim(f.Head.D)
-		}
-		return newVIM(f, dim, false)
+		return newVIM(f, chosenDim(p, f.Head.D), false)
 	},
 }
 
 // vimNotebook is the notebook's: the covariance of X (centred once more), dim 64.
 var vimNotebook = Detector{
 	Name: "vim@notebook", Fit: FitTrain,
-	Formula: "vim with R from np.cov(X), which is centred again",
-	Source:  "the notebook's OODScorer",
-	Params:  []Param{{Key: "dim", Default: 64, Doc: "dimension of the principal subspace"}},
+	Formula:  "vim with R from np.cov(X), which is centred again",
+	Source:   "the notebook's OODScorer",
+	Pitfalls: "64 principal dimensions are chosen by hand, and R belongs to the spread about the mean although rows are measured from u",
+	Params:   []Param{{Key: "dim", Kind: Whole, Default: 64, Least: 1, Doc: "dimension of the principal subspace"}},
 	New: func(f *Fit, p Values) (Scorer, error) {
-		dim, err := p.whole("dim", 1)
-		if err != nil {
-			return nil, err
-		}
-		return newVIM(f, dim, true)
+		return newVIM(f, p.whole("dim"), true)
 	},
 }
 
-// principalDim is the choice of the authors' benchmark.
-func principalDim(d int) int {
-	switch {
+// chosenDim is the parameter dim, where 0 stands for the choice of the authors' benchmark.
+func chosenDim(p Values, d int) int {
+	switch dim := p.whole("dim"); {
+	case dim > 0:
+		return dim
 	case d >= 2048:
 		return 1000
 	case d >= 768:
@@ -133,7 +126,7 @@ type vimScorer struct {
 	norm, whole float64 // sums over the fit set of ||X R|| and ||X||
 }
 
-func newVIM(f *Fit, dim int, centred bool) (Scorer, error) {
+func newVIM(f *Fit, dim int, centred bool) (*vimScorer, error) {
 	r, err := newResidual(f, dim, centred)
 	if err != nil {
 		return nil, err

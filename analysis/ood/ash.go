@@ -1,0 +1,103 @@
+package ood
+
+import (
+	"math"
+	"slices"
+
+	"gonum.org/v1/gonum/floats"
+)
+
+const (
+	ashSource   = "A. Djurisic et al., ICLR 2023"
+	ashPitfalls = "pruning a row to a share of its own activations needs features of one sign (after ReLU); k = D - round-half-even(D p) activations are kept, of equal ones the first. " +
+		"The published defaults prune feature maps before pooling; here the pooled features"
+)
+
+func ashParams(percentile float64) []Param {
+	return []Param{{Key: "percentile", Kind: Share, Default: percentile, Doc: "share p of the activations of a row that are pruned"}}
+}
+
+// ashP prunes and keeps the rest as it is.
+var ashP = Detector{
+	Name: "ash_p", Source: ashSource, Pitfalls: ashPitfalls, Params: ashParams(0.6),
+	Formula: "energy after all but the k largest activations are set to 0",
+	New: func(f *Fit, p Values) (Scorer, error) {
+		k := keptOf(f.Head.D, p["percentile"])
+		return shapedEnergy{f.Head, func(row []float64) { prune(row, k) }}, nil
+	},
+}
+
+// ashB gives the kept activations the same value.
+var ashB = Detector{
+	Name: "ash_b", Source: ashSource, Pitfalls: ashPitfalls, Params: ashParams(0.65),
+	Formula: "energy after the k largest activations are set to sum(h)/k and all others to 0",
+	New: func(f *Fit, p Values) (Scorer, error) {
+		k := keptOf(f.Head.D, p["percentile"])
+		return shapedEnergy{f.Head, func(row []float64) {
+			value := floats.Sum(row) / float64(k)
+			for j, kept := range largest(row, k) {
+				row[j] = 0
+				if kept {
+					row[j] = value
+				}
+			}
+		}}, nil
+	},
+}
+
+// ashS scales the kept activations by how much was pruned.
+var ashS = Detector{
+	Name: "ash_s", Source: ashSource, Params: ashParams(0.9),
+	Pitfalls: ashPitfalls + "; the score is asinh of the energy, which the factor can push beyond float64; a row whose kept activations sum to 0 is not scaled",
+	Formula:  "asinh(energy) after all but the k largest activations are set to 0 and those multiplied by exp(sum(h)/sum of the kept)",
+	New: func(f *Fit, p Values) (Scorer, error) {
+		k := keptOf(f.Head.D, p["percentile"])
+		return scaledEnergy{f.Head, func(row []float64) float64 {
+			sum := floats.Sum(row)
+			prune(row, k)
+			return ratio(sum, floats.Sum(row))
+		}}, nil
+	},
+}
+
+// keptOf is k = D - round-half-even(D p), as numpy rounds, and at least 1.
+func keptOf(d int, p float64) int { return max(1, d-int(math.RoundToEven(float64(d)*p))) }
+
+// largest marks the k largest of row, of equal ones the first.
+func largest(row []float64, k int) []bool {
+	order := make([]int, len(row))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(a, b int) int {
+		switch {
+		case row[a] > row[b]:
+			return -1
+		case row[a] < row[b]:
+			return 1
+		}
+		return 0
+	})
+	kept := make([]bool, len(row))
+	for _, i := range order[:k] {
+		kept[i] = true
+	}
+	return kept
+}
+
+// prune sets all but the k largest of row to 0.
+func prune(row []float64, k int) {
+	for j, kept := range largest(row, k) {
+		if !kept {
+			row[j] = 0
+		}
+	}
+}
+
+// ratio is the exponent of a scaling factor; a part that sums to 0 leaves the row as it is.
+func ratio(whole, part float64) float64 {
+	if part == 0 {
+		return 0
+	}
+	return whole / part
+}

@@ -1,0 +1,101 @@
+package ood
+
+import (
+	"errors"
+	"math"
+
+	"gonum.org/v1/gonum/blas"
+	"gonum.org/v1/gonum/blas/blas64"
+
+	"nctrain/analysis"
+)
+
+// klm matches the softmax against the typical softmax of each predicted class.
+var klm = Detector{
+	Name: "klm", Fit: FitValOrTrain,
+	Formula:  "-min_k KL(p || d_k), d_k the mean softmax of held-out rows predicted k; classes that are never predicted are left out",
+	Source:   "D. Hendrycks et al., ICML 2022",
+	Pitfalls: "grouped by prediction, not by label; on training rows the d_k are sharper than on any test row; a class that is never predicted has no d_k and cannot be matched",
+	New: func(f *Fit, _ Values) (Scorer, error) {
+		c := f.Head.C
+		s := &klmScorer{c: c, count: make([]int, c), top: make([]float64, c*c), sum: make([]float64, c*c)}
+		for i := range s.top {
+			s.top[i] = math.Inf(-1)
+		}
+		return s, nil
+	},
+}
+
+type klmScorer struct {
+	c     int
+	count []int // rows predicted k
+	// sum e^top [C,C]: sum of the softmax of rows predicted k, with its largest logarithm taken out so that nothing underflows.
+	top, sum []float64
+	typical  []float64 // log d_k [K,C]
+	k        int       // classes that are predicted
+}
+
+func (s *klmScorer) Observe(b *analysis.Block) {
+	for i := range b.N {
+		l := b.Logits[i*s.c : (i+1)*s.c]
+		k, norm := analysis.Argmax(l), logSumExp(l)
+		s.count[k]++
+		top, sum := s.top[k*s.c:(k+1)*s.c], s.sum[k*s.c:(k+1)*s.c]
+		for j, x := range l {
+			if logP := x - norm; logP > top[j] {
+				sum[j] = sum[j]*math.Exp(top[j]-logP) + 1
+				top[j] = logP
+			} else {
+				sum[j] += math.Exp(logP - top[j])
+			}
+		}
+	}
+}
+
+func (s *klmScorer) Finish() error {
+	for k, n := range s.count {
+		if n == 0 {
+			continue
+		}
+		s.k++
+		for j := range s.c {
+			s.typical = append(s.typical, s.top[k*s.c+j]+math.Log(s.sum[k*s.c+j])-math.Log(float64(n)))
+		}
+	}
+	if s.k == 0 {
+		return errors.New("there are no rows to fit")
+	}
+	return nil
+}
+
+// Score takes KL(p || d_k) = sum p log p - p . log d_k.
+func (s *klmScorer) Score(b *analysis.Block, out []float64) {
+	p := make([]float64, b.N*s.c)
+	negative := make([]float64, b.N) // sum p log p
+	for i := range b.N {
+		l := b.Logits[i*s.c : (i+1)*s.c]
+		norm := logSumExp(l)
+		for j, x := range l {
+			e := math.Exp(x - norm)
+			p[i*s.c+j] = e
+			negative[i] += e * (x - norm)
+		}
+	}
+	cross := make([]float64, b.N*s.k)
+	blas64.Gemm(blas.NoTrans, blas.Trans, 1, blas64.General{Rows: b.N, Cols: s.c, Stride: s.c, Data: p},
+		blas64.General{Rows: s.k, Cols: s.c, Stride: s.c, Data: s.typical}, 0, blas64.General{Rows: b.N, Cols: s.k, Stride: s.k, Data: cross})
+	for i := range out {
+		best := math.Inf(-1)
+		for _, x := range cross[i*s.k : (i+1)*s.k] {
+			best = math.Max(best, x)
+		}
+		out[i] = best - negative[i]
+	}
+}
+
+func (s *klmScorer) Report(v *analysis.Values) {
+	v.Set("classes", float64(s.k))
+	if s.k < s.c {
+		v.Warn("%d of %d classes are never predicted on the fit set and have no typical softmax", s.c-s.k, s.c)
+	}
+}

@@ -1,0 +1,115 @@
+package ood
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+)
+
+// Kind is the type of a parameter.
+type Kind uint8
+
+const (
+	// Real: any finite number of at least Param.Least.
+	Real Kind = iota
+	// Whole: a whole number of at least Param.Least.
+	Whole
+	// Share: a number in 0..1.
+	Share
+	// Switch: 0 or 1.
+	Switch
+)
+
+func (k Kind) String() string { return [...]string{"real", "whole", "share", "switch"}[k] }
+
+// Param is a hyper-parameter: --param NAME.KEY=VALUE.
+type Param struct {
+	Key     string
+	Kind    Kind
+	Default float64
+	// Least value of a Real or Whole.
+	Least float64
+	Doc   string
+}
+
+// check refuses a value that is not of the parameter's type.
+func (p Param) check(x float64) error {
+	finite := !math.IsNaN(x) && !math.IsInf(x, 0)
+	switch {
+	case p.Kind == Real && (!finite || x < p.Least):
+		return fmt.Errorf("give a number of at least %g", p.Least)
+	case p.Kind == Whole && (x != math.Trunc(x) || x < p.Least || x > 1<<30):
+		return fmt.Errorf("give a whole number of at least %g", p.Least)
+	case p.Kind == Share && !(x >= 0 && x <= 1):
+		return fmt.Errorf("give a share between 0 and 1")
+	case p.Kind == Switch && x != 0 && x != 1:
+		return fmt.Errorf("give 0 or 1")
+	}
+	return nil
+}
+
+// Setting is a parameter under the name that --param takes.
+type Setting struct {
+	// Name is NAME.KEY, for example knn.k.
+	Name string
+	Param
+}
+
+// Params lists every parameter of every detector in the order of the table.
+func Params() []Setting {
+	var all []Setting
+	for _, d := range table {
+		for _, p := range d.Params {
+			all = append(all, Setting{d.Name + "." + p.Key, p})
+		}
+	}
+	return all
+}
+
+// CheckParams refuses settings "NAME.KEY" = value whose name is unknown or whose value is not of the parameter's type.
+func CheckParams(settings map[string]float64) error {
+	_, err := params(nil, settings)
+	return err
+}
+
+// Values are the hyper-parameters of one detector by key, each of its parameter's type.
+type Values map[string]float64
+
+func (v Values) whole(key string) int { return int(v[key]) }
+
+// params merges the defaults of each chosen detector with settings "NAME.KEY" = value.
+func params(chosen []Detector, settings map[string]float64) (map[string]Values, error) {
+	out := map[string]Values{}
+	for _, d := range chosen {
+		out[d.Name] = Values{}
+		for _, p := range d.Params {
+			out[d.Name][p.Key] = p.Default
+		}
+	}
+	for setting, value := range settings {
+		name, key, _ := strings.Cut(setting, ".")
+		at := slices.IndexFunc(table, func(d Detector) bool { return d.Name == name })
+		if at < 0 {
+			return nil, fmt.Errorf("analysis: ood: parameter %s: there is no score %q: choose from %s", setting, name, strings.Join(allNames(), ", "))
+		}
+		which := slices.IndexFunc(table[at].Params, func(p Param) bool { return p.Key == key })
+		if which < 0 {
+			known := []string{"none"}
+			if len(table[at].Params) > 0 {
+				known = nil
+			}
+			for _, p := range table[at].Params {
+				known = append(known, name+"."+p.Key)
+			}
+			return nil, fmt.Errorf("analysis: ood: there is no parameter %s: %s has %s", setting, name, strings.Join(known, ", "))
+		}
+		if err := table[at].Params[which].check(value); err != nil {
+			return nil, fmt.Errorf("analysis: ood: parameter %s is %g: %w", setting, value, err)
+		}
+		if v, ok := out[name]; ok {
+			v[key] = value
+		}
+	}
+	return out, nil
+}
