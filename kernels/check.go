@@ -75,6 +75,7 @@ type checkRun struct {
 	call   Call
 	packed Buffer
 	weight int
+	worst  []float64 // the greatest tolerance of each operand, for a class that mixes
 }
 
 func (c *checkCase) check(dev Device, v *Variant, replay, countAllocations bool, r *CheckResult) error {
@@ -151,7 +152,12 @@ func (c *checkCase) layOut(dev Device, v *Variant) (*checkRun, error) {
 	if err != nil {
 		return nil, err
 	}
-	run := &checkRun{checkCase: c, dev: dev, v: v, before: &image{}, pieces: make([]piece, len(c.op.Operands)), weight: -1}
+	run := &checkRun{checkCase: c, dev: dev, v: v, before: &image{}, pieces: make([]piece, len(c.op.Operands)), weight: -1, worst: make([]float64, len(c.op.Operands))}
+	for i, tolerance := range c.tolerance {
+		if len(tolerance) > 0 {
+			run.worst[i] = slices.Max(tolerance)
+		}
+	}
 	for i, o := range c.op.Operands {
 		if c.in[i] != nil || c.want[i] != nil {
 			run.pieces[i] = run.before.add(o.Name, o.Len(c.shape)*o.Type.Size(c.p))
@@ -324,6 +330,9 @@ func (r *checkRun) compareOutput(operand int, got, before []byte, result *CheckR
 // than the variant, and errs by as much.
 func (r *checkRun) bound(operand, j int) float64 {
 	tol := r.tolerance[operand][j]
+	if r.v.Class.Mixed {
+		tol = r.worst[operand]
+	}
 	if r.tier == integers || tol == 0 {
 		return 0
 	}

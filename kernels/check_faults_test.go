@@ -108,6 +108,7 @@ func TestCheckCatches(t *testing.T) {
 		fault func(Device, *Call, func() error) error
 		want  string // in the error
 		reals bool   // check on random reals alone, where only the bound can catch it
+		class Class  // of the kernel; none: its own
 	}{
 		{name: "one element off by a thousandth", op: ConvFprop, shape: plainConv, want: "y[n=0,p=1,q=0,k=3] = ",
 			fault: after("y", func(_ *Call, v []float32) { v[8*16+3] += 1e-3 })},
@@ -180,6 +181,8 @@ func TestCheckCatches(t *testing.T) {
 		{name: "products of 10-bit mantissas", op: ConvFprop, shape: plainConv, want: "times its bound", fault: during("x", func(_ *Call, v []float32) { tf32(v) })},
 		{name: "products of 10-bit mantissas in a long sum", op: ConvFprop, shape: Shape{N: 1, H: 4, W: 4, C: 512, K: 16, R: 3, S: 3, Stride: 1, Pad: 1},
 			want: "times its bound", fault: during("x", func(_ *Call, v []float32) { tf32(v) })},
+		{name: "products of 10-bit mantissas under the bound of a transform", op: ConvFprop, shape: plainConv, class: WinogradSum,
+			want: "times its bound", fault: during("x", func(_ *Call, v []float32) { tf32(v) })},
 		{name: "a gradient in 10-bit mantissas", op: ConvWgrad, shape: plainConv, want: "times its bound", fault: during("dy", func(_ *Call, v []float32) { tf32(v) })},
 		{name: "variance as E[x^2] - mean^2", op: BNStats, shape: Shape{N: 4, H: 8, W: 8, C: 16}, want: "invstd[i=",
 			fault: func(dev Device, c *Call, run func() error) error {
@@ -249,6 +252,11 @@ func TestCheckCatches(t *testing.T) {
 			op := test.op.Op()
 			direct := Variants(test.op, CPU)
 			v := direct[len(direct)-1]
+			if test.class != (Class{}) {
+				transformed := *v
+				transformed.Class = test.class
+				v = &transformed
+			}
 			cases, err := newCheckCases(op, FP32, test.shape, 1)
 			if err != nil {
 				t.Fatal(err)

@@ -11,11 +11,17 @@ type Class struct {
 	Name   string
 	Factor float64
 	Exact  bool // gives exact results on small integers where the operation allows it
+	// Mixed: a result's error also depends on inputs that it is not made of (a transform of a whole tile), so that each result may err as much as the
+	// one of its operand that may err most.
+	Mixed bool
 }
 
 var (
 	// Float32Sum: the operation's own products, summed in float32 in any order.
 	Float32Sum = Class{Name: "float32 sum", Factor: 1, Exact: true}
+	// WinogradSum: sums of products of transformed tiles. At worst F(4x4, 3x3) errs 69 times as much as the plain sum (kernels/cpu/winograd_f43.hpp); with
+	// random signs, which the tolerance counts on, some three times.
+	WinogradSum = Class{Name: "winograd sum", Factor: 3, Mixed: true}
 )
 
 // Variant is a row under an operation: how it is computed on one kind of device. The rest of the program knows no more of it than this row.
