@@ -189,6 +189,21 @@ func TestBNBackward(t *testing.T) {
 	}
 }
 
+// At most 256 rows are summed in float32, then in double: 200,000 numbers of one sign would err by hundreds of roundoffs in longer chains.
+func TestBNBackwardStatsPartialSums(t *testing.T) {
+	s := Shape{N: 1, H: 400, W: 500, C: 1}
+	dy, x := make([]float64, 200_000), make([]float64, 200_000)
+	sum := newProducts(1)
+	for i := range dy {
+		dy[i], x[i] = float64(float32(1+1e-3*float64(i%7))), 3
+		sum.add(0, dy[i])
+	}
+	checkKernel(t, "bn_backward_stats_direct", s, []arg{
+		{name: "dy", in: dy}, {name: "y", absent: true}, {name: "x", in: x}, {name: "mean", in: []float64{2}}, {name: "invstd", in: []float64{1}},
+		sum.arg("dgamma", 100), sum.arg("dbeta", 100),
+	}, nil, 0)
+}
+
 // The fused forms are the unfused sequences, bit for bit.
 func TestBNFusedEqualsUnfused(t *testing.T) {
 	for _, s := range []Shape{{N: 3, H: 7, W: 5, C: 17}, {N: 2, H: 8, W: 8, C: 64}, {N: 9, H: 3, W: 3, C: 8}} {
