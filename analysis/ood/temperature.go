@@ -81,13 +81,13 @@ func (s *temperatureScorer) Finish() error {
 		s.low = s.beta
 	}
 	next := s.beta - s.slope/s.curve
-	if !(next > s.low && next < s.high) { // Newton has left the bracket, or the curvature has underflowed
+	s.done = math.Abs(next-s.beta) <= tolerance*s.beta || s.round == rounds
+	if !s.done && !(next > s.low && next < s.high) { // Newton has left the bracket, or the curvature has underflowed
 		next = (s.low + s.high) / 2
 		if math.IsInf(s.high, 1) {
 			next = 2 * s.beta
 		}
 	}
-	s.done = math.Abs(next-s.beta) <= tolerance*s.beta || s.slope == 0 || s.round == rounds
 	s.beta = next
 	s.slope, s.curve, s.flat, s.sharp = 0, 0, 0, 0
 	return nil
