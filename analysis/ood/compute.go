@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 
 	"gonum.org/v1/gonum/floats"
@@ -31,6 +32,10 @@ type Options struct {
 	Params map[string]float64
 	// DropOverlap leaves scored rows that occur in a fit set out; AllowOverlap accepts more than 1 % of them.
 	DropOverlap, AllowOverlap bool
+	// Replicates of the bootstrap behind intervals and comparisons, 0 for none; Seed of its resamples; Baseline of the comparisons (empty: msp). See AddIntervals.
+	Replicates int
+	Seed       uint64
+	Baseline   string
 	// Threads bounds the goroutines, 0 is GOMAXPROCS; it does not change the result.
 	Threads int
 }
@@ -45,16 +50,23 @@ type Result struct {
 	IDAccuracy *float64              `json:"id_accuracy"`
 	NID        int                   `json:"n_id"`
 	NOOD       analysis.Ordered[int] `json:"n_ood"`
-	// OOD: set -> score -> metrics of Measure.
+	// OOD: set -> score -> metrics of Measure and OSCR, and with intervals `KEY_ci95`.
 	OOD analysis.Ordered[analysis.Ordered[analysis.Values]] `json:"ood"`
 	// Detectors: score -> what its fit used (fit set, ranks, floors, parameters).
 	Detectors analysis.Ordered[analysis.Values] `json:"detectors"`
-	Warnings  []string                          `json:"warnings,omitempty"`
-	Reasons   map[string]string                 `json:"reasons,omitempty"`
+	// Selective: score -> aurc, aurc_best of the ID rows.
+	Selective analysis.Ordered[analysis.Values] `json:"selective,omitzero"`
+	// Intervals says what the intervals are; nil without. Comparisons: set -> score -> differences to the baseline.
+	Intervals   *IntervalNote                                       `json:"intervals,omitempty"`
+	Comparisons analysis.Ordered[analysis.Ordered[analysis.Values]] `json:"comparisons,omitzero"`
+	Warnings    []string                                            `json:"warnings,omitempty"`
+	Reasons     map[string]string                                   `json:"reasons,omitempty"`
 	// Scores: set (IDName first) -> score -> one value a row, in the set's order less dropped rows. A detector that could not be fitted is absent.
 	Scores analysis.Ordered[analysis.Ordered[[]float64]] `json:"-"`
 	// Overlap: set -> rows that occur in a fit set.
 	Overlap analysis.Ordered[[]int] `json:"-"`
+	// Correct [n_id]: whether each ID row is classified correctly; nil where its labels are no classes of the head.
+	Correct []bool `json:"-"`
 }
 
 // Compute fits the chosen detectors (one sweep of the fit set, a second where one needs final means), scores ID and OOD rows, and measures. A detector that cannot be
@@ -70,6 +82,9 @@ func Compute(ctx context.Context, o Options) (*Result, error) {
 	settings, err := params(chosen, o.Params)
 	if err != nil {
 		return nil, err
+	}
+	if o.Baseline != "" && !slices.ContainsFunc(chosen, func(d Detector) bool { return d.Name == o.Baseline }) {
+		return nil, fmt.Errorf("analysis: ood: the baseline %q is not among the chosen scores: add it to --scores", o.Baseline)
 	}
 	scored := []analysis.Named{{Name: IDName, Source: o.ID}}
 	seen := map[string]bool{IDName: true}
@@ -110,7 +125,11 @@ func Compute(ctx context.Context, o Options) (*Result, error) {
 		}
 	}
 	res.measure(o, chosen)
-	return res, nil
+	res.selective()
+	if o.Replicates > 0 {
+		err = res.AddIntervals(ctx, IntervalOptions{Replicates: o.Replicates, Seed: o.Seed, Baseline: o.Baseline, Threads: o.Threads})
+	}
+	return res, err
 }
 
 // identify takes epoch and hash from the first part that carries them.
@@ -180,8 +199,13 @@ func (r *Result) score(ctx context.Context, o Options, set analysis.Named, ready
 			n++
 			if label < 0 || label >= int64(c) {
 				outside++
-			} else if int64(analysis.Argmax(b.Logits[i*c:(i+1)*c])) == label {
+			}
+			right := int64(analysis.Argmax(b.Logits[i*c:(i+1)*c])) == label
+			if right {
 				correct++
+			}
+			if isID {
+				r.Correct = append(r.Correct, right)
 			}
 			for k := range columns {
 				columns[k] = append(columns[k], scores[k][i])
@@ -219,6 +243,7 @@ func (r *Result) score(ctx context.Context, o Options, set analysis.Named, ready
 	case n == 0:
 		r.Reasons["id_accuracy"] = "no ID rows are left"
 	case outside > 0:
+		r.Correct = nil
 		r.Reasons["id_accuracy"] = fmt.Sprintf("%d of %d ID labels are no class of the head", outside, n)
 	default:
 		accuracy := 100 * float64(correct) / float64(n)

@@ -62,6 +62,11 @@ func Steps(id, ood []float64) ([]Step, error) {
 	if len(id) == 0 || len(ood) == 0 {
 		return nil, fmt.Errorf("%d ID and %d OOD rows: both are needed", len(id), len(ood))
 	}
+	return mergeSteps(id, ood)
+}
+
+// mergeSteps is Steps where a side may be empty.
+func mergeSteps(id, ood []float64) ([]Step, error) {
 	for side, scores := range [][]float64{id, ood} {
 		for i, x := range scores {
 			if math.IsNaN(x) || math.IsInf(x, 0) {
@@ -103,7 +108,7 @@ func auroc(steps []Step, nID, nOOD int) float64 {
 
 // fpr95 walks the steps in the order in which a falling threshold takes them in, until ceil(0.95 nPos) positives are in; ties come in whole.
 func fpr95(steps []Step, nPos, nNeg int, pos, neg func(Step) int) float64 {
-	need := (95*nPos + 99) / 100
+	need := need95(nPos)
 	var tp, fp int
 	for _, s := range steps {
 		tp += pos(s)

@@ -1,0 +1,256 @@
+package ood_test
+
+import (
+	"encoding/json"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+
+	"nctrain/analysis"
+	"nctrain/analysis/ood"
+)
+
+// TestDeLongByDefinition: the mid-rank form against the structural components over all pairs, full of ties.
+func TestDeLongByDefinition(t *testing.T) {
+	rng := rand.New(rand.NewPCG(21, 22))
+	for range 100 {
+		draw := func(n int) []float64 {
+			x := make([]float64, n)
+			for i := range x {
+				x[i] = float64(rng.IntN(7))
+			}
+			return x
+		}
+		m, n := 2+rng.IntN(30), 2+rng.IntN(30)
+		a, b, x, y := draw(m), draw(m), draw(n), draw(n)
+		won := func(p, q float64) float64 {
+			switch {
+			case p > q:
+				return 1
+			case p == q:
+				return 0.5
+			}
+			return 0
+		}
+		v10, v01 := make([]float64, m), make([]float64, n)
+		var difference float64
+		for i := range m {
+			for j := range n {
+				d := won(a[i], x[j]) - won(b[i], y[j])
+				v10[i] += d / float64(n)
+				v01[j] += d / float64(m)
+				difference += d / float64(m*n)
+			}
+		}
+		variance := func(v []float64) (s float64) {
+			for _, e := range v {
+				s += (e - difference) * (e - difference) / float64(len(v)-1)
+			}
+			return s
+		}
+		se := math.Sqrt(variance(v10)/float64(m) + variance(v01)/float64(n))
+		gotD, gotSE, p := ood.DeLong(a, x, b, y)
+		if math.Abs(gotD-difference) > 1e-12 || math.Abs(gotSE-se) > 1e-12 {
+			t.Fatalf("difference %g, se %g, want %g, %g", gotD, gotSE, difference, se)
+		}
+		if want := math.Erfc(math.Abs(difference) / se / math.Sqrt2); se > 1e-9 && math.Abs(p-want) > 1e-9 {
+			t.Fatalf("p %g, want %g", p, want)
+		}
+	}
+	same := []float64{1, 2, 3}
+	if d, se, p := ood.DeLong(same, same, same, same); d != 0 || se != 0 || p != 1 {
+		t.Errorf("a score against itself: %g, %g, %g", d, se, p)
+	}
+	if _, _, p := ood.DeLong([]float64{2, 3}, []float64{0, 1}, []float64{0, 1}, []float64{2, 3}); !math.IsNaN(p) {
+		t.Errorf("perfect against reversed: p = %g of no variance", p)
+	}
+}
+
+func TestHolm(t *testing.T) {
+	got := ood.Holm([]float64{0.04, 0.01, math.NaN(), 0.03, 0.9})
+	// 0.01*4, 0.03*3, then 0.04*2 = 0.08 is held up at 0.09, 0.9*1.
+	want := []float64{0.09, 0.04, math.NaN(), 0.09, 0.9}
+	for i := range want {
+		if math.Abs(got[i]-want[i]) > 1e-15 || math.IsNaN(got[i]) != math.IsNaN(want[i]) {
+			t.Errorf("corrected %v, want %v", got, want)
+		}
+	}
+	if got := ood.Holm([]float64{0.6, 0.7}); got[0] != 1 || got[1] != 1 {
+		t.Errorf("corrected %v, want at most 1", got)
+	}
+}
+
+func TestIntervalsOfAResult(t *testing.T) {
+	var first string
+	for _, threads := range []int{1, 3} {
+		o := plain(t)
+		o.OOD = append(o.OOD, analysis.Named{Name: "again", Source: o.OOD[0].Source})
+		o.Replicates, o.Seed, o.Threads = 200, 47, threads
+		r := compute(t, o)
+		text, err := json.Marshal(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if first == "" {
+			first = string(text)
+		} else if first != string(text) {
+			t.Error("another number of threads gives other intervals")
+		}
+		var back ood.Result
+		if err := json.Unmarshal(text, &back); err != nil {
+			t.Fatal(err)
+		}
+		if again, _ := json.Marshal(&back); string(again) != string(text) {
+			t.Error("a round trip changes the result")
+		}
+		for set, byScore := range r.OOD.All() {
+			for score, v := range byScore.All() {
+				for _, key := range ood.MetricKeys {
+					x, _ := v.Get(key)
+					low, high, ok := v.Pair(key + "_ci95")
+					if !ok || low > high || low > x+10 || high < x-10 {
+						t.Errorf("%s/%s: %s = %g in [%g, %g]", set, score, key, x, low, high)
+					}
+				}
+			}
+			c, _ := r.Comparisons.Get(set)
+			if _, there := c.Get("msp"); there || c.Len() != byScore.Len()-1 {
+				t.Errorf("%s: compared %v", set, c.Keys())
+			}
+			v, _ := c.Get("energy")
+			a, _ := byScore.Get("energy")
+			b, _ := byScore.Get("msp")
+			x, _ := a.Get("auroc")
+			y, _ := b.Get("auroc")
+			if d, _ := v.Get("auroc_diff"); math.Abs(d-(x-y)) > 1e-12 {
+				t.Errorf("%s: difference %g of %g and %g", set, d, x, y)
+			}
+			raw, _ := v.Get("delong_p")
+			holm, ok := v.Get("delong_p_holm")
+			if !ok || holm < raw || raw <= 0 {
+				t.Errorf("%s: p %g, corrected %g", set, raw, holm)
+			}
+			if keys := v.Keys(); keys[0] != "auroc_diff" || keys[1] != "auroc_diff_ci95" || !strings.HasPrefix(keys[len(keys)-1], "delong") {
+				t.Errorf("order of %v", keys)
+			}
+		}
+		// Two sets of the same rows are resampled apart, so their intervals differ; of one set all scores share the resamples.
+		at := func(set string) [2]float64 {
+			s, _ := r.OOD.Get(set)
+			v, _ := s.Get("energy")
+			low, high, _ := v.Pair("auroc_ci95")
+			return [2]float64{low, high}
+		}
+		if at("noise") == at("again") {
+			t.Error("two sets share their resamples")
+		}
+		if n := r.Intervals; n.Replicates != 200 || n.Seed != 47 || n.Baseline != "msp" || n.Family != 18 || !strings.Contains(n.Covers, "these rows alone") {
+			t.Errorf("note %+v", n)
+		}
+	}
+	o := plain(t)
+	o.Scores, o.Notebook, o.Replicates = []string{"mls", "energy"}, false, 50
+	if r := compute(t, o); r.Comparisons.Len() != 0 || r.Intervals.Baseline != "" {
+		t.Error("compared with a baseline that was not chosen")
+	}
+	o.Baseline = "mls"
+	if r := compute(t, o); r.Intervals.Family != 1 {
+		t.Errorf("family of %d", r.Intervals.Family)
+	}
+	o.Baseline = "vim"
+	if _, err := ood.Compute(t.Context(), o); err == nil || !strings.Contains(err.Error(), `"vim"`) {
+		t.Errorf("err %v", err)
+	}
+	o.Baseline, o.Replicates = "", 3
+	if _, err := ood.Compute(t.Context(), o); err == nil || !strings.Contains(err.Error(), "at least 40") {
+		t.Errorf("err %v", err)
+	}
+}
+
+func TestPerfectAUROCGetsAOneSidedBound(t *testing.T) {
+	s := identity()
+	for i := range 50 {
+		s.id = append(s.id, 10+float64(i), 0)
+	}
+	o := s.options(t, "msp")
+	low := identity()
+	low.id = []float64{1, 0, 2, 0, 3, 0}
+	o.OOD = low.options(t).OOD
+	o.Replicates = 40
+	r := compute(t, o)
+	set, _ := r.OOD.Get("n")
+	v, _ := set.Get("msp")
+	bound, high, _ := v.Pair("auroc_ci95")
+	if math.Abs(bound-100*math.Cbrt(0.05)) > 1e-9 || high != 100 || !strings.Contains(v.Text("auroc_ci95_kind"), "one-sided") {
+		t.Errorf("[%g, %g] %q", bound, high, v.Text("auroc_ci95_kind"))
+	}
+}
+
+func TestSelectivePrediction(t *testing.T) {
+	// Falling scores: right, wrong, (right, wrong tied). Risks 0, 1/2, then 1 + 1/2 of 3 in the mean over both orders, 2/4.
+	scores, correct := []float64{4, 3, 2, 2}, []bool{true, false, true, false}
+	curve, area, err := ood.RiskCoverage(scores, correct)
+	if want := []ood.RiskPoint{{0.25, 0}, {0.5, 0.5}, {1, 0.5}}; err != nil || !slices.Equal(curve, want) {
+		t.Errorf("curve %v, want %v, err %v", curve, want, err)
+	}
+	if want := (0 + 0.5 + 0.5 + 0.5) / 4; math.Abs(area-want) > 1e-15 {
+		t.Errorf("area %g, want %g", area, want)
+	}
+	// OSCR: pairs in which the ID row is right and wins.
+	if x, err := ood.OSCR(scores, correct, []float64{2, 3}); err != nil || x != (1+1+0.5)/8 {
+		t.Errorf("OSCR %g, want %g, err %v", x, 2.5/8, err)
+	}
+	for _, err := range []error{func() error { _, _, err := ood.RiskCoverage(nil, nil); return err }(), func() error { _, err := ood.OSCR(scores, correct, nil); return err }()} {
+		if err == nil {
+			t.Error("no rows were taken")
+		}
+	}
+	// Risk by brute force over random orders of distinct scores, and in a result.
+	rng := rand.New(rand.NewPCG(31, 32))
+	for range 50 {
+		n := 1 + rng.IntN(30)
+		scores, correct = make([]float64, n), make([]bool, n)
+		for i := range scores {
+			scores[i], correct[i] = rng.NormFloat64(), rng.IntN(3) > 0
+		}
+		order := make([]int, n)
+		for i := range order {
+			order[i] = i
+		}
+		slices.SortFunc(order, func(a, b int) int {
+			if scores[a] > scores[b] {
+				return -1
+			}
+			return 1
+		})
+		var mistakes, want float64
+		for i, at := range order {
+			if !correct[at] {
+				mistakes++
+			}
+			want += mistakes / float64(i+1) / float64(n)
+		}
+		if _, got, _ := ood.RiskCoverage(scores, correct); math.Abs(got-want) > 1e-12 {
+			t.Fatalf("area %g, want %g", got, want)
+		}
+	}
+	golden := archive(t, "testdata/detectors_golden.npz")
+	r := compute(t, headed(t, golden, "plain"))
+	id, _ := r.Scores.Get(ood.IDName)
+	energy, _ := id.Get("energy")
+	_, area, _ = ood.RiskCoverage(energy, r.Correct)
+	v, _ := r.Selective.Get("energy")
+	best, _ := v.Get("aurc_best")
+	if got, _ := v.Get("aurc"); math.Abs(got-100*area) > 1e-12 || best > got || best <= 0 {
+		t.Errorf("AURC %g of %g, best %g", got, 100*area, best)
+	}
+	set, _ := r.OOD.Get("noise")
+	cell, _ := set.Get("energy")
+	oscr, ok := cell.Get("oscr")
+	auroc, _ := cell.Get("auroc")
+	if !ok || oscr > auroc || oscr > *r.IDAccuracy {
+		t.Errorf("OSCR %g beside AUROC %g and accuracy %g", oscr, auroc, *r.IDAccuracy)
+	}
+}
