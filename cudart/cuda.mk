@@ -24,6 +24,17 @@ $(DRIVER_DIR)/libcuda.a: $(DRIVER_DIR)/symbols.txt cudart/driver/trampolines.sh 
 	ar rc $@ $(DRIVER_DIR)/trampolines.o $(DRIVER_DIR)/bind.o
 
 .PHONY: test-cuda
-test-cuda: driver ## the tests of what stands behind the build tag cuda
+test-cuda: driver emu ## the tests of what stands behind the build tag cuda
 	$(CUDA_ENV) $(GO) vet -tags cuda ./cudart/...
-	$(CUDA_ENV) $(GO) test -tags cuda ./cudart/...
+	NCTRAIN_CUDA_DRIVER=$(CURDIR)/$(EMU) $(CUDA_ENV) $(GO) test -tags cuda ./cudart/...
+
+# The emulated driver: NCTRAIN_CUDA_DRIVER=build/libcuda_emu.so.
+EMU := build/libcuda_emu.so
+EMU_OBJECTS = $(patsubst cudart/emu/src/%.cpp,build/emu/%.o,$(wildcard cudart/emu/src/*.cpp))
+.PHONY: emu
+emu: $(EMU) ## the emulated CUDA driver: build/libcuda_emu.so
+build/emu/%.o: cudart/emu/src/%.cpp $(wildcard cudart/emu/src/*.h cudart/emu/include/*.h)
+	@mkdir -p build/emu
+	$(CXX) -std=c++20 -O2 -g -Wall -Wextra -fPIC -c -o $@ $<
+$(EMU): $(EMU_OBJECTS)
+	$(CXX) -shared -Wl,-soname,libcuda_emu.so -Wl,-z,defs -o $@ $^ -ldl

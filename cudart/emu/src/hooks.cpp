@@ -1,0 +1,29 @@
+// What g++ -fsanitize=thread plants in the kernels: one call before each access of memory.
+#include "emu.h"
+
+using emu::Kind;
+
+#define PC __builtin_return_address(0)
+
+// volatile accesses are plain ones here: CUDA gives no order to them between threads.
+#define HOOKS(n)                                                                                                                             \
+  extern "C" void __tsan_read##n(void* p) { emu::check(reinterpret_cast<uintptr_t>(p), n, Kind::read, n, PC); }                             \
+  extern "C" void __tsan_write##n(void* p) { emu::check(reinterpret_cast<uintptr_t>(p), n, Kind::write, n, PC); }                           \
+  extern "C" void __tsan_volatile_read##n(void* p) { emu::check(reinterpret_cast<uintptr_t>(p), n, Kind::read, n, PC); }                    \
+  extern "C" void __tsan_volatile_write##n(void* p) { emu::check(reinterpret_cast<uintptr_t>(p), n, Kind::write, n, PC); }                  \
+  extern "C" void __tsan_unaligned_read##n(void* p) { emu::check(reinterpret_cast<uintptr_t>(p), n, Kind::read, n, PC); }                   \
+  extern "C" void __tsan_unaligned_write##n(void* p) { emu::check(reinterpret_cast<uintptr_t>(p), n, Kind::write, n, PC); }
+HOOKS(1)
+HOOKS(2)
+HOOKS(4)
+HOOKS(8)
+HOOKS(16)
+
+extern "C" {
+// Structures as a whole: their members' alignment is not told.
+void __tsan_read_range(void* p, size_t bytes) { emu::check(reinterpret_cast<uintptr_t>(p), bytes, Kind::read, 1, PC); }
+void __tsan_write_range(void* p, size_t bytes) { emu::check(reinterpret_cast<uintptr_t>(p), bytes, Kind::write, 1, PC); }
+void __tsan_init(void) {}
+void __tsan_func_entry(void*) {}
+void __tsan_func_exit(void) {}
+}

@@ -1,0 +1,174 @@
+// Device and shared memory, and the rules of every access.
+#include <sys/mman.h>
+
+#include <map>
+
+#include "emu.h"
+
+namespace emu {
+
+size_t device_memory, device_memory_used;
+static std::map<uintptr_t, Region> regions;
+
+static void* map_pages(size_t bytes) {
+  void* const at = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  return at == MAP_FAILED ? nullptr : at;
+}
+
+Region map_region(size_t bytes, const char* name) {
+  Region r;
+  void* const base = map_pages(bytes);
+  void* const cells = map_pages(bytes * sizeof(Cell));
+  if (!base || !cells) return r;
+  r.base = reinterpret_cast<uintptr_t>(base);
+  r.bytes = bytes;
+  r.cells = static_cast<Cell*>(cells);
+  r.name = name;
+  return r;
+}
+
+void unmap_region(const Region& r) {
+  munmap(reinterpret_cast<void*>(r.base), r.bytes);
+  munmap(r.cells, r.bytes * sizeof(Cell));
+}
+
+uintptr_t device_allocate(size_t bytes) {
+  if (bytes == 0 || bytes > device_memory - device_memory_used) return 0;
+  Region r = map_region(bytes, "device memory");
+  if (!r.base) return 0;
+  device_memory_used += bytes;
+  regions[r.base] = r;
+  mark(r.base, bytes, segment_unwritten);
+  return r.base;
+}
+
+bool device_free(uintptr_t address) {
+  const auto found = regions.find(address);
+  if (found == regions.end()) return false;
+  device_memory_used -= found->second.bytes;
+  unmap_region(found->second);
+  regions.erase(found);
+  return true;
+}
+
+Region* device_region(uintptr_t address) {
+  auto after = regions.upper_bound(address);
+  if (after == regions.begin()) return nullptr;
+  Region& r = std::prev(after)->second;
+  return address - r.base < r.bytes ? &r : nullptr;
+}
+
+bool mark(uintptr_t address, size_t bytes, uint32_t segment) {
+  Region* const r = device_region(address);
+  if (!r || bytes > r->bytes - (address - r->base)) return false;
+  Cell* const cells = r->cells + (address - r->base);
+  for (size_t i = 0; i < bytes; i++) {
+    cells[i] = Cell{};
+    cells[i].write.segment = segment;
+  }
+  return true;
+}
+
+bool host_range(uintptr_t address, size_t bytes) {
+  const Region* const r = device_region(address);
+  if (!r || bytes > r->bytes - (address - r->base)) return false;
+  for (size_t i = 0; i < bytes; i++)
+    if (r->cells[address - r->base + i].write.segment == segment_absent) return false;
+  return true;
+}
+
+static unsigned warp_of(unsigned thread) { return thread / 32; }
+
+// conflicts says whether what the record tells of and the running thread's access have no order. Of one launch, two accesses are ordered where they are of
+// the same thread, of the same block with a barrier between, or of the same warp with a warp barrier between.
+static bool conflicts(const Record& r) {
+  const Block& b = *block;
+  if (r.segment < segment_first || r.segment < b.launch_first) return false;
+  if (r.several_blocks || r.segment < b.block_first) return true;
+  if (r.segment < b.segment) return false;
+  if (r.several_warps) return true;
+  const unsigned me = b.running->index;
+  if (warp_of(r.thread) != warp_of(me)) return true;
+  if (r.warp_epoch != b.warps[warp_of(me)].epoch) return false;
+  return r.several_lanes || r.thread != me;
+}
+
+// note writes the running thread's access into a record, and keeps what a later access of another thread must still know.
+static void note(Record& r, bool atomic) {
+  const Block& b = *block;
+  const unsigned me = b.running->index, warp = warp_of(me);
+  Record now;
+  now.segment = b.segment;
+  now.thread = static_cast<uint16_t>(me);
+  now.warp_epoch = b.warps[warp].epoch;
+  now.atomic = atomic;
+  if (r.segment >= segment_first && r.segment >= b.launch_first) {
+    now.several_blocks = r.several_blocks || r.segment < b.block_first;
+    if (r.segment == b.segment) {
+      now.several_warps = r.several_warps || warp_of(r.thread) != warp;
+      now.several_lanes = r.warp_epoch == now.warp_epoch && (r.several_lanes || r.thread != me);
+    }
+  }
+  r = now;
+}
+
+static std::string other(const Record& r) {
+  const Block& b = *block;
+  if (r.several_blocks || r.segment < b.block_first) return "another block of this launch";
+  return "thread " + where(b.threads[r.thread]);
+}
+
+static const char* verb(Kind kind) { return kind == Kind::read ? "read" : kind == Kind::write ? "write" : "atomic"; }
+
+static std::string place(uintptr_t address, size_t bytes, Kind kind) {
+  return std::string(verb(kind)) + " of " + std::to_string(bytes) + " bytes at " + [&] {
+    char text[32];
+    snprintf(text, sizeof text, "0x%zx", static_cast<size_t>(address));
+    return std::string(text);
+  }();
+}
+
+static Cell* cells_of(uintptr_t address, size_t bytes, std::string* name) {
+  Region* const r = address - shared.base < shared.bytes ? &shared : device_region(address);
+  if (!r || bytes > r->bytes - (address - r->base)) return nullptr;
+  *name = r->name;
+  return r->cells + (address - r->base);
+}
+
+// constant says whether the address lies in a loaded kernel's own constants.
+bool constant(uintptr_t address);
+
+void check(uintptr_t address, size_t bytes, Kind kind, size_t align, const void* pc) {
+  if (!block || !block->running) return;
+  if (address - block->running->stack < stack_bytes) return;    // its own variables
+  if (align > 1 && address % align != 0)
+    raise(misaligned_address, place(address, bytes, kind) + " is not aligned to " + std::to_string(align), pc);
+  std::string name;
+  Cell* const cells = cells_of(address, bytes, &name);
+  if (!cells) {
+    if (kind == Kind::read && constant(address)) return;
+    raise(illegal_address, place(address, bytes, kind) + " is in no allocation", pc);
+  }
+  for (size_t i = 0; i < bytes; i++) {
+    Cell& c = cells[i];
+    if (c.write.segment == segment_absent) raise(illegal_address, place(address, bytes, kind) + " is outside of what was allocated in " + name, pc);
+    if (kind != Kind::write && c.write.segment == segment_unwritten)
+      raise(launch_failed, place(address, bytes, kind) + " in " + name + ": nobody wrote it (or a copy to it has not been waited for)", pc);
+    const bool both_atomic = kind == Kind::atomic && c.write.atomic;
+    if (!both_atomic && conflicts(c.write)) raise(launch_failed, "race: " + place(address, bytes, kind) + " in " + name + ", written by " + other(c.write) + " with no barrier between", pc);
+    if (kind != Kind::read && conflicts(c.read)) raise(launch_failed, "race: " + place(address, bytes, kind) + " in " + name + ", read by " + other(c.read) + " with no barrier between", pc);
+    if (kind == Kind::read)
+      note(c.read, false);
+    else
+      note(c.write, kind == Kind::atomic);
+  }
+}
+
+void expect_copy(uintptr_t address, size_t bytes, const void* pc) {
+  check(address, bytes, Kind::write, bytes, pc);
+  std::string name;
+  Cell* const cells = cells_of(address, bytes, &name);
+  for (size_t i = 0; i < bytes; i++) cells[i].write.segment = segment_unwritten;
+}
+
+}
