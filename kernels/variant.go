@@ -32,10 +32,12 @@ type Variant struct {
 	Kernel     string // the kernel's name on the device; empty: <op>_<name>
 	Precisions []Precision
 	// Can says why a call cannot be done, or nil. nil: it always can.
-	Can   func(Shape, Precision, Capabilities) error
-	Class Class
-	Pack  bool // the weight operand is wanted in the variant's own order
-	Why   string
+	Can func(Shape, Precision, Capabilities) error
+	// Prefer says whether the default choice takes the variant at a shape where it can be done. nil: it always does.
+	Prefer func(Shape) bool
+	Class  Class
+	Pack   bool // the weight operand is wanted in the variant's own order
+	Why    string
 }
 
 // KernelName is the name of the kernel that a device looks up.
@@ -84,7 +86,8 @@ func Ops() []*Op {
 	return out
 }
 
-// Choice pins variants: the operation's name gives the variant's. An operation that is not named takes the table's order.
+// Choice pins variants: the operation's name gives the variant's, which is taken wherever it applies. Elsewhere, and for operations that are not named,
+// the table's order holds.
 type Choice map[OpID]string
 
 // ParseChoice reads "conv_fprop=direct" items, each of which must name a row for the given kind of device.
@@ -111,25 +114,27 @@ func ParseChoice(items []string, kind Kind) (Choice, error) {
 	return c, nil
 }
 
-// Choose gives the variant for a call: the pinned one, else the first of the table's rows that can do it. A fixed function of device, shape and
-// precision, so that the same command gives the same bits everywhere.
+// Choose gives the variant for a call: the pinned one where it can do it, else the first of the table's rows that is preferred at this shape and can.
+// A fixed function of device, shape and precision, so that the same command gives the same bits everywhere.
 func (c Choice) Choose(op OpID, s Shape, p Precision, caps Capabilities) (*Variant, error) {
-	var first error
-	pinned := c[op]
-	for _, v := range Variants(op, caps.Kind) {
-		if pinned != "" && v.Name != pinned {
-			continue
-		}
-		err := v.Check(s, p, caps)
-		if err == nil {
-			return v, nil
-		}
-		if first == nil {
-			first = err
+	rows := Variants(op, caps.Kind)
+	pinned := func(v *Variant) bool { return v.Name == c[op] }
+	preferred := func(v *Variant) bool { return v.Prefer == nil || v.Prefer(s) }
+	var why []error
+	for _, wanted := range []func(*Variant) bool{pinned, preferred} {
+		for _, v := range rows {
+			if !wanted(v) {
+				continue
+			}
+			err := v.Check(s, p, caps)
+			if err == nil {
+				return v, nil
+			}
+			why = append(why, err)
 		}
 	}
-	if first == nil {
-		first = fmt.Errorf("%v: no variant for %v", op, caps.Kind)
+	if len(why) == 0 {
+		why = append(why, fmt.Errorf("%v: no variant for %v", op, caps.Kind))
 	}
-	return nil, fmt.Errorf("%s at %v, %v: %w", op, s, p, first)
+	return nil, fmt.Errorf("%v at %v, %v: %w", op, s, p, why[0])
 }

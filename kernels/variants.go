@@ -1,5 +1,7 @@
 package kernels
 
+import "fmt"
+
 // realAndDouble is what the reference variants have: float32, and the tests' float64.
 var (
 	realAndDouble = []Precision{FP32, FP64}
@@ -11,10 +13,22 @@ var (
 var variants = []Variant{
 	{Op: ConvFprop, Name: "im2col", Kind: CPU, Precisions: float32Only, Class: Float32Sum, Pack: true, Why: "blocked implicit GEMM on gathered patches"},
 	{Op: ConvFprop, Name: "direct", Kind: CPU, Precisions: realAndDouble, Class: Float32Sum, Why: "plain loops: the readable reference"},
+	{
+		Op: ConvFprop, Name: "winograd_f43", Kind: CPU, Precisions: float32Only, Class: WinogradSum, Pack: true, Can: winogradF43,
+		Why: "F(4x4, 3x3): a quarter of the multiplications, three times the rounding error",
+	},
 	{Op: ConvDgrad, Name: "im2col", Kind: CPU, Precisions: float32Only, Class: Float32Sum, Pack: true, Why: "blocked implicit GEMM, a GEMM for each parity class of a stride"},
 	{Op: ConvDgrad, Name: "direct", Kind: CPU, Precisions: realAndDouble, Class: Float32Sum, Why: "plain loops: the readable reference"},
+	{
+		Op: ConvDgrad, Name: "winograd_f43", Kind: CPU, Precisions: float32Only, Class: WinogradSum, Pack: true, Can: winogradF43,
+		Why: "F(4x4, 3x3) on the turned filter",
+	},
 	{Op: ConvWgrad, Name: "im2col", Kind: CPU, Precisions: float32Only, Class: Float32Sum, Why: "blocked implicit GEMM over pixel ranges with partial sums"},
 	{Op: ConvWgrad, Name: "direct", Kind: CPU, Precisions: realAndDouble, Class: Float32Sum, Why: "plain loops: the readable reference"},
+	{
+		Op: ConvWgrad, Name: "winograd_f43", Kind: CPU, Precisions: float32Only, Class: WinogradSum, Can: winogradF43,
+		Why: "the gradient of F(4x4, 3x3) by its transformed weights",
+	},
 	{Op: BNStats, Name: "direct", Kind: CPU, Precisions: realAndDouble, Class: Float32Sum, Why: "one pass: two passes in cache a block of rows, merged by Chan's formula"},
 	{Op: BNEvalStats, Name: "direct", Kind: CPU, Precisions: realAndDouble, Class: Float32Sum},
 	{Op: BNForward, Name: "direct", Kind: CPU, Precisions: realAndDouble, Class: Float32Sum},
@@ -35,4 +49,12 @@ var variants = []Variant{
 	{Op: Augment, Name: "direct", Kind: CPU, Precisions: realAndDouble, Class: Float32Sum},
 	{Op: SGD, Name: "direct", Kind: CPU, Precisions: realAndDouble, Class: Float32Sum, Why: "one pass over all parameters, which lie together"},
 	{Op: Advance, Name: "direct", Kind: CPU, Precisions: realAndDouble, Class: Float32Sum},
+}
+
+// winogradF43 is where F(4x4, 3x3) applies.
+func winogradF43(s Shape, _ Precision, _ Capabilities) error {
+	if s.R != 3 || s.S != 3 || s.Stride != 1 || s.Pad != 1 {
+		return fmt.Errorf("needs a 3x3 filter with stride 1 and pad 1, this is %dx%d with stride %d and pad %d", s.R, s.S, s.Stride, s.Pad)
+	}
+	return nil
 }

@@ -79,6 +79,14 @@ func (p *Plan) choose(nodes []*node, o PlanOptions) error {
 		}
 		p.steps = append(p.steps, step{node: n, variant: v})
 	}
+	// A pinned variant that applies nowhere is not what was asked for.
+	for op, name := range o.Choice {
+		present := func(s step) bool { return s.node.op == op }
+		taken := func(s step) bool { return present(s) && s.variant.Name == name }
+		if i := slices.IndexFunc(p.steps, present); i >= 0 && !slices.ContainsFunc(p.steps, taken) {
+			return fmt.Errorf("--variant %v=%s: it applies to no %v of this network (nctrain kernels list says where it does)", op, name, op)
+		}
+	}
 	return nil
 }
 
