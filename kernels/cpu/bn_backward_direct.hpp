@@ -104,13 +104,13 @@ inline void bn_backward(const nct_call* call, nct_pool* pool) {
   const T* const dbeta = operand<const T>(call, 7);
   T* const dx = operand<T>(call, 8);
   T* const dresidual = operand<T>(call, 9);
-  const double samples = static_cast<double>(s.n * s.h * s.w);
+  const double share = 1 / static_cast<double>(s.n * s.h * s.w);
   bn_elementwise<T>(s, pool, [=](int64_t channel, int64_t n, auto each) {
     T center[kBNTile], slope[kBNTile], mean_gradient[kBNTile], scale[kBNTile];
     for (int64_t i = 0, c = channel % s.c; i < n; i++, c = c + 1 == s.c ? 0 : c + 1) {
       center[i] = mean[c];
-      slope[i] = static_cast<T>(-static_cast<double>(invstd[c]) * static_cast<double>(dgamma[c]) / samples);
-      mean_gradient[i] = static_cast<T>(static_cast<double>(dbeta[c]) / samples);
+      slope[i] = static_cast<T>(-static_cast<double>(invstd[c]) * static_cast<double>(dgamma[c]) * share);
+      mean_gradient[i] = static_cast<T>(static_cast<double>(dbeta[c]) * share);
       scale[i] = gamma[c] * invstd[c];
     }
     each([&](int64_t at, int64_t i, auto part) {

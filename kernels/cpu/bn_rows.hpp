@@ -18,6 +18,8 @@ constexpr int64_t kBNRowVectors = 8;
 // Bytes of a block of rows: it stays in the second-level cache between the two passes of bn_stats.
 constexpr int64_t kBNBlockBytes = 131072;
 constexpr int64_t kBNMaxTasks = 64;
+// Rows that an elementwise task has at least, so that its coefficients cost little beside them.
+constexpr int64_t kBNTaskRows = 64;
 
 struct BNRows {
   int64_t fold;      // rows read as one
@@ -66,7 +68,7 @@ struct BNReduction : BNRows {
 template <typename T, typename Task>
 inline void bn_elementwise(const nct_shape& s, nct_pool* pool, Task task_body) {
   const BNRows g(s, lanes<T>);
-  const int64_t total = g.samples * s.c, lines = ceil_div(total, g.channels), step = larger(1, kElementwiseStep / g.channels);
+  const int64_t total = g.samples * s.c, lines = ceil_div(total, g.channels), step = larger(kBNTaskRows, kElementwiseStep / g.channels);
   const int64_t ranges = ceil_div(lines, step);
   parallel(pool, ranges * g.tiles, [&](int64_t task, int) {
     const int64_t begin = task / g.tiles * step, end = smaller(lines, begin + step), channel = task % g.tiles * kBNTile;
