@@ -182,13 +182,13 @@ func (r *Result) undefined(o Options, reason string) {
 		}
 	}
 	nulls(&r.Accuracy, []string{"train", "test"})
-	nulls(&r.NC1, nc1Keys)
-	nulls(&r.NC2, nc2Keys)
-	nulls(&r.NC3, nc3Keys)
-	nulls(&r.NC4, []string{"train", "test"})
+	nulls(&r.NC1, nc1Table.names())
+	nulls(&r.NC2, nc2Table.names())
+	nulls(&r.NC3, nc3Table.names())
+	nulls(&r.NC4, nc4Table.names())
 	for _, s := range o.OOD {
 		var v analysis.Values
-		nulls(&v, nc5Keys)
+		nulls(&v, nc5Table.names())
 		r.NC5.Set(s.Name, v)
 	}
 }

@@ -7,18 +7,22 @@ import (
 	"nctrain/analysis/stats"
 )
 
-// health is what a reader needs to trust a row: how many directions carry it, how well S_W is determined, and whether the head belongs to the features.
-//
-//	rank                directions of S_B used for nc1.rank, at most min(C-1, D)
-//	lambda_ratio        lambda_r / lambda_1 of S_B
-//	within_rank         eigenvalues of S_W above within_floor
-//	within_condition    lambda_1 of S_W over the smallest eigenvalue above within_floor
-//	within_floor        max(D eps64 lambda_1, quantum of the stored type)
-//	rows_less_classes   N - C, to be read against d: S_W cannot have a higher rank
-//	smallest_class      rows of the smallest class
-//	zero_units          units that are zero in every row
-//	nan_count           rows that hold NaN or Inf
-//	head_mismatch       worst ||logits - (W h + b)||; a head of another checkpoint shows here
+// healthTable: what a reader needs to trust a row.
+var healthTable = variants{
+	{"rank", "directions of S_B used for nc1.rank, at most min(C-1, D)"},
+	{"lambda_ratio", "lambda_r / lambda_1 of S_B"},
+	{"within_rank", "eigenvalues of S_W above within_floor"},
+	{"within_condition", "lambda_1 of S_W over the smallest eigenvalue above within_floor"},
+	{"within_floor", "max(D eps64 lambda_1, quantum of the stored type)"},
+	{"rows_less_classes", "N - C, to be read against d: S_W cannot have a higher rank"},
+	{"d", "features D"},
+	{"smallest_class", "rows of the smallest class"},
+	{"zero_units", "units that are zero in every row"},
+	{"nan_count", "rows that hold NaN or Inf"},
+	{"head_mismatch", "worst ||logits - (W h + b)||; a head of another checkpoint shows here"},
+}
+
+// health tells how many directions carry a row, how well S_W is determined, and whether the head belongs to the features: see healthTable.
 func (m *measure) health(tally *stats.Tally) (v analysis.Values, err error) {
 	c, d, n := m.class.C, m.class.D, m.class.N()
 	v.N = int(n)

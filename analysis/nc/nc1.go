@@ -7,26 +7,26 @@ import (
 	"nctrain/analysis/stats"
 )
 
-var nc1Keys = []string{"rank", "notebook", "papyan_code", "quotient", "cdnv"}
+// variants of nc1, within-class variability against that between classes.
+var nc1Table = variants{
+	{"rank", "trace(S_W pinv(S_B))/C, the pseudo-inverse from the r largest eigenvalues of S_B"},
+	{"notebook", "the same with mu_G the mean of all rows and the eigenvalues above D eps32 lambda_1 (torch.linalg.pinv(hermitian=True) in float32)"},
+	{"papyan_code", "rank without the division by C, as the authors' code"},
+	{"quotient", "tr S_W / tr S_B"},
+	{"cdnv", "class-distance normalised variance: mean over c != c' of (var_c + var_c') / (2 ||mu_c - mu_c'||^2), var_c the mean of ||h - mu_c||^2"},
+}
 
-// nc1 is within-class variability against that between classes.
-//
-//	rank         trace(S_W pinv(S_B))/C, the pseudo-inverse from the r largest eigenvalues of S_B
-//	notebook     the same with mu_G the mean of all rows and the eigenvalues above D eps32 lambda_1 (torch.linalg.pinv(hermitian=True) in float32)
-//	papyan_code  rank without the division by C, as the authors' code
-//	quotient     tr S_W / tr S_B
-//	cdnv         class-distance normalised variance: mean over c != c' of (var_c + var_c') / (2 ||mu_c - mu_c'||^2)
 func (m *measure) nc1() (v analysis.Values) {
 	v.N = int(m.class.N())
 	if m.undefined != "" {
-		for _, key := range nc1Keys {
+		for _, key := range nc1Table.names() {
 			v.Null(key, m.undefined)
 		}
 		return v
 	}
 	c, d := float64(m.class.C), float64(m.class.D)
 	if m.specMeans.Values[0] == 0 {
-		for _, key := range nc1Keys {
+		for _, key := range nc1Table.names() {
 			v.Null(key, "all class means are equal: S_B is zero")
 		}
 		return v

@@ -8,22 +8,27 @@ import (
 	"nctrain/analysis"
 )
 
-var nc2Keys = []string{"equinorm", "equinorm_weights", "equiangularity", "equiangularity_weights", "etf_error", "etf_error_weights"}
+// variants of nc2, the distance of the class means (and of the rows of W) from a simplex equiangular tight frame.
+var nc2Table = variants{
+	{"equinorm", "std/mean over classes of ||mu_c - mu_G||, population std as the notebook (the authors' code divides by C-1)"},
+	{"equinorm_weights", "equinorm of the rows of W"},
+	{"equiangularity", "mean over c != c' of |cos + 1/(C-1)|"},
+	{"equiangularity_weights", "equiangularity of the rows of W"},
+	{"etf_error", "|| G/||G||_F - ETF ||_F of the Gram matrix G = M M^T"},
+	{"etf_error_weights", "etf_error of W W^T"},
+}
 
-// nc2 is the distance of the class means (and of the rows of W) from a simplex equiangular tight frame.
-//
-//	equinorm        std/mean over classes of ||mu_c - mu_G||, population std as the notebook (the authors' code divides by C-1)
-//	equiangularity  mean over c != c' of |cos + 1/(C-1)|
-//	etf_error       || G/||G||_F - ETF ||_F of the Gram matrix M M^T
-//	..._weights     the same of the rows of W
-//
-// With C-1 > D no simplex ETF fits into D dimensions. welch_cosine is then the least possible largest |cos| (L. Welch, "Lower bounds on the maximum cross correlation of
-// signals", 1974), and etf_error_min the least possible etf_error, that of a projector of rank D.
+// With C-1 > D no simplex ETF fits into D dimensions; these say what is attainable.
+var nc2Attainable = variants{
+	{"welch_cosine", "the least possible largest |cos| between C vectors in D < C-1 dimensions (L. Welch, IEEE Trans. Information Theory 20, 1974)"},
+	{"etf_error_min", "the least possible etf_error in D < C-1 dimensions, that of a projector of rank D"},
+}
+
 func (m *measure) nc2() (v analysis.Values) {
 	c, d := m.class.C, m.class.D
 	v.N = c
 	if c == 1 {
-		for _, key := range nc2Keys {
+		for _, key := range nc2Table.names() {
 			v.Null(key, m.undefined)
 		}
 		return v

@@ -10,22 +10,22 @@ import (
 	"nctrain/analysis"
 )
 
-var nc3Keys = []string{"papyan", "row_l2", "mean_cos", "duality_etf", "bias_collapse"}
+// variants of nc3, the distance of the classifier from the class means.
+var nc3Table = variants{
+	{"papyan", "|| W/||W||_F - M/||M||_F ||_F^2"},
+	{"row_l2", "mean over classes of || w_c/||w_c|| - m_c/||m_c|| ||, the notebook's"},
+	{"mean_cos", "mean over classes of cos(w_c, m_c); 1 is collapse"},
+	{"duality_etf", "|| W M^T/||W M^T||_F - ETF ||_F"},
+	{"bias_collapse", "|| W mu_G + b ||"},
+}
 
-// nc3 is the distance of the classifier from the class means.
-//
-//	papyan         || W/||W||_F - M/||M||_F ||_F^2
-//	row_l2         mean over classes of || w_c/||w_c|| - m_c/||m_c|| ||, the notebook's
-//	mean_cos       mean over classes of cos(w_c, m_c); 1 is collapse
-//	duality_etf    || W M^T/||W M^T||_F - ETF ||_F
-//	bias_collapse  || W mu_G + b ||
-//
-// With C-1 > D duality_etf_min is the least possible duality_etf, by the argument of etf_error_min.
+var nc3Attainable = variants{{"duality_etf_min", "the least possible duality_etf in D < C-1 dimensions, by the argument of etf_error_min"}}
+
 func (m *measure) nc3() (v analysis.Values) {
 	c, d := m.class.C, m.class.D
 	v.N = c
 	if m.undefined != "" {
-		for _, key := range nc3Keys {
+		for _, key := range nc3Table.names() {
 			v.Null(key, m.undefined)
 		}
 		return v
@@ -34,7 +34,7 @@ func (m *measure) nc3() (v analysis.Values) {
 	normW, normM := floats.Norm(w, 2), floats.Norm(means, 2)
 	if normW == 0 || normM == 0 {
 		const reason = "W or all class means less mu_G are zero"
-		for _, key := range nc3Keys[:4] {
+		for _, key := range nc3Table.names()[:4] {
 			v.Null(key, reason)
 		}
 	} else {

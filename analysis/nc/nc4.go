@@ -10,6 +10,12 @@ import (
 	"nctrain/analysis/stats"
 )
 
+// variants of nc4, the share of rows where argmax of the logits differs from the class with the nearest mean (float64 distances).
+var nc4Table = variants{
+	{"train", "of the training rows, whose class means are used"},
+	{"test", "of the test rows, by the same class means"},
+}
+
 // agreement counts a set's rows by what the network and the nearest class mean say.
 type agreement struct {
 	n, correct, differ, nonFinite int64

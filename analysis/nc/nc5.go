@@ -12,18 +12,17 @@ import (
 	"nctrain/analysis/stats"
 )
 
-var nc5Keys = []string{"raw", "centred", "etf_energy", "upper_bound", "chance", "etf_energy_chance"}
+// variants of nc5, how far the mean of an OOD set is from being orthogonal to the class means.
+var nc5Table = variants{
+	{"raw", "mean over classes of |cos(mu_c, mu_OOD)|, the paper's"},
+	{"centred", "the same with mu_G subtracted from both, the notebook's"},
+	{"etf_energy", "share of ||mu_OOD - mu_G||^2 that lies in the span of the centred class means"},
+	{"upper_bound", "sqrt(lambda_max(1/C sum_c m_c m_c^T)) of the unit centred means: no direction has a larger centred (1/sqrt(C-1) for a simplex ETF)"},
+	{"chance", "sqrt(2/(pi D)), the mean |cos| of a random direction"},
+	{"etf_energy_chance", "min(C-1, D)/D, the share of a random direction"},
+}
 
-// nc5 is how far the mean of an OOD set is from being orthogonal to the class means.
-//
-//	raw                mean over classes of |cos(mu_c, mu_OOD)|, the paper's
-//	centred            the same with mu_G subtracted from both, the notebook's
-//	etf_energy         share of ||mu_OOD - mu_G||^2 that lies in the span of the centred class means
-//	upper_bound        sqrt(lambda_max(1/C sum_c m_c m_c^T)) of the unit centred means: no direction has a larger centred (1/sqrt(C-1) for a simplex ETF)
-//	chance             sqrt(2/(pi D)), the mean |cos| of a random direction
-//	etf_energy_chance  min(C-1, D)/D, the share of a random direction
-//
-// unusable is the reason where rows of the set hold NaN or Inf.
+// nc5 measures one OOD set. unusable is the reason where rows of the set hold NaN or Inf.
 func (m *measure) nc5(ctx context.Context, set analysis.Named) (v analysis.Values, unusable string, err error) {
 	info := set.Source.Info()
 	mean, n, bad, warning, err := rowMean(ctx, set.Source, m.head)
@@ -38,7 +37,7 @@ func (m *measure) nc5(ctx context.Context, set analysis.Named) (v analysis.Value
 		unusable = nonFinite(bad, n, info)
 	}
 	if reason := cmp.Or(unusable, m.undefined); reason != "" {
-		for _, key := range nc5Keys {
+		for _, key := range nc5Table.names() {
 			v.Null(key, reason)
 		}
 		return v, unusable, nil

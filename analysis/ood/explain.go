@@ -1,0 +1,81 @@
+package ood
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"nctrain/analysis"
+)
+
+// metricTable explains every number of a result that is not a score.
+var metricTable = []analysis.Explanation{
+	{Name: "auroc", Definition: "share of (ID, OOD) pairs in which the ID row scores higher, ties count half; percent", Source: "J. Hanley, B. McNeil, Radiology 143, 1982",
+		Pitfalls: "does not depend on the number of rows of either kind, so it says nothing of precision where OOD is rare"},
+	{Name: "fpr95_ood_pos", Definition: "share of ID rows rejected at the first threshold that finds 95 % of OOD rows (ceil(0.95 n), ties whole); percent", Source: "OpenOOD and the notebook",
+		Pitfalls: "published FPR95 is of two kinds: this one takes OOD as positive, fpr95_id_pos takes ID; they are different numbers"},
+	{Name: "fpr95_id_pos", Definition: "share of OOD rows accepted at the threshold that keeps 95 % of ID rows (ceil(0.95 n), ties whole); percent", Source: "ViM, NECO and most of the literature since ODIN",
+		Pitfalls: "published FPR95 is of two kinds: this one takes ID as positive, fpr95_ood_pos takes OOD. scikit-learn's roc_curve drops points that this needs unless told otherwise"},
+	{Name: "aupr_out", Definition: "step-wise average precision with OOD rows positive; percent", Source: "scikit-learn's average_precision_score", Pitfalls: "read it against base_rate, what a useless score gets"},
+	{Name: "aupr_in", Definition: "step-wise average precision with ID rows positive; percent", Source: "scikit-learn's average_precision_score", Pitfalls: "read it against 100 - base_rate, what a useless score gets"},
+	{Name: "aupr_out_trapz", Definition: "trapezoid under the precision-recall curve with OOD rows positive, from recall 0 and precision 1; percent", Source: "OpenOOD, ViM, pytorch-ood",
+		Pitfalls: "linear interpolation between points flatters scores with many ties (J. Davis, M. Goadrich, ICML 2006)"},
+	{Name: "aupr_in_trapz", Definition: "trapezoid under the precision-recall curve with ID rows positive, from recall 0 and precision 1; percent", Source: "OpenOOD, ViM, pytorch-ood",
+		Pitfalls: "linear interpolation between points flatters scores with many ties (J. Davis, M. Goadrich, ICML 2006)"},
+	{Name: "base_rate", Definition: "share of OOD rows among all that are scored; percent", Source: "-", Pitfalls: "an average precision of this size is chance"},
+	{Name: "oscr", Definition: "area under correct classification rate against false positive rate: share of (ID, OOD) pairs in which the ID row is classified correctly and scores higher, ties half; percent",
+		Source: "A. Dhamija, M. Günther, T. Boult, NeurIPS 2018", Pitfalls: "bounded by the ID accuracy: compare networks by it, not scores across networks"},
+	{Name: "aurc", Definition: "area under the risk-coverage curve of the ID rows: mean over k of the error among the k rows of largest score, ties in random order; percent",
+		Source: "Y. Geifman, G. Uziel, R. El-Yaniv, ICLR 2019", Pitfalls: "depends on the accuracy: aurc_best is what the best order of the same mistakes would get. Papers also report it times 1000"},
+	{Name: "aurc_best", Definition: "aurc of an order that puts every mistake last; percent", Source: "Y. Geifman, G. Uziel, R. El-Yaniv, ICLR 2019", Pitfalls: "a property of the classifier alone"},
+	{Name: "id_accuracy", Definition: "share of ID rows whose largest logit is that of their label; percent", Source: "-", Pitfalls: "OOD metrics of networks of different accuracy are not comparable without it"},
+	{Name: "ci95", Definition: "KEY_ci95: " + IntervalCover + "; the same ID rows for all sets and scores, the same OOD rows for all scores of a set, thresholds anew in each replicate",
+		Source: "B. Efron, R. Tibshirani, 1993", Pitfalls: "does not cover the spread over training seeds, which is usually larger. An AUROC of 100 gets the one-sided bound 0.05^(1/min(n_id, n_ood)), " +
+			"since no resample differs; other metrics at their limit get an interval of no width, which is too narrow"},
+	{Name: "diff", Definition: "KEY_diff: score less baseline, in points; KEY_diff_ci95 from the same replicates of both (paired)", Source: "B. Efron, R. Tibshirani, 1993",
+		Pitfalls: "two intervals that overlap do not mean a difference that could be 0: read this one"},
+	{Name: "delong_p", Definition: "two-sided p-value of no difference between two AUROCs of the same rows; delong_p_holm is corrected over all comparisons of a result",
+		Source:   "E. DeLong, D. DeLong, D. Clarke-Pearson, Biometrics 44, 1988; X. Sun, W. Xu, IEEE SPL 21, 2014; S. Holm, Scand. J. Stat. 6, 1979",
+		Pitfalls: "a small p says that a difference is there, not that it matters: read the difference first. It tells of these networks and rows, not of the method"},
+}
+
+// Explain gives definition, source, fit set, parameters and pitfalls of a detector, or definition, source and pitfalls of any key of a result.
+func Explain(name string) (analysis.Explanation, error) {
+	if at := slices.IndexFunc(table, func(d Detector) bool { return d.Name == name }); at >= 0 {
+		return table[at].explain(), nil
+	}
+	// A key made of a metric and a suffix is explained by its suffix.
+	entry := strings.TrimSuffix(name, "_holm")
+	switch {
+	case strings.Contains(name, "_diff"):
+		entry = "diff"
+	case strings.Contains(name, "_ci95"):
+		entry = "ci95"
+	}
+	if at := slices.IndexFunc(metricTable, func(e analysis.Explanation) bool { return e.Name == entry }); at >= 0 {
+		return metricTable[at], nil
+	}
+	return analysis.Explanation{}, fmt.Errorf("analysis: ood: there is nothing named %q: choose from %s", name, strings.Join(Explainable(), ", "))
+}
+
+// Explainable lists the names that Explain knows: detectors, then metrics.
+func Explainable() []string {
+	names := allNames()
+	for _, e := range metricTable {
+		names = append(names, e.Name)
+	}
+	return names
+}
+
+func (d Detector) explain() analysis.Explanation {
+	fit := map[FitSet]string{
+		FitNone: "nothing", FitTrain: "training rows without augmentation",
+		FitVal:        "ID rows in neither training nor test (--val); left out without",
+		FitValOrTrain: "ID rows in neither training nor test (--val); training rows, with a warning, without",
+	}[d.Fit]
+	e := analysis.Explanation{Name: d.Name, Definition: d.Formula + " (larger is more in-distribution)", Source: d.Source, Fit: fit, Pitfalls: d.Pitfalls}
+	for _, p := range d.Params {
+		e.Parts = append(e.Parts, analysis.Part{Name: fmt.Sprintf("--param %s.%s=%g", d.Name, p.Key, p.Default), Meaning: p.Doc})
+	}
+	return e
+}

@@ -1,0 +1,49 @@
+package ood_test
+
+import (
+	"strings"
+	"testing"
+
+	"nctrain/analysis/ood"
+)
+
+// TestEverythingInAResultIsExplained: every detector, and every key of a result with intervals.
+func TestEverythingInAResultIsExplained(t *testing.T) {
+	o := plain(t)
+	o.Replicates = 40
+	r := compute(t, o)
+	var names []string
+	for _, d := range ood.Detectors() {
+		names = append(names, d.Name)
+	}
+	for _, byScore := range r.OOD.All() {
+		for _, v := range byScore.All() {
+			names = append(names, v.Keys()...)
+		}
+	}
+	for _, byScore := range r.Comparisons.All() {
+		for _, v := range byScore.All() {
+			names = append(names, v.Keys()...)
+		}
+	}
+	for _, v := range r.Selective.All() {
+		names = append(names, v.Keys()...)
+	}
+	for _, name := range append(names, ood.Explainable()...) {
+		e, err := ood.Explain(name)
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		if (e.Name != name && !strings.Contains(name, "_")) || e.Definition == "" || e.Source == "" || e.Pitfalls == "" {
+			t.Errorf("%s lacks definition, source or pitfalls: %+v", name, e)
+		}
+	}
+	if _, err := ood.Explain("magic"); err == nil || !strings.Contains(err.Error(), "knn") || !strings.Contains(err.Error(), "auroc") {
+		t.Errorf("err %v", err)
+	}
+	e, _ := ood.Explain("knn")
+	if text := e.String(); !strings.Contains(text, "--param knn.k=50") || !strings.Contains(text, "Y. Sun") || !strings.Contains(text, "training rows") {
+		t.Errorf("explanation %q", text)
+	}
+}
