@@ -1,0 +1,84 @@
+package report
+
+// meaning says what a number is, and what it becomes under complete collapse.
+type meaning struct{ text, atCollapse string }
+
+// collapseTitles head the groups of the collapse table.
+var collapseTitles = map[string]string{
+	"nc1": "NC1: features of a class gather at its mean",
+	"nc2": "NC2: class means become a simplex ETF: equal lengths, equal and largest angles",
+	"nc3": "NC3: the classifier's rows line up with the class means",
+	"nc4": "NC4: the classifier decides by the nearest class mean",
+	"nc5": "NC5: the mean of OOD features turns orthogonal to the class means",
+}
+
+// meanings of SPEC 4's numbers, by "metric.variant".
+var meanings = map[string]meaning{
+	"accuracy.train":             {"training accuracy without augmentation, percent", "100"},
+	"accuracy.test":              {"test accuracy, percent", ""},
+	"nc1.rank":                   {"tr(S_W S_B⁺)/C over the min(C−1, D) directions of S_B", "0"},
+	"nc1.notebook":               {"the same about the mean of all samples, with float32's cut of small eigenvalues", "0"},
+	"nc1.papyan_code":            {"rank, not divided by C, as in the authors' code", "0"},
+	"nc1.quotient":               {"tr S_W / tr S_B", "0"},
+	"nc1.cdnv":                   {"variances over squared distances, mean over pairs of classes", "0"},
+	"nc2.equinorm":               {"std/mean of the lengths of the centred class means", "0"},
+	"nc2.equinorm_weights":       {"the same of the classifier's rows", "0"},
+	"nc2.equiangularity":         {"mean |cos + 1/(C−1)| between centred class means", "0"},
+	"nc2.equiangularity_weights": {"the same of the classifier's rows", "0"},
+	"nc2.etf_error":              {"distance of the means' normalised Gram matrix from the ETF's", "0"},
+	"nc2.etf_error_weights":      {"the same of the classifier's rows", "0"},
+	"nc2.welch_cosine":           {"no ETF fits into D dimensions: the smallest largest |cos| that does (Welch)", ""},
+	"nc2.etf_error_min":          {"no ETF fits into D dimensions: the smallest etf_error that does", ""},
+	"nc3.papyan":                 {"squared distance of normalised classifier and normalised means", "0"},
+	"nc3.row_l2":                 {"mean distance of unit classifier row and unit class mean, the notebook's", "0"},
+	"nc3.mean_cos":               {"mean cosine of classifier row and class mean", "1"},
+	"nc3.duality_etf":            {"distance of the normalised W Mᵀ from the ETF's Gram matrix", "0"},
+	"nc3.bias_collapse":          {"‖W μ_G + b‖: what the bias leaves of the global mean's logits", "0"},
+	"nc3.duality_etf_min":        {"no ETF fits into D dimensions: the smallest duality_etf that does", ""},
+	"nc4.train":                  {"share of training rows that the network and the nearest class mean call differently", "0"},
+	"nc4.test":                   {"the same of test rows", "0"},
+	"nc5.raw":                    {"mean |cos| of class means and OOD mean, the paper's", "0"},
+	"nc5.centred":                {"the same with the global mean taken off both, the notebook's", "0"},
+	"nc5.etf_energy":             {"share of the centred OOD mean in the span of the class means", "0"},
+	"nc5.upper_bound":            {"to read centred by: no direction has more; 1/√(C−1) for an ETF", "1/√(C−1)"},
+	"nc5.chance":                 {"to read raw and centred by: a random direction's mean |cos|, √(2/(πD))", ""},
+	"nc5.etf_energy_chance":      {"to read etf_energy by: a random direction's share, min(C−1, D)/D", ""},
+}
+
+// healthMeanings in the order of the table; the rest of health follows under its own names.
+var healthMeanings = []struct{ key, name, text string }{
+	{"nan_count", "NaN rows", "rows of features that hold NaN or Inf"},
+	{"smallest_class", "smallest class", "training rows of the smallest class; a variance needs two"},
+	{"rank", "rank of S_B", "directions between class means that NC1 uses, at most min(C−1, D)"},
+	{"lambda_ratio", "λ_r/λ₁ of S_B", "the weakest direction used against the strongest: tiny means that one direction can carry NC1"},
+	{"within_rank", "rank of S_W", "directions within classes above the floor, at most D"},
+	{"within_condition", "condition of S_W", "its largest over its smallest eigenvalue above the floor"},
+	{"within_floor", "floor of S_W", "eigenvalues below are rounding and are left out"},
+	{"rows_less_classes", "N − C", "S_W has no higher rank than this"},
+	{"d", "D", "units of the features"},
+	{"zero_units", "dead units", "units that are zero in every training row"},
+	{"head_mismatch", "head mismatch", "worst ‖logits − (W h + b)‖: large where head and features are of different checkpoints"},
+}
+
+// direction tells which way a detection metric is better.
+type direction int
+
+const (
+	higher direction = 1
+	lower  direction = -1
+)
+
+// detectionColumns are SPEC 6's metrics as the tables show them.
+var detectionColumns = []struct {
+	key, name string
+	better    direction
+	text      string
+}{
+	{"auroc", "AUROC", higher, "probability that an ID row scores above an OOD row, ties half; 50 is a coin, and the same whichever class is positive"},
+	{"fpr95_ood_pos", "FPR95", lower, "OOD positive (the notebook, OpenOOD): share of ID rows rejected where 95 % of OOD is found"},
+	{"fpr95_id_pos", "FPR95 ID+", lower, "ID positive (ViM, NECO): share of OOD rows accepted where 95 % of ID is kept"},
+	{"aupr_out", "AUPR out", higher, "average precision with OOD positive; a useless score has the base rate of OOD"},
+	{"aupr_in", "AUPR in", higher, "average precision with ID positive; a useless score has the share of ID"},
+	{"aupr_out_trapz", "AUPR out trapz", higher, "AUPR out by trapezoids, as OpenOOD, ViM and pytorch-ood sum it"},
+	{"aupr_in_trapz", "AUPR in trapz", higher, "AUPR in by trapezoids"},
+}

@@ -1,0 +1,178 @@
+package report
+
+import (
+	"encoding/json"
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+
+	"nctrain/analysis"
+	"nctrain/cmd/nctrain/internal/table"
+)
+
+// onlySeedsDiffer tells whether runs repeat each other but for the seed.
+func onlySeedsDiffer(runs []*stored) bool {
+	var first []byte
+	seeds := map[uint64]bool{}
+	for _, r := range runs {
+		s := r.config.Settings
+		seeds[s.Training.Seed] = true
+		s.Training.Seed = 0
+		text, err := json.Marshal(s)
+		if err != nil || (first != nil && string(text) != string(first)) {
+			return false
+		}
+		first = text
+	}
+	return len(seeds) == len(runs)
+}
+
+// meanStd over runs, with ddof 1; NaN where a run has no value.
+func meanStd(values []float64) (mean, std float64) {
+	n := float64(len(values))
+	for _, x := range values {
+		mean += x / n
+	}
+	for _, x := range values {
+		std += (x - mean) * (x - mean)
+	}
+	return mean, math.Sqrt(std / (n - 1))
+}
+
+// headline of a metric at a run's last checkpoint.
+type headline struct {
+	label, note string
+	value       float64
+	format      func(float64) string
+}
+
+func (r *stored) headlines() (all []headline) {
+	percent := func(x float64) string { return table.Percent(x) + " %" }
+	add := func(label, note string, v analysis.Values, key string, format func(float64) string) {
+		x, ok := v.Get(key)
+		if !ok {
+			x = math.NaN()
+		}
+		all = append(all, headline{label, note, x, format})
+	}
+	row := r.lastNC()
+	if row == nil {
+		all = append(all, headline{"train accuracy", "running, augmented", last(r.history.TrainAccuracy), percent},
+			headline{"test accuracy", "", last(r.history.TestAccuracy), percent})
+	} else {
+		add("train accuracy", "without augmentation", row.Accuracy, "train", percent)
+		add("test accuracy", "", row.Accuracy, "test", percent)
+		first := r.nc[0]
+		add("NC1 rank", since(first.NC1, row.NC1, "rank"), row.NC1, "rank", table.Number)
+		add("NC2 equinorm", since(first.NC2, row.NC2, "equinorm"), row.NC2, "equinorm", table.Number)
+		add("NC3 papyan", since(first.NC3, row.NC3, "papyan"), row.NC3, "papyan", table.Number)
+		add("NC4 train", since(first.NC4, row.NC4, "train"), row.NC4, "train", table.Number)
+		for set, v := range row.NC5.All() {
+			before, _ := first.NC5.Get(set)
+			add("NC5 raw, "+set, since(before, v, "raw"), v, "raw", table.Number)
+		}
+	}
+	if scored := r.lastOOD(); scored != nil {
+		for set, byScore := range scored.OOD.All() {
+			best, name := math.NaN(), ""
+			for score, v := range byScore.All() {
+				if x, ok := v.Get("auroc"); ok && !(x <= best) {
+					best, name = x, score
+				}
+			}
+			all = append(all, headline{"best AUROC, " + set, name, best, percent})
+		}
+	}
+	return all
+}
+
+// since words how a falling number changed.
+func since(before, now analysis.Values, key string) string {
+	a, ok := before.Get(key)
+	b, there := now.Get(key)
+	switch {
+	case !ok || !there || a <= 0 || b <= 0 || a == b:
+		return ""
+	case b < a:
+		return fmt.Sprintf("fell %s-fold", fold(a/b))
+	}
+	return fmt.Sprintf("rose %s-fold", fold(b/a))
+}
+
+func fold(x float64) string {
+	switch {
+	case x >= 1e6:
+		return strconv.FormatFloat(x, 'e', 1, 64)
+	case x >= 10:
+		return table.Count(int(math.Round(x)))
+	}
+	return strconv.FormatFloat(x, 'f', 1, 64)
+}
+
+func tiles(r *stored) (all []tile) {
+	for _, h := range r.headlines() {
+		if !math.IsNaN(h.value) {
+			all = append(all, tile{h.label, h.format(h.value), h.note})
+		}
+	}
+	return all
+}
+
+// overview sets the headlines of several runs side by side, and their mean and spread where they are repetitions.
+func overview(runs []*stored) *grid {
+	g := &grid{Caption: "Runs at a glance", Head: heads("run"), Sortable: true}
+	var labels []string
+	byRun := make([]map[string]headline, len(runs))
+	for i, r := range runs {
+		byRun[i] = map[string]headline{}
+		for _, h := range r.headlines() {
+			if !slices.Contains(labels, h.label) {
+				labels = append(labels, h.label)
+			}
+			byRun[i][h.label] = h
+		}
+	}
+	for _, label := range labels {
+		g.Head = append(g.Head, cell{Text: label, Class: "n"})
+	}
+	for i, r := range runs {
+		s := r.config.Settings
+		cells := []cell{{Text: r.name, Head: true, Note: fmt.Sprintf("%s, width %d, seed %d, %d of %d epochs", s.Data, s.Width, s.Training.Seed, r.history.epochs(), s.Training.Epochs)}}
+		for _, label := range labels {
+			h, ok := byRun[i][label]
+			if !ok {
+				cells = append(cells, cell{Text: missing, Class: "n"})
+				continue
+			}
+			c := plain(h.value, h.format)
+			if strings.HasPrefix(label, "best AUROC") {
+				c.Note = h.note
+			}
+			cells = append(cells, c)
+		}
+		g.add(cells...)
+	}
+	if !onlySeedsDiffer(runs) {
+		return g
+	}
+	mean := row{Class: "total", Cells: []cell{{Text: "mean ± std", Head: true, Note: fmt.Sprintf("over n = %d seeds, ddof 1", len(runs))}}}
+	for _, label := range labels {
+		var values []float64
+		for _, have := range byRun {
+			if h, ok := have[label]; ok && !math.IsNaN(h.value) {
+				values = append(values, h.value)
+			}
+		}
+		if len(values) < len(runs) {
+			mean.Cells = append(mean.Cells, cell{Text: missing, Class: "n"})
+			continue
+		}
+		m, s := meanStd(values)
+		format := byRun[0][label].format
+		mean.Cells = append(mean.Cells, cell{Text: format(m), Note: "± " + format(s), Class: "n"})
+	}
+	g.Groups = append(g.Groups, group{Rows: []row{mean}})
+	return g
+}

@@ -1,0 +1,45 @@
+package main
+
+import (
+	"fmt"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"nctrain/cmd/nctrain/internal/report"
+	"nctrain/cmd/nctrain/internal/version"
+)
+
+func newReportCommand() *cobra.Command {
+	var dir string
+	var compare []string
+	var quiet bool
+	c := &cobra.Command{
+		Use:   "report --run DIR [--compare DIR ...]",
+		Short: "Figures and one self-contained page again, from a run's stored numbers",
+		Long: `Draw every figure of a run into DIR/figures/ (PNG with 300 dots an inch, and SVG) and write DIR/report.html, one page that needs no network and no other file.
+Nothing is computed again but the curves of the stored scores. With --compare other runs are shown beside it; runs that differ in their seed alone get mean and
+standard deviation.`,
+		Example: `  nctrain report --run runs/first
+  nctrain report --run runs/seeds/seed-1 --compare runs/seeds/seed-2,runs/seeds/seed-3`,
+		Args: noArguments,
+		RunE: func(c *cobra.Command, _ []string) error {
+			if dir == "" {
+				return usagef("--run is needed: the directory of an earlier run")
+			}
+			drawn := 0
+			if err := report.Build(dir, compare, report.Options{Version: version.String(), Drawn: func(string) { drawn++ }}); err != nil {
+				return err
+			}
+			if !quiet {
+				fmt.Fprintf(c.OutOrStdout(), "%s, and %d figures in %s\n", filepath.Join(dir, report.PageFile), drawn, filepath.Join(dir, "figures"))
+			}
+			return nil
+		},
+	}
+	flags := c.Flags()
+	flags.StringVar(&dir, "run", "", "run directory (the --out of an earlier run)")
+	flags.StringSliceVar(&compare, "compare", nil, "run directories to show beside it; repeat, or separate by commas")
+	flags.BoolVar(&quiet, "quiet", false, "print nothing but errors")
+	return c
+}
