@@ -2,7 +2,6 @@ package ood
 
 import (
 	"math"
-	"slices"
 
 	"gonum.org/v1/gonum/floats"
 )
@@ -65,24 +64,50 @@ func keptOf(d int, p float64) int { return max(1, d-int(math.RoundToEven(float64
 
 // largest marks the k largest of row, of equal ones the first.
 func largest(row []float64, k int) []bool {
-	order := make([]int, len(row))
-	for i := range order {
-		order[i] = i
-	}
-	slices.SortStableFunc(order, func(a, b int) int {
-		switch {
-		case row[a] > row[b]:
-			return -1
-		case row[a] < row[b]:
-			return 1
-		}
-		return 0
-	})
 	kept := make([]bool, len(row))
-	for _, i := range order[:k] {
-		kept[i] = true
+	least := kthLargest(append([]float64(nil), row...), k)
+	ties := k
+	for j, x := range row {
+		if x > least {
+			kept[j] = true
+			ties--
+		}
+	}
+	for j, x := range row {
+		if x == least && ties > 0 {
+			kept[j] = true
+			ties--
+		}
 	}
 	return kept
+}
+
+// kthLargest selects (C. A. R. Hoare's FIND), reordering x.
+func kthLargest(x []float64, k int) float64 {
+	for low, high := 0, len(x)-1; ; {
+		pivot := x[(low+high)/2]
+		i, j := low, high
+		for i <= j {
+			for x[i] > pivot {
+				i++
+			}
+			for x[j] < pivot {
+				j--
+			}
+			if i <= j {
+				x[i], x[j] = x[j], x[i]
+				i, j = i+1, j-1
+			}
+		}
+		switch {
+		case k-1 <= j:
+			high = j
+		case k-1 >= i:
+			low = i
+		default:
+			return x[k-1]
+		}
+	}
 }
 
 // prune sets all but the k largest of row to 0.

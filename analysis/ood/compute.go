@@ -36,6 +36,8 @@ type Options struct {
 	Replicates int
 	Seed       uint64
 	Baseline   string
+	// ThresholdAt is the share of ID rows to be accepted, for which each score's threshold is taken from Val; 0 for none.
+	ThresholdAt float64
 	// Threads bounds the goroutines, 0 is GOMAXPROCS; it does not change the result.
 	Threads int
 }
@@ -56,6 +58,8 @@ type Result struct {
 	Detectors analysis.Ordered[analysis.Values] `json:"detectors"`
 	// Selective: score -> aurc, aurc_best of the ID rows.
 	Selective analysis.Ordered[analysis.Values] `json:"selective,omitzero"`
+	// Thresholds: score -> threshold, rank, n, acceptance_ci95 and what it accepts of the ID rows; see ConformalThreshold.
+	Thresholds analysis.Ordered[analysis.Values] `json:"thresholds,omitzero"`
 	// Intervals says what the intervals are; nil without. Comparisons: set -> score -> differences to the baseline.
 	Intervals   *IntervalNote                                       `json:"intervals,omitempty"`
 	Comparisons analysis.Ordered[analysis.Ordered[analysis.Values]] `json:"comparisons,omitzero"`
@@ -126,6 +130,11 @@ func Compute(ctx context.Context, o Options) (*Result, error) {
 	}
 	res.measure(o, chosen)
 	res.selective()
+	if o.ThresholdAt > 0 {
+		if err := res.thresholds(ctx, o, ready); err != nil {
+			return nil, err
+		}
+	}
 	if o.Replicates > 0 {
 		err = res.AddIntervals(ctx, IntervalOptions{Replicates: o.Replicates, Seed: o.Seed, Baseline: o.Baseline, Threads: o.Threads})
 	}
@@ -150,6 +159,38 @@ type scorers = analysis.Ordered[Scorer]
 // partRows is the number of rows that one goroutine scores at once.
 const partRows = 64
 
+// scoreBlock gives every score of the rows of a block with logits, [score][row], and how far its logits are from the head's. An error where a row is not finite.
+func scoreBlock(b *analysis.Block, info analysis.Info, head *analysis.Head, ready scorers, threads int) (scores [][]float64, mismatch analysis.HeadMismatch, err error) {
+	c, d := info.C, info.D
+	parts := (b.N + partRows - 1) / partRows
+	bad := make([]int, parts)
+	worst := make([]analysis.HeadMismatch, parts)
+	names := ready.Keys()
+	scores = make([][]float64, len(names))
+	for k := range scores {
+		scores[k] = make([]float64, b.N)
+	}
+	stats.Parallel(parts, threads, func(p int) {
+		from, to := p*partRows, min((p+1)*partRows, b.N)
+		part := &analysis.Block{Start: b.Start + from, N: to - from, Features: b.Features[from*d : to*d], Logits: b.Logits[from*c : to*c], Labels: b.Labels[from:to]}
+		if bad[p] = firstNonFinite(part, c, d); bad[p] >= 0 {
+			return
+		}
+		worst[p] = analysis.MismatchOf(head, part.Features, part.Logits, part.N, part.Start)
+		for k, name := range names {
+			scorer, _ := ready.Get(name)
+			scorer.Score(part, scores[k][from:to])
+		}
+	})
+	for p := range parts {
+		if bad[p] >= 0 {
+			return nil, mismatch, fmt.Errorf("analysis: %s: row %d holds NaN or Inf: take a checkpoint that has not diverged", info.Name, bad[p])
+		}
+		mismatch.Merge(worst[p])
+	}
+	return scores, mismatch, nil
+}
+
 // score computes every score of one set, the ID accuracy where isID, and the overlap with the fit sets.
 func (r *Result) score(ctx context.Context, o Options, set analysis.Named, ready scorers, index *rowIndex, isID bool) error {
 	src := analysis.WithLogits(set.Source, o.Head)
@@ -161,31 +202,11 @@ func (r *Result) score(ctx context.Context, o Options, set analysis.Named, ready
 	var shared []int
 	var n, correct, outside int
 	err := analysis.SweepBlocks(ctx, src, stats.ChunkRows, func(b *analysis.Block) error {
-		parts := (b.N + partRows - 1) / partRows
-		bad := make([]int, parts)
-		worst := make([]analysis.HeadMismatch, parts)
-		scores := make([][]float64, len(names))
-		for k := range scores {
-			scores[k] = make([]float64, b.N)
+		scores, worst, err := scoreBlock(b, info, o.Head, ready, o.Threads)
+		if err != nil {
+			return err
 		}
-		stats.Parallel(parts, o.Threads, func(p int) {
-			from, to := p*partRows, min((p+1)*partRows, b.N)
-			part := &analysis.Block{Start: b.Start + from, N: to - from, Features: b.Features[from*d : to*d], Logits: b.Logits[from*c : to*c], Labels: b.Labels[from:to]}
-			if bad[p] = firstNonFinite(part, c, d); bad[p] >= 0 {
-				return
-			}
-			worst[p] = analysis.MismatchOf(o.Head, part.Features, part.Logits, part.N, part.Start)
-			for k, name := range names {
-				scorer, _ := ready.Get(name)
-				scorer.Score(part, scores[k][from:to])
-			}
-		})
-		for p := range parts {
-			if bad[p] >= 0 {
-				return fmt.Errorf("analysis: %s: row %d holds NaN or Inf: take a checkpoint that has not diverged", info.Name, bad[p])
-			}
-			mismatch.Merge(worst[p])
-		}
+		mismatch.Merge(worst)
 		at := index.find(b, d)
 		drop := map[int]bool{}
 		for _, i := range at {

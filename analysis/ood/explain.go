@@ -29,6 +29,9 @@ var metricTable = []analysis.Explanation{
 		Source: "Y. Geifman, G. Uziel, R. El-Yaniv, ICLR 2019", Pitfalls: "depends on the accuracy: aurc_best is what the best order of the same mistakes would get. Papers also report it times 1000"},
 	{Name: "aurc_best", Definition: "aurc of an order that puts every mistake last; percent", Source: "Y. Geifman, G. Uziel, R. El-Yaniv, ICLR 2019", Pitfalls: "a property of the classifier alone"},
 	{Name: "id_accuracy", Definition: "share of ID rows whose largest logit is that of their label; percent", Source: "-", Pitfalls: "OOD metrics of networks of different accuracy are not comparable without it"},
+	{Name: "threshold", Definition: "score at and above which a row is accepted, so that the asked share of new ID rows is accepted: that of rank floor((1-acceptance)(n+1)) among n held-out rows; " +
+		"acceptance_ci95 holds the true share (Beta(n+1-rank, rank))", Source: "V. Vovk, ACML 2012",
+		Pitfalls: "for rows drawn as the held-out ones were, seen by neither network nor detector; says nothing of how many OOD rows pass"},
 	{Name: "ci95", Definition: "KEY_ci95: " + IntervalCover + "; the same ID rows for all sets and scores, the same OOD rows for all scores of a set, thresholds anew in each replicate",
 		Source: "B. Efron, R. Tibshirani, 1993", Pitfalls: "does not cover the spread over training seeds, which is usually larger. An AUROC of 100 gets the one-sided bound 0.05^(1/min(n_id, n_ood)), " +
 			"since no resample differs; other metrics at their limit get an interval of no width, which is too narrow"},

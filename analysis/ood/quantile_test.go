@@ -54,3 +54,30 @@ func TestQuantilesAreThoseOfASort(t *testing.T) {
 		}
 	}
 }
+
+func TestKthLargestIsThatOfASort(t *testing.T) {
+	rng := rand.New(rand.NewPCG(5, 6))
+	for range 500 {
+		x := make([]float64, 1+rng.IntN(40))
+		for i := range x {
+			x[i] = float64(rng.IntN(12))
+		}
+		sorted := slices.Sorted(slices.Values(x))
+		k := 1 + rng.IntN(len(x))
+		if got, want := kthLargest(slices.Clone(x), k), sorted[len(x)-k]; got != want {
+			t.Fatalf("largest number %d of %v is %g, want %g", k, x, got, want)
+		}
+		marked := 0
+		for i, kept := range largest(x, k) {
+			if kept {
+				marked++
+			}
+			if kept && x[i] < sorted[len(x)-k] || !kept && x[i] > sorted[len(x)-k] {
+				t.Fatalf("marks row %d of %v among the largest %d", i, x, k)
+			}
+		}
+		if marked != k {
+			t.Fatalf("%d marked of %d", marked, k)
+		}
+	}
+}
