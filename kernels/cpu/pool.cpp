@@ -9,6 +9,7 @@
 #include <limits.h>
 #include <linux/futex.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -121,6 +122,12 @@ void announce(nct_pool* pool, int wanted) {
   if (pool->sleepers.load() > 0) futex_wake(&pool->regions, wanted);
 }
 
+// processors that this process may run on.
+int processors() {
+  cpu_set_t set;
+  return sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : static_cast<int>(sysconf(_SC_NPROCESSORS_ONLN));
+}
+
 // start makes the worker's thread, with asynchronous signals left to the program's own threads.
 int start(Worker* worker) {
   sigset_t blocked, before;
@@ -147,7 +154,7 @@ nct_pool* nct_pool_create(int threads) {
     delete pool;
     return nullptr;
   }
-  if (threads > sysconf(_SC_NPROCESSORS_ONLN)) pool->spins = kSpinsOversubscribed;
+  if (threads > processors()) pool->spins = kSpinsOversubscribed;
   for (int t = 0; t < threads; t++) {
     pool->workers[t].pool = pool;
     pool->workers[t].thread = t;
