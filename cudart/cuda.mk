@@ -24,9 +24,10 @@ $(DRIVER_DIR)/libcuda.a: $(DRIVER_DIR)/symbols.txt cudart/driver/trampolines.sh 
 	ar rc $@ $(DRIVER_DIR)/trampolines.o $(DRIVER_DIR)/bind.o
 
 .PHONY: test-cuda
-test-cuda: driver emu ## the tests of what stands behind the build tag cuda
-	$(CUDA_ENV) $(GO) vet -tags cuda ./cudart/...
-	NCTRAIN_CUDA_DRIVER=$(CURDIR)/$(EMU) $(CUDA_ENV) $(GO) test -tags cuda ./cudart/...
+# -count=1: Go cannot see that the emulated driver, or what it reads of the environment, has changed.
+test-cuda: driver emu cuda-kernels ## the tests of what stands behind the build tag cuda
+	$(CUDA_ENV) $(GO) vet -tags cuda ./cudart/... ./kernels/cuda/...
+	NCTRAIN_CUDA_DRIVER=$(CURDIR)/$(EMU) $(CUDA_ENV) $(GO) test -count=1 -tags cuda ./cudart/... ./kernels/cuda/...
 
 # The emulated driver: NCTRAIN_CUDA_DRIVER=build/libcuda_emu.so.
 EMU := build/libcuda_emu.so
@@ -38,3 +39,17 @@ build/emu/%.o: cudart/emu/src/%.cpp $(wildcard cudart/emu/src/*.h cudart/emu/inc
 	$(CXX) -std=c++20 -O2 -g -Wall -Wextra -fPIC -c -o $@ $<
 $(EMU): $(EMU_OBJECTS)
 	$(CXX) -shared -Wl,-soname,libcuda_emu.so -Wl,-z,defs -o $@ $^ -ldl
+
+# The kernels, compiled twice: a fatbin for the card, a shared object for the emulated driver. Both are embedded in the program.
+KERNEL_NAMES = $(patsubst kernels/cuda/%.cu,%,$(wildcard kernels/cuda/*.cu))
+KERNEL_DIR := kernels/cuda/images
+.PHONY: cuda-kernels
+cuda-kernels: $(KERNEL_NAMES:%=$(KERNEL_DIR)/%.fatbin) $(KERNEL_NAMES:%=$(KERNEL_DIR)/%.so) ## the CUDA kernels, for the card and for the emulated driver
+$(KERNEL_DIR)/%.fatbin: kernels/cuda/%.cu $(wildcard kernels/cuda/*.cuh) kernels/cuda/fatbin.sh $(NVCC)
+	@mkdir -p $(KERNEL_DIR)
+	sh kernels/cuda/fatbin.sh $(NVCC) $< $@
+# The flags are emu.Compile's (cudart/emu/compile.go), where they are explained.
+$(KERNEL_DIR)/%.so: kernels/cuda/%.cu $(wildcard kernels/cuda/*.cuh) cudart/emu/include/emu_device.h $(EMU)
+	@mkdir -p $(KERNEL_DIR) build/emu
+	$(CXX) -x c++ -std=c++20 -O1 -g -fPIC -fsanitize=thread -ffp-contract=off -Wall -Wextra -Icudart/emu/include -c -o build/emu/$*.kernel.o $<
+	@$(CXX) -shared -o $@ build/emu/$*.kernel.o $(EMU)
