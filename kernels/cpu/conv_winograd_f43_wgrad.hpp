@@ -4,7 +4,7 @@
 // dw = G^T dU G. 36 matrix products whose sum runs over tiles.
 // Needs: 3x3, stride 1, pad 1; any H, W, C, K.
 // Task:  where dU fits in L2 (private), a range of tiles: transformed in blocks and added to the range's own dU. Otherwise (staged) all threads transform
-//        a block of tiles together and then add to the one dU, a task one product of one block of k and c. Ranges and blocks follow from the shape. The
+//        a block of tiles together and then add to the one dU, a task one product of kPlaneWidth k. Ranges and blocks follow from the shape. The
 //        last region adds the ranges in order and transforms to dw.
 // Cost:  2*36*ceil(P/4)*ceil(Q/4)*N*C*K flop of matrix product, and the transforms.      Workspace: dU of each range, planes of a staged block.
 // Error: chains of at most kWgradTiles tiles, then chains of blocks, then of ranges, each of at most 4096.
@@ -21,8 +21,7 @@ struct WinogradWgradBlocking {
   int64_t block;          // tiles transformed at a time
 };
 
-constexpr int64_t kWgradTiles = 128;        // of one chain in registers
-constexpr int64_t kWinogradBlockRows = 64;  // k of a staged task
+constexpr int64_t kWgradTiles = 128;  // of one chain in registers
 
 template <typename T>
 inline WinogradWgradBlocking winograd_wgrad_blocking(const nct_shape& s) {
@@ -49,43 +48,57 @@ template <typename T>
 struct WinogradWgradPlanes {
   Planes<T> x, dy;
 
-  WinogradWgradPlanes(Carver& carver, const nct_shape& s, int64_t tiles) : x(carver, tiles, s.c), dy(carver, tiles, s.k) {}
+  WinogradWgradPlanes(Carver& carver, const nct_shape& s, int64_t tiles)
+      : x(carver, tiles, s.c, Planes<T>::kBlocks), dy(carver, tiles, s.k, Planes<T>::kBlocks) {}
 };
 
 // A row of zeros for either image.
 template <typename T>
-inline T* zero_channels(Carver& carver, const nct_shape& s) {
-  return carver.take<T>(larger(s.c, s.k));
+inline const T* zero_channels(Carver& carver, const nct_shape& s, bool write) {
+  T* const zeros = carver.take<T>(larger(s.c, s.k));
+  for (int64_t c = 0; write && c < larger(s.c, s.k); c++) zeros[c] = 0;
+  return zeros;
 }
 
+// What all tasks of a call read: its images, and dU with rows rounded up to whole vectors.
 template <typename T>
-inline void transform_wgrad_tiles(const nct_shape& s, const TileGrid& grid, const T* x, const T* dy, const T* zeros, int64_t begin, int64_t first,
-                                  int64_t end, const WinogradWgradPlanes<T>& planes) {
+struct WinogradWgrad {
+  const nct_shape& s;
+  TileGrid grid;
+  WinogradWgradBlocking blocking;
+  const T *x, *dy;
+  T* du;
+};
+
+// transform_wgrad_tiles fills rows [first, end) of the planes with the tiles from begin + first on.
+template <typename T>
+inline void transform_wgrad_tiles(const WinogradWgrad<T>& g, const T* zeros, int64_t begin, int64_t first, int64_t end,
+                                  const WinogradWgradPlanes<T>& planes) {
   for (int64_t i = first; i < end; i++) {
-    transform_input(grid, begin + i, x, s.c, zeros, planes.x, i);
-    transform_output_gradient(grid, begin + i, dy, s.k, zeros, planes.dy, i);
+    transform_input(g.grid, begin + i, g.x, g.s.c, zeros, planes.x, i);
+    transform_output_gradient(g.grid, begin + i, g.dy, g.s.k, zeros, planes.dy, i);
   }
 }
 
-// add_product: du[product][k][c] (+)= sum over `tiles` tiles, for k in [first_k, last_k) and all c; du's rows are planes.x.row long.
+// add_product: du[product][k][c] (+)= sum over `tiles` tiles, for the block of kPlaneWidth k that begins at first_k and all c.
 template <typename T>
-inline void add_product(const nct_shape& s, const WinogradWgradPlanes<T>& planes, int64_t tiles, int64_t product, int64_t first_k, int64_t last_k, T* du,
+inline void add_product(const nct_shape& s, const WinogradWgradPlanes<T>& planes, int64_t tiles, int64_t product, int64_t first_k, T* du,
                         bool accumulate) {
-  const int64_t row = planes.x.row;
+  const int64_t channels = planes.x.channels, last_k = smaller(s.k, first_k + kPlaneWidth);
   GemmOuter<T> tile;
   tile.g_stride = planes.dy.row;
-  tile.x_stride = row;
-  tile.d_stride = row;
+  tile.x_stride = planes.x.row;
+  tile.d_stride = channels;
   for (int64_t first = 0; first < tiles; first += kWgradTiles) {
     tile.depth = smaller(kWgradTiles, tiles - first);
     tile.accumulate = accumulate || first > 0;
-    for (int64_t c = 0; c < row; c += kPanel<T>) {
-      const int64_t width = smaller(kPanel<T>, row - c);
+    for (int64_t c = 0; c < channels; c += kPanel<T>) {
+      const int64_t width = smaller(kPanel<T>, channels - c);
       tile.columns = static_cast<int>(width);
-      tile.x = planes.x.at(first) + product * planes.x.plane + c;
+      tile.x = planes.x.at(first, c) + product * planes.x.plane;
       for (int64_t k = first_k; k < last_k; k += kGemmRows) {
-        tile.g = planes.dy.at(first) + product * planes.dy.plane + k;
-        tile.d = du + (product * s.k + k) * row + c;
+        tile.g = planes.dy.at(first, k) + product * planes.dy.plane;
+        tile.d = du + (product * s.k + k) * channels + c;
         run_gemm_outer(tile, width, static_cast<int>(smaller(kGemmRows, last_k - k)));
       }
     }
@@ -117,51 +130,56 @@ template <typename T, typename Width>
   }
 }
 
+// add_range adds the tiles of a range to its own dU.
+template <typename T>
+inline void add_range(const WinogradWgrad<T>& g, int64_t range, T* du, void* scratch) {
+  Carver carver(scratch);
+  const T* const zeros = zero_channels<T>(carver, g.s, true);
+  const WinogradWgradPlanes<T> planes(carver, g.s, g.blocking.block);
+  const int64_t begin = range * g.blocking.range, end = smaller(g.grid.tiles(), begin + g.blocking.range);
+  for (int64_t first = begin; first < end; first += g.blocking.block) {
+    const int64_t tiles = smaller(g.blocking.block, end - first), next = first + tiles, next_tiles = smaller(g.blocking.block, end - next);
+    transform_wgrad_tiles(g, zeros, first, 0, tiles, planes);
+    for (int64_t product = 0; product < kF43Products; product++) {
+      const int64_t share = next + next_tiles * product / kF43Products, share_end = next + next_tiles * (product + 1) / kF43Products;
+      prefetch_tiles(g.grid, share, share_end, g.x, g.s.c);
+      prefetch_tiles(g.grid, share, share_end, g.dy, g.s.k);
+      for (int64_t k = 0; k < g.s.k; k += kPlaneWidth) add_product(g.s, planes, tiles, product, k, du, first > begin);
+    }
+  }
+}
+
+// add_staged adds all tiles to one dU, block after block, in two regions each.
+template <typename T>
+inline void add_staged(const WinogradWgrad<T>& g, const WinogradWgradPlanes<T>& planes, nct_pool* pool) {
+  constexpr int64_t kTransformTiles = 4;  // of a task
+  const int64_t row_blocks = ceil_div(g.s.k, kPlaneWidth);
+  for (int64_t begin = 0; begin < g.grid.tiles(); begin += g.blocking.block) {
+    const int64_t tiles = smaller(g.blocking.block, g.grid.tiles() - begin);
+    parallel(pool, ceil_div(tiles, kTransformTiles), [&](int64_t task, int id) {
+      Carver carver(nct_pool_scratch(pool, id));
+      const T* const zeros = zero_channels<T>(carver, g.s, true);
+      transform_wgrad_tiles(g, zeros, begin, task * kTransformTiles, smaller(tiles, (task + 1) * kTransformTiles), planes);
+    });
+    parallel(pool, kF43Products * row_blocks, [&](int64_t task, int) {
+      add_product(g.s, planes, tiles, task / row_blocks, task % row_blocks * kPlaneWidth, g.du, begin > 0);
+    });
+  }
+}
+
 template <typename T>
 void conv_wgrad_winograd_f43(const nct_call* call, nct_pool* pool) {
-  constexpr int64_t kTransformTiles = 4;  // of a task of a staged block
   const nct_shape& s = call->shape;
-  const T* const x = operand<const T>(call, 0);
-  const T* const dy = operand<const T>(call, 1);
   T* const dw = operand<T>(call, 2);
-  const TileGrid grid(s);
   const WinogradWgradBlocking b = winograd_wgrad_blocking<T>(s);
   const int64_t row = round_up(s.c, lanes<T>), size = kF43Products * s.k * row;
   Carver workspace(call->workspace);
   T* const du = workspace.take<T>(b.ranges * size);
-  const auto scratch_zeros = [&](Carver& carver) {
-    T* const zeros = zero_channels<T>(carver, s);
-    for (int64_t c = 0; c < larger(s.c, s.k); c++) zeros[c] = 0;
-    return zeros;
-  };
-  if (!b.staged) {
-    parallel(pool, b.ranges, [&](int64_t range, int id) {
-      Carver carver(nct_pool_scratch(pool, id));
-      const T* const zeros = scratch_zeros(carver);
-      const WinogradWgradPlanes<T> planes(carver, s, b.block);
-      const int64_t begin = range * b.range, end = smaller(grid.tiles(), begin + b.range);
-      for (int64_t first = begin; first < end; first += b.block) {
-        const int64_t tiles = smaller(b.block, end - first);
-        transform_wgrad_tiles(s, grid, x, dy, zeros, first, 0, tiles, planes);
-        for (int64_t product = 0; product < kF43Products; product++)
-          add_product(s, planes, tiles, product, 0, s.k, du + range * size, first > begin);
-      }
-    });
+  const WinogradWgrad<T> g{s, TileGrid(s), b, operand<const T>(call, 0), operand<const T>(call, 1), du};
+  if (b.staged) {
+    add_staged(g, WinogradWgradPlanes<T>(workspace, s, b.block), pool);
   } else {
-    const WinogradWgradPlanes<T> planes(workspace, s, b.block);
-    const int64_t row_blocks = ceil_div(s.k, kWinogradBlockRows);
-    for (int64_t begin = 0; begin < grid.tiles(); begin += b.block) {
-      const int64_t tiles = smaller(b.block, grid.tiles() - begin);
-      parallel(pool, ceil_div(tiles, kTransformTiles), [&](int64_t task, int id) {
-        Carver carver(nct_pool_scratch(pool, id));
-        const T* const zeros = scratch_zeros(carver);
-        transform_wgrad_tiles(s, grid, x, dy, zeros, begin, task * kTransformTiles, smaller(tiles, (task + 1) * kTransformTiles), planes);
-      });
-      parallel(pool, kF43Products * row_blocks, [&](int64_t task, int) {
-        const int64_t k = task % row_blocks * kWinogradBlockRows;
-        add_product(s, planes, tiles, task / row_blocks, k, smaller(s.k, k + kWinogradBlockRows), du, begin > 0);
-      });
-    }
+    parallel(pool, b.ranges, [&](int64_t range, int id) { add_range(g, range, du + range * size, nct_pool_scratch(pool, id)); });
   }
   parallel(pool, s.k, [&](int64_t k, int) {
     for_vectors<T>(s.c, [&](int64_t c, auto part) __attribute__((always_inline)) {
@@ -175,7 +193,7 @@ void conv_wgrad_winograd_f43_requirements(const nct_shape* s, nct_requirements* 
   const WinogradWgradBlocking b = winograd_wgrad_blocking<T>(*s);
   Carver workspace(nullptr), scratch(nullptr);
   workspace.take<T>(b.ranges * kF43Products * s->k * round_up(s->c, lanes<T>));
-  zero_channels<T>(scratch, *s);
+  zero_channels<T>(scratch, *s, false);
   const WinogradWgradPlanes<T> planes(b.staged ? workspace : scratch, *s, b.block);
   *need = {workspace.bytes, scratch.bytes, 0};
 }

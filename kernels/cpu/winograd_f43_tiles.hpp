@@ -2,8 +2,8 @@
 //
 // An image is cut into tiles of 4x4 outputs, the last of a row or column clipped; a tile reads 6x6 inputs, from one pixel above and left of its outputs
 // (pad 1), zeros beyond the edge. Transformed data are kF43Products planes, each [tile][channel row]: plane i*6+j holds product (i, j) of every tile.
-// A channel row is rounded up to whole vectors, and planes are a cache line further apart than a power of two, so that the 36 streams of a transform do
-// not fall on the same sets of the L1 cache.
+// A channel row is rounded up to whole vectors. Planes are a cache line further apart than a power of two, and rows of more than kPlaneWidth channels can
+// be cut into blocks, each [tile][kPlaneWidth]: what strides by a power of two uses few sets of the L1 cache.
 #ifndef NCT_WINOGRAD_F43_TILES_HPP
 #define NCT_WINOGRAD_F43_TILES_HPP
 #include "gemm.hpp"
@@ -27,17 +27,24 @@ struct TilePlace {
         rows(smaller(kF43Outputs, g.h - top)), columns(smaller(kF43Outputs, g.w - left)) {}
 };
 
-// Planes of transformed data: `tiles` rows of `channels`.
+constexpr int64_t kPlaneWidth = 64;
+
+// Planes of transformed data: `tiles` rows of `channels`. Products that sum over channels read whole rows; those that sum over tiles read blocks.
 template <typename T>
 struct Planes {
   T* data;
-  int64_t row, plane;  // floats from a tile to the next, from a plane to the next
+  int64_t channels;      // rounded up
+  int64_t row, block;    // numbers from a tile to the next, from a block of channels to the next
+  int64_t plane;         // from a product to the next
 
-  Planes(Carver& carver, int64_t tiles, int64_t channels)
-      : row(round_up(channels, lanes<T>)), plane(round_up(tiles * row, 64 / sizeof(T)) + 64 / sizeof(T)) {
+  enum Form { kRows, kBlocks };
+  Planes(Carver& carver, int64_t tiles, int64_t unrounded, Form form) : channels(round_up(unrounded, lanes<T>)) {
+    row = form == kRows ? channels : smaller(channels, kPlaneWidth);
+    block = form == kRows ? kPlaneWidth : tiles * kPlaneWidth;
+    plane = round_up(tiles * (form == kRows ? channels : round_up(channels, row)), 64 / sizeof(T)) + 64 / sizeof(T);
     data = carver.take<T>(kF43Products * plane);
   }
-  T* at(int64_t tile) const { return data + tile * row; }
+  T* at(int64_t tile, int64_t channel) const { return data + channel / kPlaneWidth * block + tile * row + channel % kPlaneWidth; }
 };
 
 // tile_pixels: the 6x6 pixels that a tile reads; zeros stands for those beyond the edge.
@@ -55,14 +62,31 @@ inline void tile_pixels(const TileGrid& g, int64_t tile, const T* images, int64_
   }
 }
 
+// prefetch_tiles asks for the pixels of tiles [first, end) at the places of their outputs (tiles share the rest) to come to L2. A transform is bound by
+// memory and a product by arithmetic: what the next block needs comes while this one multiplies.
+template <typename T>
+inline void prefetch_tiles(const TileGrid& g, int64_t first, int64_t end, const T* images, int64_t channels) {
+  constexpr int64_t kLine = 64 / sizeof(T);
+  for (int64_t tile = first; tile < end; tile++) {
+    const TilePlace place(g, tile);
+    for (int64_t i = 0; i < place.rows; i++) {
+      const T* const line = images + ((place.image * g.h + place.top + i) * g.w + place.left) * channels;
+      for (int64_t c = 0; c < place.columns * channels; c += kLine) {
+        __builtin_prefetch(line + c, 0, 2);
+        asm volatile("");  // a loop without effects would be dropped
+      }
+    }
+  }
+}
+
 // transform_input: planes row `row` = B^T d B of tile `tile`.
 template <typename T>
 inline void transform_input(const TileGrid& g, int64_t tile, const T* images, int64_t channels, const T* zeros, const Planes<T>& planes, int64_t row) {
   typedef Vector<T> V;
   const T* pixels[kF43Products];
   tile_pixels(g, tile, images, channels, zeros, pixels);
-  T* const to = planes.at(row);
   for_vectors<T>(channels, [&](int64_t c, auto part) __attribute__((always_inline)) {
+    T* const to = planes.at(row, c);
     V half[6][6];  // [column][product]
 #pragma GCC unroll 6
     for (int j = 0; j < 6; j++) {
@@ -77,7 +101,7 @@ inline void transform_input(const TileGrid& g, int64_t tile, const T* images, in
       V out[6];
       f43_input<T>(d, out);
 #pragma GCC unroll 6
-      for (int j = 0; j < 6; j++) store(to + (i * 6 + j) * planes.plane + c, out[j]);
+      for (int j = 0; j < 6; j++) store(to + (i * 6 + j) * planes.plane, out[j]);
     }
   });
 }
@@ -88,14 +112,14 @@ inline void transform_output(const TileGrid& g, int64_t tile, const Planes<T>& p
   typedef Vector<T> V;
   const TilePlace place(g, tile);
   T* const to = images + ((place.image * g.h + place.top) * g.w + place.left) * channels;
-  const T* const from = planes.at(row);
   for_vectors<T>(channels, [&](int64_t c, auto part) __attribute__((always_inline)) {
+    const T* const from = planes.at(row, c);
     V half[6][4];  // [column][output row]
 #pragma GCC unroll 6
     for (int j = 0; j < 6; j++) {
       V m[6];
 #pragma GCC unroll 6
-      for (int i = 0; i < 6; i++) m[i] = load(from + (i * 6 + j) * planes.plane + c, part);
+      for (int i = 0; i < 6; i++) m[i] = load(from + (i * 6 + j) * planes.plane, part);
       f43_output<T>(m, half[j]);
     }
 #pragma GCC unroll 4
@@ -119,8 +143,8 @@ inline void transform_output_gradient(const TileGrid& g, int64_t tile, const T* 
   const T* const from = images + ((place.image * g.h + place.top) * g.w + place.left) * channels;
   const T* pixels[16];
   for (int i = 0; i < 16; i++) pixels[i] = i / 4 < place.rows && i % 4 < place.columns ? from + (i / 4 * g.w + i % 4) * channels : zeros;
-  T* const to = planes.at(row);
   for_vectors<T>(channels, [&](int64_t c, auto part) __attribute__((always_inline)) {
+    T* const to = planes.at(row, c);
     V half[4][6];  // [column][product]
 #pragma GCC unroll 4
     for (int j = 0; j < 4; j++) {
@@ -133,7 +157,7 @@ inline void transform_output_gradient(const TileGrid& g, int64_t tile, const T* 
       V out[6];
       f43_output_transposed<T>(y, out);
 #pragma GCC unroll 6
-      for (int j = 0; j < 6; j++) store(to + (i * 6 + j) * planes.plane + c, out[j]);
+      for (int j = 0; j < 6; j++) store(to + (i * 6 + j) * planes.plane, out[j]);
     }
   });
 }
