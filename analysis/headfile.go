@@ -57,16 +57,18 @@ func OpenHead(path string) (h *Head, err error) {
 
 // WriteHead writes a head file, float64 where the head is and float32 otherwise. The file is whole or absent.
 func WriteHead(path string, h *Head) error {
-	err := npz.Write(path, func(w *npz.Writer) error {
-		if h.Type == Float64 {
-			return putHead(w, h, func(x float64) float64 { return x })
-		}
-		return putHead(w, h, func(x float64) float32 { return float32(x) })
-	})
-	if err != nil {
+	if err := npz.Write(path, func(w *npz.Writer) error { return PutHead(w, h) }); err != nil {
 		return fmt.Errorf("analysis: %w", err)
 	}
 	return nil
+}
+
+// PutHead adds a head to an archive of more: OpenHead reads it from there.
+func PutHead(w *npz.Writer, h *Head) error {
+	if h.Type == Float64 {
+		return putHead(w, h, func(x float64) float64 { return x })
+	}
+	return putHead(w, h, func(x float64) float32 { return float32(x) })
 }
 
 func putHead[T npz.Number](w *npz.Writer, h *Head, narrow func(float64) T) error {

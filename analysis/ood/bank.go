@@ -23,6 +23,7 @@ const (
 // into memory, so that the system can drop its pages.
 type bank struct {
 	d, n   int
+	expect int64     // rows that will come
 	rows   []float64 // [n,d]
 	file   *os.File
 	writer *bufio.Writer
@@ -32,9 +33,8 @@ type bank struct {
 
 // newBank prepares for n rows of d values; more than limit bytes go to a file.
 func newBank(n int64, d int, limit int64) (*bank, error) {
-	b := &bank{d: d}
+	b := &bank{d: d, expect: n}
 	if n*int64(d)*8 <= limit || !canMap {
-		b.rows = make([]float64, 0, n*int64(d))
 		return b, nil
 	}
 	file, err := os.CreateTemp("", "nctrain-bank-*")
@@ -54,6 +54,9 @@ func newBank(n int64, d int, limit int64) (*bank, error) {
 func (b *bank) add(row []float64) {
 	b.n++
 	if b.file == nil {
+		if b.rows == nil {
+			b.rows = make([]float64, 0, b.expect*int64(b.d))
+		}
 		b.rows = append(b.rows, row...)
 		return
 	}

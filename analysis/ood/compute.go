@@ -38,6 +38,8 @@ type Options struct {
 	Baseline   string
 	// ThresholdAt is the share of ID rows to be accepted, for which each score's threshold is taken from Val; 0 for none.
 	ThresholdAt float64
+	// SaveTo is the file that the fitted detectors and their thresholds are written to, for OpenFitted; empty for none.
+	SaveTo string
 	// Threads bounds the goroutines, 0 is GOMAXPROCS; it does not change the result.
 	Threads int
 }
@@ -114,7 +116,7 @@ func Compute(ctx context.Context, o Options) (*Result, error) {
 	}
 	res.identify(o)
 	index := newRowIndex()
-	ready, err := fit(ctx, o, chosen, settings, index, res)
+	ready, fits, err := fit(ctx, o, chosen, settings, index, res)
 	if err != nil {
 		return nil, err
 	}
@@ -132,6 +134,11 @@ func Compute(ctx context.Context, o Options) (*Result, error) {
 	res.selective()
 	if o.ThresholdAt > 0 {
 		if err := res.thresholds(ctx, o, ready); err != nil {
+			return nil, err
+		}
+	}
+	if o.SaveTo != "" {
+		if err := save(o.SaveTo, o.Head, ready, fits, settings, res); err != nil {
 			return nil, err
 		}
 	}

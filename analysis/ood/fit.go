@@ -12,7 +12,7 @@ import (
 
 // fit prepares the chosen detectors and fills Detectors. Each fit set in use is swept once for its class moments, once more for detectors that learn from
 // final means and for the hashes of its rows, and on while a learner asks for it.
-func fit(ctx context.Context, o Options, chosen []Detector, settings map[string]Values, index *rowIndex, res *Result) (ready scorers, err error) {
+func fit(ctx context.Context, o Options, chosen []Detector, settings map[string]Values, index *rowIndex, res *Result) (ready scorers, fits map[string]*Fit, err error) {
 	type pending struct {
 		scorer  Scorer
 		set     string
@@ -28,7 +28,7 @@ func fit(ctx context.Context, o Options, chosen []Detector, settings map[string]
 			}
 		}
 	}()
-	fits := map[string]*Fit{"none": {Head: o.Head, Threads: o.Threads}}
+	fits = map[string]*Fit{"none": {Head: o.Head, Threads: o.Threads}}
 	sets := map[string]analysis.Source{"train": o.Train, "val": o.Val}
 	for i, d := range chosen {
 		p := &started[i]
@@ -38,7 +38,7 @@ func fit(ctx context.Context, o Options, chosen []Detector, settings map[string]
 		}
 		if fits[p.set] == nil {
 			if fits[p.set], err = firstSweep(ctx, o, sets[p.set], res); err != nil {
-				return ready, err
+				return ready, fits, err
 			}
 		}
 		p.scorer, p.reason = d.New(fits[p.set], settings[d.Name])
@@ -63,7 +63,7 @@ func fit(ctx context.Context, o Options, chosen []Detector, settings map[string]
 				return nil
 			})
 			if err != nil {
-				return ready, err
+				return ready, fits, err
 			}
 			stats.Parallel(len(learners), o.Threads, func(i int) { learners[i].reason = learners[i].scorer.(Learner).Finish() })
 			learners = slices.DeleteFunc(learners, func(p *pending) bool {
@@ -94,7 +94,7 @@ func fit(ctx context.Context, o Options, chosen []Detector, settings map[string]
 		res.Detectors.Set(d.Name, v)
 		ready.Set(d.Name, p.scorer)
 	}
-	return ready, nil
+	return ready, fits, nil
 }
 
 // fitSet chooses the set a detector learns from; a reason where there is none.
