@@ -6,7 +6,6 @@ import (
 	"errors"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -26,18 +25,7 @@ func must(t *testing.T, err error) {
 }
 
 // image is testdata/axpy.cu for the emulated driver.
-var image = sync.OnceValues(func() ([]byte, error) {
-	dir, err := os.MkdirTemp("", "cudart")
-	if err != nil {
-		return nil, err
-	}
-	defer os.RemoveAll(dir)
-	object := filepath.Join(dir, "axpy.so")
-	if err := emu.Compile("..", "testdata/axpy.cu", object); err != nil {
-		return nil, err
-	}
-	return os.ReadFile(object)
-})
+var image = sync.OnceValues(func() ([]byte, error) { return emu.Compile("..", "testdata/axpy.cu") })
 
 // machine is an emulated device with testdata/axpy.cu and an arena.
 type machine struct {

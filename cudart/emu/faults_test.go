@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"sync"
@@ -20,18 +19,7 @@ import (
 const elements = 128 // of both buffers: 2 blocks of 64 threads
 
 // image is testdata/faults.cu for the emulated driver.
-var image = sync.OnceValues(func() ([]byte, error) {
-	dir, err := os.MkdirTemp("", "emu")
-	if err != nil {
-		return nil, err
-	}
-	defer os.RemoveAll(dir)
-	object := filepath.Join(dir, "faults.so")
-	if err := emu.Compile("../..", "testdata/faults.cu", object); err != nil {
-		return nil, err
-	}
-	return os.ReadFile(object)
-})
+var image = sync.OnceValues(func() ([]byte, error) { return emu.Compile("../..", "testdata/faults.cu") })
 
 // bench is the emulated device with the kernels of testdata/faults.cu, and two buffers in one arena.
 type bench struct {

@@ -16,6 +16,41 @@
 
 DEVICE float4 load4(const float* p) { return *reinterpret_cast<const float4*>(p); }
 DEVICE void store4(float* p, float4 v) { *reinterpret_cast<float4*>(p) = v; }
+
+// From sm_80 on (a kernel's "Builds for" line). What each does stands with the emulated driver's, below.
+#if !defined(__CUDA_ARCH__) || __CUDA_ARCH__ >= 800
+DEVICE uint32_t shared_address(const void* p) { return static_cast<uint32_t>(__cvta_generic_to_shared(p)); }
+DEVICE void copy_async16(void* shared, const void* global, uint32_t source_bytes) {
+  asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(shared_address(shared)), "l"(global), "r"(source_bytes) : "memory");
+}
+DEVICE void copy_async_commit() { asm volatile("cp.async.commit_group;" ::: "memory"); }
+template <int GroupsLeft>
+DEVICE void copy_async_wait() {
+  asm volatile("cp.async.wait_group %0;" ::"n"(GroupsLeft) : "memory");
+}
+DEVICE void ldmatrix4(uint32_t out[4], const void* row) {
+  asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0, %1, %2, %3}, [%4];"
+               : "=r"(out[0]), "=r"(out[1]), "=r"(out[2]), "=r"(out[3])
+               : "r"(shared_address(row))
+               : "memory");
+}
+DEVICE void ldmatrix4_transposed(uint32_t out[4], const void* row) {
+  asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0, %1, %2, %3}, [%4];"
+               : "=r"(out[0]), "=r"(out[1]), "=r"(out[2]), "=r"(out[3])
+               : "r"(shared_address(row))
+               : "memory");
+}
+DEVICE void mma_bf16(float d[4], const uint32_t a[4], const uint32_t b[2]) {
+  asm volatile("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
+               : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
+               : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
+}
+DEVICE void mma_tf32(float d[4], const uint32_t a[4], const uint32_t b[2]) {
+  asm volatile("mma.sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
+               : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
+               : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
+}
+#endif
 #else
 #include "emu_device.h"
 #define DEVICE __forceinline__
@@ -31,6 +66,21 @@ DEVICE void store4(float* p, float4 v) {
   emu_access(p, 16, 1, 16);
   unchecked_store4(p, v);
 }
+
+// copy_async16: 16 bytes of global memory into shared memory, of which the first source_bytes are read and the rest is zero; it has landed once its group
+// (those since the last commit) was waited for by the thread, and for others after a barrier as well.
+DEVICE void copy_async16(void* shared, const void* global, uint32_t source_bytes) { emu_copy_async(shared, global, source_bytes); }
+DEVICE void copy_async_commit() { emu_copy_commit(); }
+template <int GroupsLeft>
+DEVICE void copy_async_wait() {
+  emu_copy_wait(GroupsLeft);
+}
+// ldmatrix4: four 8x8 matrices of 16-bit elements in shared memory; lane l names row l%8 of matrix l/8.
+DEVICE void ldmatrix4(uint32_t out[4], const void* row) { emu_ldmatrix(out, row, 0); }
+DEVICE void ldmatrix4_transposed(uint32_t out[4], const void* row) { emu_ldmatrix(out, row, 1); }
+// mma_bf16: d[16,8] += a[16,16] * b[16,8], mma_tf32: d[16,8] += a[16,8] * b[8,8]; a by rows, b by columns, one tile a warp.
+DEVICE void mma_bf16(float d[4], const uint32_t a[4], const uint32_t b[2]) { emu_mma_bf16(d, a, b); }
+DEVICE void mma_tf32(float d[4], const uint32_t a[4], const uint32_t b[2]) { emu_mma_tf32(d, a, b); }
 #endif
 
 #define KERNEL extern "C" __global__ void

@@ -51,6 +51,13 @@ void emu_access(const void* address, size_t bytes, int kind, size_t align);
 void emu_copy_async(void* shared, const void* global, size_t source_bytes);
 void emu_copy_commit(void);
 void emu_copy_wait(int groups_left);
+
+// emu_ldmatrix: ldmatrix.x4: lane l gives row l%8 (16 bytes of shared memory) of matrix l/8, and gets of each 8x8 matrix of 16-bit elements the two that mma.sync wants
+// of it; transposed: of the matrix's transpose.
+void emu_ldmatrix(unsigned out[4], const void* row, int transposed);
+// emu_mma_bf16: mma.sync.m16n8k16, emu_mma_tf32: mma.sync.m16n8k8 (row.col); d += a*b, fragments as the PTX ISA lays them out, float32 sums in order of k.
+void emu_mma_bf16(float d[4], const unsigned a[4], const unsigned b[2]);
+void emu_mma_tf32(float d[4], const unsigned a[4], const unsigned b[2]);
 }
 
 #define threadIdx (emu_thread_index())

@@ -3,6 +3,7 @@
 
 #include "../include/emu_device.h"
 #include "emu.h"
+#include "meeting.h"
 
 using namespace emu;
 
@@ -46,6 +47,11 @@ static Meeting& arrive(unsigned mask, const void* pc, F enter, bool orders) {
   return *m;
 }
 
+Table emu::exchange_table(unsigned mask, const void* in, size_t bytes, const void* pc) {
+  const Meeting& m = arrive(mask, pc, [=](char* slot) { memcpy(slot, in, bytes); }, false);
+  return m.table[(m.generation - 1) & 1];
+}
+
 extern "C" {
 
 uint3 emu_thread_index(void) { return triple(block->running->at); }
@@ -70,15 +76,15 @@ void emu_warp_barrier(unsigned mask) {
 
 void emu_shuffle(unsigned mask, const void* in, void* out, size_t bytes, unsigned source) {
   if (!(mask >> source & 1)) raise(launch_failed, "a shuffle takes from lane " + std::to_string(source) + ", which its mask leaves out", PC);
-  const Meeting& m = arrive(mask, PC, [=](char* slot) { memcpy(slot, in, bytes); }, false);
-  memcpy(out, m.table[(m.generation - 1) & 1][source], bytes);
+  memcpy(out, exchange_table(mask, in, bytes, PC)[source], bytes);
 }
 
 unsigned emu_ballot(unsigned mask, int predicate) {
-  const Meeting& m = arrive(mask, PC, [=](char* slot) { *slot = predicate != 0; }, false);
+  const char vote = predicate != 0;
+  const Table votes = exchange_table(mask, &vote, 1, PC);
   unsigned out = 0;
   for (unsigned lane = 0; lane < 32; lane++)
-    if (mask >> lane & 1 && m.table[(m.generation - 1) & 1][lane][0]) out |= 1u << lane;
+    if (mask >> lane & 1 && votes[lane][0]) out |= 1u << lane;
   return out;
 }
 
