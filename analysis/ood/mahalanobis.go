@@ -18,8 +18,18 @@ var mahalanobis = Detector{
 	Source:   "K. Lee et al., NeurIPS 2018",
 	Pitfalls: "under collapse S_W is nearly singular and the floor decides the result: read rank and floor; every class needs rows. pytorch-ood scales by 1/(2N) and adds 1e-6 to the diagonal of the scatter instead of a floor",
 	New: func(f *Fit, _ Values) (Scorer, error) {
-		return newMahalanobis(f, f.Class.Within(), storedFloor(f))
+		return f.nearest()
 	},
+}
+
+// nearest is the scorer of mahalanobis, which rmds shares.
+func (f *Fit) nearest() (*nearestWhitened, error) {
+	if f.near != nil {
+		return f.near, nil
+	}
+	var err error
+	f.near, err = newMahalanobis(f, f.Class.Within(), storedFloor(f))
+	return f.near, err
 }
 
 // storedFloor is the floor of SPEC for eigenvalues of a covariance of the fit set.

@@ -56,6 +56,9 @@ type Fit struct {
 	Tally *stats.Tally
 	// Threads bounds goroutines.
 	Threads int
+	// What several detectors need and costs an eigendecomposition is made once, by the first that asks.
+	near      *nearestWhitened
+	residuals map[int]*residual
 }
 
 // Scorer scores blocks of rows; it is used from several goroutines at once.

@@ -13,7 +13,7 @@ var rmds = Detector{
 	Source:   "J. Ren et al., 2021 (arXiv:2106.09022)",
 	Pitfalls: "under collapse S_W is nearly singular and its floor decides d_c: read rank and floor. pytorch-ood scales by 1/N and adds 1e-6 to the diagonal of each scatter instead",
 	New: func(f *Fit, _ Values) (Scorer, error) {
-		near, err := newMahalanobis(f, f.Class.Within(), storedFloor(f))
+		near, err := f.nearest()
 		if err != nil {
 			return nil, err
 		}

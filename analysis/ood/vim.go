@@ -54,6 +54,24 @@ type residual struct {
 	basis  *mat.Dense // R [D, D-dim]
 }
 
+// residual is newResidual, shared by vim and residual of one dimension.
+func (f *Fit) residual(dim int, centred bool) (*residual, error) {
+	if centred {
+		return newResidual(f, dim, true)
+	}
+	if f.residuals[dim] != nil {
+		return f.residuals[dim], nil
+	}
+	r, err := newResidual(f, dim, false)
+	if err == nil {
+		if f.residuals == nil {
+			f.residuals = map[int]*residual{}
+		}
+		f.residuals[dim] = r
+	}
+	return r, err
+}
+
 // newResidual takes R from the spectrum of 1/N X^T X = S_T + (mu-u)(mu-u)^T, or of S_T alone where centred.
 func newResidual(f *Fit, dim int, centred bool) (*residual, error) {
 	d := f.Head.D
@@ -127,7 +145,7 @@ type vimScorer struct {
 }
 
 func newVIM(f *Fit, dim int, centred bool) (*vimScorer, error) {
-	r, err := newResidual(f, dim, centred)
+	r, err := f.residual(dim, centred)
 	if err != nil {
 		return nil, err
 	}
