@@ -179,7 +179,7 @@ func inputs(op *kernels.Op, s kernels.Shape, random *rand.Rand) []float64Slice {
 			switch {
 			case operand.Name == "lr":
 				values[j] = 0.01
-			case operand.Name == "invstd":
+			case operand.Name == "invstd", operand.Name == "running_var":
 				values[j] = float64(float32(0.5 + random.Float64()))
 			case operand.Type == kernels.Real:
 				values[j] = float64(float32(random.NormFloat64()))
@@ -264,7 +264,7 @@ func compare(t *testing.T, m *machine, name string, op *kernels.Op, s kernels.Sh
 	var scalars []float64Slice
 	call := &kernels.RefCall{Shape: s, Flags: kernels.Flags(flags), Operands: clone(in), Tolerance: make([][]float64, len(in))}
 	for _, scalar := range op.Scalars {
-		v := map[string]float64{"momentum": 0.9, "weight_decay": 5e-4}[scalar]
+		v := map[string]float64{"momentum": 0.9, "weight_decay": 5e-4, "eps": 1e-5}[scalar]
 		scalars = append(scalars, float64Slice{v})
 		call.Scalars = append(call.Scalars, v)
 	}

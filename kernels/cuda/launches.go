@@ -29,6 +29,9 @@ var launches = map[string]launcher{
 		s := c.Shape
 		return ones(s.N * s.H * s.W * s.C), append(c.pointers(1, 0), count(s.N), count(s.H*s.W), count(s.C))
 	},
+	"bn_eval_stats_direct": func(c *Call) (cudart.Geometry, []cudart.Arg) {
+		return ones(c.Shape.C), append(c.pointers(2, 3, 0, 1), cudart.Scalar(float32(c.Scalars[0])), count(c.Shape.C))
+	},
 	"bn_forward_direct": func(c *Call) (cudart.Geometry, []cudart.Arg) {
 		s := c.Shape
 		return fours(s.N * s.H * s.W * s.C), append(c.pointers(6, 0, 1, 2, 3, 4, 5), count(s.N*s.H*s.W), small(s.C), cudart.Scalar(c.Flags))
