@@ -3,6 +3,7 @@ package report
 import (
 	"math"
 	"strconv"
+	"strings"
 
 	"nctrain/analysis"
 	"nctrain/analysis/nc"
@@ -113,15 +114,26 @@ func over[R any](rows []R, pick func(R) analysis.Values, key string) (y points) 
 	return y
 }
 
+// terminalMarks point out where the terminal phase of each run begins; runs that begin it together share a mark.
 func terminalMarks(runs []*stored) (marks []mark) {
+	var byEpoch analysis.Ordered[[]string]
 	for _, r := range runs {
 		if at := nc.TerminalPhase(r.nc); at >= 0 {
-			text := "terminal phase"
-			if len(runs) > 1 {
-				text += ", " + r.name
-			}
-			marks = append(marks, mark{float64(*r.nc[at].Epoch), text})
+			epoch := epochOf(r.nc[at])
+			names, _ := byEpoch.Get(epoch)
+			byEpoch.Set(epoch, append(names, r.name))
 		}
+	}
+	for epoch, names := range byEpoch.All() {
+		x, err := strconv.ParseFloat(epoch, 64)
+		if err != nil {
+			continue // not met: it was written from a number
+		}
+		text := "terminal phase"
+		if len(names) < len(runs) {
+			text = "terminal: " + strings.Join(names, ", ")
+		}
+		marks = append(marks, mark{x, text})
 	}
 	return marks
 }

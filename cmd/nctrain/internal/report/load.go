@@ -79,7 +79,7 @@ func readRun(dir string) (*stored, error) {
 	r := &stored{dir: dir}
 	var err error
 	if r.config, err = run.ReadConfig(dir); err != nil {
-		return nil, fmt.Errorf("report: %w", err)
+		return nil, err // says whose file it is
 	}
 	if r.history, err = readHistory(filepath.Join(dir, "history.csv")); err != nil {
 		return nil, r.resumable(err)
@@ -115,7 +115,7 @@ func (r *stored) readAnalysis() error {
 	}
 	results, err := run.ReadResults(r.dir)
 	if err != nil {
-		return fmt.Errorf("report: %w", err)
+		return err // says whose file it is
 	}
 	r.nc, r.ood = results.NC, results.OOD
 	if len(r.nc) == 0 {

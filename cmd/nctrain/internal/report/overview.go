@@ -122,7 +122,7 @@ func tiles(r *stored) (all []tile) {
 
 // overview sets the headlines of several runs side by side, and their mean and spread where they are repetitions.
 func overview(runs []*stored) *grid {
-	g := &grid{Caption: "Runs at a glance", Head: heads("run"), Sortable: true}
+	g := &grid{Caption: "Runs at a glance", Head: heads("run"), Sortable: true, Dense: true}
 	var labels []string
 	byRun := make([]map[string]headline, len(runs))
 	for i, r := range runs {

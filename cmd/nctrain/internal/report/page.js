@@ -117,10 +117,15 @@
         parts.push(shape("line", { class: "axis", x1: this.x(t), x2: this.x(t), y1: height - bottom, y2: height - bottom + 4 }), shape("text", { x: this.x(t), y: height - bottom + 17, "text-anchor": "middle" }, String(t)));
       }
       parts.push(shape("line", { class: "axis", x1: left, x2: width - right, y1: height - bottom, y2: height - bottom }), shape("text", { x: width - right, y: height - 3, "text-anchor": "end" }, "epoch"));
-      for (const m of this.data.marks ?? []) {
-        const late = this.x(m.x) > width * 0.6; // words stand above the curves, on the side that has room
-        parts.push(shape("line", { class: "mark", x1: this.x(m.x), x2: this.x(m.x), y1: top, y2: height - bottom }),
-          shape("text", { x: this.x(m.x) + (late ? 3 : -3), y: top - 7, "text-anchor": late ? "end" : "start" }, m.text));
+      let taken = -Infinity; // words stand above the curves, on the side that has room, and not over each other
+      for (const m of [...(this.data.marks ?? [])].sort((a, b) => a.x - b.x)) {
+        const at = this.x(m.x), long = 6.2 * m.text.length;
+        const late = at + long > width;
+        parts.push(shape("line", { class: "mark", x1: at, x2: at, y1: top, y2: height - bottom }));
+        const from = late ? at - long : at;
+        if (from < Math.max(0, taken)) continue;
+        taken = from + long + 8;
+        parts.push(shape("text", { x: at + (late ? 3 : -3), y: top - 7, "text-anchor": late ? "end" : "start" }, m.text));
       }
       for (const s of lines) parts.push(...this.line(s));
       if (!values.length) parts.push(shape("text", { x: width / 2, y: height / 2, "text-anchor": "middle" }, "nothing chosen"));
@@ -178,7 +183,7 @@
       const room = this.node.clientWidth - this.tip.offsetWidth;
       const beside = this.x(epoch) + 14;
       this.tip.style.left = `${Math.max(0, Math.min(room, beside <= room ? beside : this.x(epoch) - 14 - this.tip.offsetWidth))}px`;
-      this.tip.style.top = "2.2rem";
+      this.tip.style.top = `${this.svg.offsetTop + 200}px`; // below the curves: what it covers there, the legend, it says itself
     }
   }
 

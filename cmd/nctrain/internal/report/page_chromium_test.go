@@ -38,6 +38,10 @@ func TestPageInChromium(t *testing.T) {
 		b.keep(filepath.Join(pictures, "page.pdf"), "Page.printToPDF", map[string]any{"printBackground": true, "paperWidth": 8.27, "paperHeight": 11.69})
 	}
 	b.checkUse()
+	if pictures != "" {
+		b.eval(`document.querySelector("#training").scrollIntoView({behavior: "instant"})`, nil)
+		b.keep(filepath.Join(pictures, "use.png"), "Page.captureScreenshot", nil)
+	}
 	b.checkWithoutScript("file://" + path)
 	for _, text := range b.complaints {
 		t.Error(text)

@@ -16,6 +16,7 @@ type grid struct {
 	Groups   []group
 	Reasons  []string
 	Sortable bool
+	Dense    bool   // many columns with long heads, which may break
 	Set      string // the OOD set it is about; empty for none
 }
 
@@ -57,6 +58,14 @@ func (g *grid) because(reason string) {
 
 // Columns for cells that span the table.
 func (g grid) Columns() int { return len(g.Head) }
+
+// Rows of all groups.
+func (g grid) Rows() (n int) {
+	for _, each := range g.Groups {
+		n += len(each.Rows)
+	}
+	return n
+}
 
 func heads(names ...string) []cell {
 	var all []cell
