@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// Whole tiles and clipped ones, one image of one pixel, odd channel counts, several blocks of tiles, and both forms of each kernel: transformed weights
-// that fit in L2 (fused, private) and that do not (staged).
+// Whole tiles and clipped ones, one image of one pixel, odd channel counts, several blocks of tiles in one task, more channels than a depth block, and
+// both forms of each kernel: transformed weights that stay in the cache (fused, private) and that do not (staged; the last shape, in two blocks at float64).
 var winogradTestShapes = []Shape{
 	{N: 2, H: 8, W: 8, C: 16, K: 16},
 	{N: 1, H: 1, W: 1, C: 5, K: 6},
@@ -17,8 +17,9 @@ var winogradTestShapes = []Shape{
 	{N: 2, H: 4, W: 4, C: 72, K: 100},
 	{N: 3, H: 16, W: 13, C: 64, K: 64},
 	{N: 1, H: 4, W: 3, C: 600, K: 40},
-	{N: 2, H: 6, W: 5, C: 160, K: 150},
 	{N: 33, H: 16, W: 16, C: 8, K: 8},
+	{N: 780, H: 1, W: 1, C: 300, K: 8},
+	{N: 85, H: 1, W: 1, C: 600, K: 130},
 }
 
 func withFilter3x3(s Shape) Shape {
