@@ -247,6 +247,12 @@ func TestOtherDrivers(t *testing.T) {
 			}
 			return
 		}
+		if test == "order" {
+			if !errors.Is(err, cudart.ErrNoDevice) || !strings.Contains(err.Error(), "NCTRAIN_EMU_ORDER is round, reverse or random:SEED") {
+				t.Errorf("an order that is none: %v", err)
+			}
+			return
+		}
 		must(t, err)
 		arena, err := d.NewArena(4096)
 		must(t, err)
@@ -263,7 +269,7 @@ func TestOtherDrivers(t *testing.T) {
 	open(t) // skips without the emulated driver
 	self, err := os.Executable()
 	must(t, err)
-	for _, env := range [][]string{{"NCTRAIN_CUDART_TEST=none", "NCTRAIN_CUDA_DRIVER=/nowhere/libcuda.so"}, {"NCTRAIN_CUDART_TEST=lost", "NCTRAIN_EMU_FAIL=2"}} {
+	for _, env := range [][]string{{"NCTRAIN_CUDART_TEST=none", "NCTRAIN_CUDA_DRIVER=/nowhere/libcuda.so"}, {"NCTRAIN_CUDART_TEST=lost", "NCTRAIN_EMU_FAIL=2"}, {"NCTRAIN_CUDART_TEST=order", "NCTRAIN_EMU_ORDER=sideways"}} {
 		cmd := exec.Command(self, "-test.run", "TestOtherDrivers")
 		cmd.Env = append(os.Environ(), env...)
 		if out, err := cmd.CombinedOutput(); err != nil {

@@ -59,8 +59,8 @@ int cuInit(unsigned) {
   const char* const memory = getenv("NCTRAIN_EMU_MEMORY");
   device_memory = memory ? strtoull(memory, nullptr, 10) : size_t{1} << 30;
   if (read_order() && read_failure()) return success;
-  fault.text = "NCTRAIN_EMU_ORDER is round, reverse or random:SEED; NCTRAIN_EMU_FAIL is a number";
-  return invalid_value;
+  refusal = {invalid_value, "NCTRAIN_EMU_ORDER is round, reverse or random:SEED; NCTRAIN_EMU_FAIL is a number"};
+  return refusal.error;
 }
 int cuDriverGetVersion(int* version) { return *version = 12040, success; }
 int cuDeviceGetCount(int* count) { return *count = 1, success; }
@@ -83,8 +83,9 @@ int cuDeviceGetAttribute(int* value, int attribute, int) {
 }
 int cuGetErrorName(int error, const char** text) { return *text = error == success ? "CUDA_SUCCESS" : "CUDA_ERROR", success; }
 int cuGetErrorString(int error, const char** text) {
-  *text = fault.text.empty() ? (error == success ? "no error" : "refused by the emulated driver") : fault.text.c_str();
-  return success;
+  if (error == success) return *text = "no error", success;
+  const Fault& known = error == fault.error ? fault : refusal;
+  return *text = error == known.error ? known.text.c_str() : "refused by the emulated driver", success;
 }
 
 int cuCtxCreate_v2(void** context, unsigned, int) { return *context = &device_memory, success; }

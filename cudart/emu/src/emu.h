@@ -43,6 +43,8 @@ struct Fault {
   std::string text;
 };
 extern Fault fault;
+// Why a call was refused that did not touch the device, for cuGetErrorString.
+extern Fault refusal;
 
 // source_line of an address in a kernel's code: "relu.cu:17", or its address where there is no line.
 std::string source_line(const void* pc);

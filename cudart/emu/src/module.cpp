@@ -45,7 +45,7 @@ Error load_module(const void* image, Module** out) {
   if (write(m->file, image, bytes) == static_cast<ssize_t>(bytes)) m->handle = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (!m->handle) {
     const char* const why = dlerror();
-    fault.text = why ? why : "the kernels' image could not be written";
+    refusal = {invalid_image, why ? why : "the kernels' image could not be written"};
     close(m->file);
     return invalid_image;
   }

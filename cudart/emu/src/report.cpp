@@ -8,7 +8,7 @@
 
 namespace emu {
 
-Fault fault;
+Fault fault, refusal;
 
 // addr2line lists the functions that were inlined at an address, the innermost first; the kernel's own line is the first that is in a .cu file.
 std::string source_line(const void* pc) {
