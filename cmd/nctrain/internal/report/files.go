@@ -76,8 +76,15 @@ func readEnding(path string) (string, error) {
 		return "", fmt.Errorf("report: %w", err)
 	}
 	defer file.Close()
-	ending := ""
-	lines := bufio.NewReaderSize(file, 1<<16)
+	ending, err := parseEnding(file)
+	if err != nil {
+		return "", fmt.Errorf("report: %s: %w", path, err)
+	}
+	return ending, nil
+}
+
+func parseEnding(in io.Reader) (ending string, err error) {
+	lines := bufio.NewReaderSize(in, 1<<16)
 	for {
 		// A line too long for the buffer is no event of ours and is passed over in parts; so is one that a kill cut short.
 		line, err := lines.ReadSlice('\n')
@@ -98,7 +105,7 @@ func readEnding(path string) (string, error) {
 			return ending, nil
 		}
 		if err != nil && !errors.Is(err, bufio.ErrBufferFull) {
-			return "", fmt.Errorf("report: %s: %w", path, err)
+			return "", err
 		}
 	}
 }
