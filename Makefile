@@ -14,6 +14,9 @@ OPENBLAS ?= $(shell printf 'extern void cblas_dsyrk();extern int LAPACKE_dsyevd(
 TAGS := $(if $(filter 1,$(OPENBLAS)),openblas)
 GOFLAGS_TAGS := $(if $(TAGS),-tags $(TAGS))
 
+include cudart/toolchain.mk
+include cudart/cuda.mk
+
 .PHONY: help
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -76,7 +79,14 @@ neon: tools | build/sanitize
 	qemu-aarch64-static build/sanitize/aarch64
 
 .PHONY: check
-check: lint test race sanitize valgrind neon fuzz ## everything, an hour or so
+check: lint test race sanitize valgrind neon portable test-cuda fuzz ## everything, an hour or so
+
+# The built-in sets have the same bits where the compiler contracts multiply-adds and on another architecture.
+.PHONY: portable
+portable: tools
+	GOAMD64=v3 $(GO) test -run BuiltInBits ./nn/data
+	@command -v qemu-aarch64-static >/dev/null || { echo "nctrain: no arm64 emulation: apt-get install qemu-user-static"; exit 1; }
+	GOARCH=arm64 CGO_ENABLED=0 $(GO) test -exec qemu-aarch64-static -run BuiltInBits ./nn/data
 
 FUZZTIME ?= 60s
 .PHONY: fuzz
@@ -98,4 +108,4 @@ bench-pytorch: build ## training step and feature sweep beside PyTorch's, interl
 
 .PHONY: clean
 clean: ## remove what the build made (runs/ stays)
-	rm -rf bin build
+	rm -rf bin build kernels/cuda/images
