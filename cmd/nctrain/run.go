@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"io"
 
 	"github.com/spf13/cobra"
 
@@ -13,6 +14,7 @@ func newRunCommand() *cobra.Command {
 	f := &trainFlags{}
 	var others []string
 	var analysis run.Analysis
+	var seeds []uint
 	c := &cobra.Command{
 		Use:   "run --data SET [--ood [NAME=]SET ...] --out DIR",
 		Short: "The whole experiment: train, then measure collapse and OOD detection at every checkpoint",
@@ -39,30 +41,45 @@ nc2_cosines.npz, thumbs/ and log.jsonl. Ctrl-C finishes the step and saves; --re
 				return usagef("--scores: %w", err)
 			}
 			f.settings.OOD, f.settings.Analysis = sets, &analysis
+			if len(seeds) > 0 {
+				return f.executeSeeds(c, seeds)
+			}
 			r, err := f.execute(c, &analysis, sets)
 			if err != nil {
 				return err
 			}
-			out := f.stdout(c)
-			fmt.Fprintln(out)
-			if err := printCollapse(out, r.Results.NC); err != nil {
+			if err := printRun(f.stdout(c), r); err != nil {
 				return err
 			}
-			if n := len(r.Results.OOD); n > 0 {
-				fmt.Fprintln(out)
-				if err := printDetection(out, r.Results.OOD[n-1]); err != nil {
-					return err
-				}
-			}
-			fmt.Fprintf(out, "\nEverything is in %s: config.json, history.csv, nc.json, ood.json, scores.npz, checkpoints/.\n", r.Dir.Path)
-			return f.outputFlags.write(map[string]any{"run": r.Dir.Path, "history": r.HistoryRows(), "nc": r.Results.NC, "ood": r.Results.OOD})
+			return f.outputFlags.write(asJSON(r))
 		},
 	}
 	f.register(c.Flags())
 	flags := c.Flags()
+	flags.UintSliceVar(&seeds, "seeds", nil, "one run a seed, in seed-N/ of --out, with mean and spread; the same command goes on where it stopped")
 	flags.StringSliceVar(&others, "ood", nil, "out-of-distribution set, [NAME=]KIND:PATH; repeat, or separate by commas")
 	flags.StringSliceVar(&analysis.Scores, "scores", nil, "OOD scores, or all; default the notebook's six")
 	flags.BoolVar(&analysis.Notebook, "notebook", false, "add each score as the notebook computes it (SCORE@notebook)")
 	flags.BoolVar(&analysis.KeepFeatures, "keep-features", false, "keep the features of every checkpoint in features/")
 	return c
+}
+
+// printRun prints what a run found: collapse at every checkpoint, detection at the last.
+func printRun(out io.Writer, r *run.Run) error {
+	fmt.Fprintln(out)
+	if err := printCollapse(out, r.Results.NC); err != nil {
+		return err
+	}
+	if n := len(r.Results.OOD); n > 0 {
+		fmt.Fprintln(out)
+		if err := printDetection(out, r.Results.OOD[n-1]); err != nil {
+			return err
+		}
+	}
+	_, err := fmt.Fprintf(out, "\nEverything is in %s: config.json, history.csv, nc.json, ood.json, scores.npz, checkpoints/.\n", r.Dir.Path)
+	return err
+}
+
+func asJSON(r *run.Run) map[string]any {
+	return map[string]any{"run": r.Dir.Path, "history": r.HistoryRows(), "nc": r.Results.NC, "ood": r.Results.OOD}
 }

@@ -1,0 +1,106 @@
+package run
+
+import (
+	"bytes"
+	"fmt"
+	"path/filepath"
+	"slices"
+
+	"gonum.org/v1/gonum/stat"
+
+	"nctrain/analysis"
+	"nctrain/analysis/nc"
+)
+
+// SeedDir is where a run of several seeds keeps one of them.
+func SeedDir(dir string, seed uint64) string { return filepath.Join(dir, fmt.Sprintf("seed-%d", seed)) }
+
+// Begun tells whether a directory holds a run of these settings, with which `Resume` goes on; a run with other settings is an error.
+func (s *Settings) Begun(dir string) (bool, error) {
+	if !has(dir, configFile) {
+		return false, nil
+	}
+	config, err := ReadConfig(dir)
+	if err != nil {
+		return false, err
+	}
+	was, err := config.Settings.encoded()
+	if err != nil {
+		return false, err
+	}
+	now, err := s.encoded()
+	if err != nil {
+		return false, err
+	}
+	if !bytes.Equal(was, now) {
+		return false, fmt.Errorf("run: %s: holds a run with other settings: give those it has, remove it with --overwrite, or choose another --out", dir)
+	}
+	return true, nil
+}
+
+// Spread is a number of the last checkpoint over runs that differ in their seed alone: the spread of training, not of the test sample.
+type Spread struct {
+	Name   string    `json:"name"` // "nc1.rank", "digits.msp.auroc"
+	N      int       `json:"n"`
+	Mean   float64   `json:"mean"`
+	Std    *float64  `json:"std"` // ddof 1; null for one seed
+	Values []float64 `json:"values"`
+}
+
+// SpreadOver takes the headline numbers of the last checkpoint of each run. A number that some run does not have is left out.
+func SpreadOver(runs []*Results) []Spread {
+	values := map[string][]float64{}
+	var names []string
+	add := func(name string, v analysis.Values, key string) {
+		if x, ok := v.Get(key); ok {
+			if _, known := values[name]; !known {
+				names = append(names, name)
+			}
+			values[name] = append(values[name], x)
+		}
+	}
+	for _, r := range runs {
+		if len(r.NC) > 0 {
+			addCollapse(add, r.NC[len(r.NC)-1])
+		}
+		if len(r.OOD) == 0 {
+			continue
+		}
+		for set, scores := range r.OOD[len(r.OOD)-1].OOD.All() {
+			for score, v := range scores.All() {
+				add(set+"."+score+".auroc", v, "auroc")
+				add(set+"."+score+".fpr95_ood_pos", v, "fpr95_ood_pos")
+			}
+		}
+	}
+	names = slices.DeleteFunc(names, func(name string) bool { return len(values[name]) != len(runs) })
+	out := make([]Spread, len(names))
+	for i, name := range names {
+		s := Spread{Name: name, N: len(runs), Values: values[name]}
+		mean, std := stat.MeanStdDev(s.Values, nil)
+		s.Mean = mean
+		if s.N > 1 {
+			s.Std = &std
+		}
+		out[i] = s
+	}
+	return out
+}
+
+func addCollapse(add func(string, analysis.Values, string), row *nc.Result) {
+	for _, each := range []struct {
+		metric string
+		values analysis.Values
+		keys   []string
+	}{
+		{"accuracy", row.Accuracy, []string{"train", "test"}}, {"nc1", row.NC1, []string{"rank"}}, {"nc2", row.NC2, []string{"equinorm", "equiangularity"}},
+		{"nc3", row.NC3, []string{"papyan"}}, {"nc4", row.NC4, []string{"train"}},
+	} {
+		for _, key := range each.keys {
+			add(each.metric+"."+key, each.values, key)
+		}
+	}
+	for set, v := range row.NC5.All() {
+		add("nc5."+set+".raw", v, "raw")
+	}
+}
