@@ -53,7 +53,7 @@ lint: tools ## gofmt, vet, staticcheck, clang-format, tidy modules
 	$(GO) vet $(GOFLAGS_TAGS) ./...
 	$(GO) run $(STATICCHECK) $(GOFLAGS_TAGS) ./...
 	@command -v clang-format >/dev/null || { echo "nctrain: no clang-format: apt-get install clang-format (or pip install clang-format)"; exit 1; }
-	clang-format --dry-run --Werror $$(git ls-files 'kernels/*.cpp' 'kernels/*.hpp' 'kernels/*.h')
+	clang-format --dry-run --Werror $$(git ls-files 'kernels/*.cpp' 'kernels/*.hpp' 'kernels/*.h' 'kernels/*.cu' 'kernels/*.cuh' 'cudart/*.cpp' 'cudart/*.h' 'cudart/*.c')
 	$(GO) mod tidy -diff
 
 # The kernels without Go (kernels/cpu/sanitize/README.md): one program, built four ways.

@@ -1,10 +1,10 @@
-//go:build ignore
+// go:build ignore
 
 // The late-bound CUDA driver: opened at the first call of any of its functions, each function looked up at its own first call (trampolines.sh).
 //
-// A program linked with it starts on any machine: cuInit always succeeds, and where there is no driver, or the driver does not start, cuDeviceGetCount says
-// zero and everything else CUDA_ERROR_NO_DEVICE. (gorgonia.org/cu calls cuInit when the program starts and ends the process where that fails.)
-// A function that the driver lacks answers CUDA_ERROR_NOT_SUPPORTED.
+// A program linked with it starts on any machine: cuInit always succeeds, and where there is no driver, or the driver does not start,
+// cuDeviceGetCount says zero and everything else CUDA_ERROR_NO_DEVICE. (gorgonia.org/cu calls cuInit when the program starts and ends the process
+// where that fails.) A function that the driver lacks answers CUDA_ERROR_NOT_SUPPORTED.
 #include <dlfcn.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -15,13 +15,13 @@
 
 enum { SUCCESS = 0, NO_DEVICE = 100, NOT_SUPPORTED = 801 };
 
-extern void* nctrain_driver_slots[];              // one a symbol: its address once it is known
+extern void* nctrain_driver_slots[];  // one a symbol: its address once it is known
 extern const char* const nctrain_driver_names[];
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static const char* path;
 static void* driver;
-static int absent;    // no driver, or one that does not start
+static int absent;  // no driver, or one that does not start
 static char problem[512];
 static const char* missing = "";
 

@@ -13,5 +13,5 @@ void advance_direct(const nct_call* call, nct_pool*) {
   state[NCT_STATE_CURSOR] += call->shape.n;
 }
 
-}
+}  // namespace nct::NCT_ISA
 #endif

@@ -1,9 +1,8 @@
-// augment: i = order[state[2]+n]; x[n,h,w,c] = lut[images[i,h,w,c]][c]; labels[n] = set_labels[i].   images [k,h,w,c] uint8, x [n,h,w,c], lut [256,c].
-// Flag RANDOM_CROP_FLIP: the image is padded with zeros by `pad` on each side (zero before normalising: lut[0]), cropped to h x w at a random offset and
-// mirrored left to right with p = 1/2. Random words: Philox-4x32-10, key = seed (state[4]), counter = (i, epoch (state[3]), 0, 0); the row offset is
-// floor(word0 * (2*pad+1) / 2^32), the column offset the same of word 1, the flip word 2's lowest bit. So an image's crop depends on nothing but
-// seed, epoch and its index in the set.
-// Cost: one byte read and one T written an element.      Exact: no arithmetic.
+// augment: i = order[state[2]+n]; x[n,h,w,c] = lut[images[i,h,w,c]][c]; labels[n] = set_labels[i].   images [k,h,w,c] uint8, x [n,h,w,c], lut
+// [256,c]. Flag RANDOM_CROP_FLIP: the image is padded with zeros by `pad` on each side (zero before normalising: lut[0]), cropped to h x w at a
+// random offset and mirrored left to right with p = 1/2. Random words: Philox-4x32-10, key = seed (state[4]), counter = (i, epoch (state[3]), 0, 0);
+// the row offset is floor(word0 * (2*pad+1) / 2^32), the column offset the same of word 1, the flip word 2's lowest bit. So an image's crop depends
+// on nothing but seed, epoch and its index in the set. Cost: one byte read and one T written an element.      Exact: no arithmetic.
 #ifndef NCT_AUGMENT_DIRECT_HPP
 #define NCT_AUGMENT_DIRECT_HPP
 #include "parallel.hpp"
@@ -37,8 +36,8 @@ struct Crop {
 };
 
 inline Crop random_crop(const int64_t* state, int64_t image, int64_t pad) {
-  const PhiloxWords random = philox4x32(static_cast<uint64_t>(state[NCT_STATE_SEED]), static_cast<uint32_t>(image),
-                                        static_cast<uint32_t>(state[NCT_STATE_EPOCH]), 0, 0);
+  const PhiloxWords random =
+      philox4x32(static_cast<uint64_t>(state[NCT_STATE_SEED]), static_cast<uint32_t>(image), static_cast<uint32_t>(state[NCT_STATE_EPOCH]), 0, 0);
   const uint64_t offsets = static_cast<uint64_t>(2 * pad + 1);
   return {static_cast<int64_t>(random.word[0] * offsets >> 32) - pad, static_cast<int64_t>(random.word[1] * offsets >> 32) - pad,
           (random.word[2] & 1) != 0};
@@ -86,5 +85,5 @@ void augment_direct(const nct_call* call, nct_pool* pool) {
   });
 }
 
-}
+}  // namespace nct::NCT_ISA
 #endif

@@ -38,5 +38,5 @@ void avg_pool_backward_direct(const nct_call* call, nct_pool* pool) {
   });
 }
 
-}
+}  // namespace nct::NCT_ISA
 #endif

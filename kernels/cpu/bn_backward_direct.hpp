@@ -1,7 +1,8 @@
 // bn_backward_stats: g = dy [flag RELU: where y > 0, else 0]; dbeta = sum g, dgamma = sum g*(x-mean)*invstd.
 // bn_backward: dx = gamma*invstd * (g - dbeta/M - (x-mean)*invstd*dgamma/M), M = N*H*W; [dresidual = g].
 // dy, y, x, dx, dresidual [n,h,w,c]; the others [c]. The mask is y itself: bit for bit the sequence relu_backward, bn_backward.
-// Cost: each operand moved once.      Error: at most 256 rows are summed in T, then in double.      Needs: workspace of BNReduction (bn_backward_stats).
+// Cost: each operand moved once.      Error: at most 256 rows are summed in T, then in double.      Needs: workspace of BNReduction
+// (bn_backward_stats).
 #ifndef NCT_BN_BACKWARD_DIRECT_HPP
 #define NCT_BN_BACKWARD_DIRECT_HPP
 #include "bn_rows.hpp"
@@ -18,7 +19,8 @@ inline Vector<T> bn_gradient(const T* dy, const T* y, Width part) {
 
 // bn_block_sums adds to dbeta and dgamma (still without invstd) the sums of a block of rows of n channels, `stride` elements apart.
 template <typename T, bool Relu>
-inline void bn_block_sums(const T* dy, const T* y, const T* x, const T* center, int64_t rows, int64_t stride, int64_t n, double* dbeta, double* dgamma) {
+inline void bn_block_sums(const T* dy, const T* y, const T* x, const T* center, int64_t rows, int64_t stride, int64_t n, double* dbeta,
+                          double* dgamma) {
   T sums[kBNTile], products[kBNTile];
   for (int64_t i = 0; i < n; i++) sums[i] = products[i] = 0;
   for (int64_t r = 0; r < rows; r++) {
@@ -88,7 +90,7 @@ void bn_backward_stats_direct_requirements(const nct_shape* shape, nct_requireme
 
 template <typename T>
 void bn_backward_stats_direct(const nct_call* call, nct_pool* pool) {
-  call->flags & NCT_RELU ? bn_backward_stats<T, true>(call, pool) : bn_backward_stats<T, false>(call, pool);
+  call->flags& NCT_RELU ? bn_backward_stats<T, true>(call, pool) : bn_backward_stats<T, false>(call, pool);
 }
 
 template <typename T, bool Relu, bool Residual>
@@ -131,5 +133,5 @@ void bn_backward_direct(const nct_call* call, nct_pool* pool) {
     residual ? bn_backward<T, false, true>(call, pool) : bn_backward<T, false, false>(call, pool);
 }
 
-}
+}  // namespace nct::NCT_ISA
 #endif

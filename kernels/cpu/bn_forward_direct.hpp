@@ -42,5 +42,5 @@ void bn_forward_direct(const nct_call* call, nct_pool* pool) {
     relu ? bn_forward<T, false, true>(call, pool) : bn_forward<T, false, false>(call, pool);
 }
 
-}
+}  // namespace nct::NCT_ISA
 #endif

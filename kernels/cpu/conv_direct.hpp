@@ -19,8 +19,7 @@ constexpr int64_t kConvTaskChannels = 16;
 
 struct ConvGeometry : nct_shape {
   int64_t p, q;
-  explicit ConvGeometry(const nct_shape& shape)
-      : nct_shape(shape), p((h + 2 * pad - r) / stride + 1), q((w + 2 * pad - nct_shape::s) / stride + 1) {}
+  explicit ConvGeometry(const nct_shape& shape) : nct_shape(shape), p((h + 2 * pad - r) / stride + 1), q((w + 2 * pad - nct_shape::s) / stride + 1) {}
 };
 
 template <typename T>
@@ -173,5 +172,5 @@ void conv_wgrad_direct(const nct_call* call, nct_pool* pool) {
   });
 }
 
-}
+}  // namespace nct::NCT_ISA
 #endif

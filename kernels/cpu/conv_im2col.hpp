@@ -15,10 +15,10 @@ namespace nct::NCT_ISA {
 
 // How a grid is cut; a function of the shape alone.
 struct RowBlocking {
-  int64_t rows;           // of a block, a multiple of kGemmRows
-  int64_t panels;         // of a task
-  int64_t chunk;          // channels of a depth block, where one tap has more than kDepthBlock
-  int64_t taps;           // of a depth block
+  int64_t rows;            // of a block, a multiple of kGemmRows
+  int64_t panels;          // of a task
+  int64_t chunk;           // channels of a depth block, where one tap has more than kDepthBlock
+  int64_t taps;            // of a depth block
   int64_t blocks, groups;  // tasks = blocks * groups
 };
 
@@ -108,9 +108,8 @@ void conv_fprop_im2col(const nct_call* call, nct_pool* pool) {
   float* const y = operand<float>(call, 2);
   const Grid grid = fprop_grid(s);
   const RowBlocking blocking = row_blocking(grid);
-  parallel(pool, blocking.blocks * blocking.groups, [&](int64_t task, int thread) {
-    grid_block(grid, blocking, task, x, packed, y, s.r * s.s, s.s, nct_pool_scratch(pool, thread));
-  });
+  parallel(pool, blocking.blocks * blocking.groups,
+           [&](int64_t task, int thread) { grid_block(grid, blocking, task, x, packed, y, s.r * s.s, s.s, nct_pool_scratch(pool, thread)); });
 }
 
 template <typename>
@@ -151,5 +150,5 @@ void conv_dgrad_im2col_requirements(const nct_shape* s, nct_requirements* need) 
   }
 }
 
-}
+}  // namespace nct::NCT_ISA
 #endif

@@ -41,5 +41,5 @@ void conv_dgrad_im2col_pack(const nct_call* call, nct_pool* pool) {
   });
 }
 
-}
+}  // namespace nct::NCT_ISA
 #endif

@@ -30,8 +30,17 @@ inline GridAxis fprop_axis(int64_t in, int64_t out, int64_t taps, int64_t stride
 // dgrad_axis: the positions first, first + stride, ... of dx (extent `out`), which read dy (extent `in`).
 inline GridAxis dgrad_axis(int64_t in, int64_t out, int64_t taps, int64_t stride, int64_t pad, int64_t first) {
   const int64_t tap = (first + pad) % stride, count = taps > tap ? ceil_div(taps - tap, stride) : 0;
-  return {first < out ? ceil_div(out - first, stride) : 0, in, 1, out, first, stride, static_cast<int>(count), static_cast<int>(tap),
-          static_cast<int>(stride), (first + pad - tap) / stride, -1};
+  return {first < out ? ceil_div(out - first, stride) : 0,
+          in,
+          1,
+          out,
+          first,
+          stride,
+          static_cast<int>(count),
+          static_cast<int>(tap),
+          static_cast<int>(stride),
+          (first + pad - tap) / stride,
+          -1};
 }
 
 struct Grid {
@@ -48,8 +57,8 @@ inline Grid fprop_grid(const nct_shape& s) {
 }
 
 inline Grid dgrad_grid(const nct_shape& s, int64_t parity) {
-  return {s.n, dgrad_axis(conv_p(s), s.h, s.r, s.stride, s.pad, parity / s.stride), dgrad_axis(conv_q(s), s.w, s.s, s.stride, s.pad, parity % s.stride),
-          s.k, s.c};
+  return {s.n, dgrad_axis(conv_p(s), s.h, s.r, s.stride, s.pad, parity / s.stride),
+          dgrad_axis(conv_q(s), s.w, s.s, s.stride, s.pad, parity % s.stride), s.k, s.c};
 }
 
 // grid_inputs writes, for rows [begin, begin+count) of the grid and each of its taps (h.taps x w.taps, row-major), where the input row lies:
@@ -80,5 +89,5 @@ inline void grid_outputs(const Grid& grid, int64_t begin, int64_t count, float* 
   }
 }
 
-}
+}  // namespace nct::NCT_ISA
 #endif

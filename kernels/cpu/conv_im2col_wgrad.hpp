@@ -3,7 +3,8 @@
 // An implicit matrix product: rows are k, columns (r,s,c) as they stand in dw, the sum runs over output pixels. A chunk's part of dy and, tap by tap,
 // a panel of x are copied to be contiguous: rows of 2^n channels would fall on a few sets of the L1 cache. Where the channels of one tap do not fill
 // two vectors (the stem, narrow networks) whole patches are gathered instead, and the columns are all of (r,s,c) together.
-// Task:  a range of at most kRangePixels pixels times a block of dw (a filter row's taps, kBlockRows k, kBlockColumns c). It goes through its range in
+// Task:  a range of at most kRangePixels pixels times a block of dw (a filter row's taps, kBlockRows k, kBlockColumns c). It goes through its range
+// in
 //        chunks that stay in L2 while the block's tiles pass over them. With more than one range each writes its own copy of dw into the
 //        workspace; a second region adds the copies in order. Ranges follow from the shape, so the sums do not depend on the threads.
 // Cost:  2*N*P*Q*K*R*S*C flop; workspace: ranges * 4*K*R*S*C bytes where there are several.
@@ -16,10 +17,10 @@ namespace nct::NCT_ISA {
 
 struct WgradBlocking {
   bool gather;
-  int64_t columns;                 // of one tap group: C, or R*S*C when gathered
-  int64_t taps, groups;            // taps of a group (a filter row), and groups
-  int64_t range, ranges;           // pixels of a range
-  int64_t chunk;                   // pixels of a chunk
+  int64_t columns;        // of one tap group: C, or R*S*C when gathered
+  int64_t taps, groups;   // taps of a group (a filter row), and groups
+  int64_t range, ranges;  // pixels of a range
+  int64_t chunk;          // pixels of a chunk
   int64_t row_blocks, column_blocks;
 
   int64_t blocks() const { return groups * row_blocks * column_blocks; }
@@ -81,7 +82,8 @@ inline void copy_rows(float* to, int64_t stride, const float* const* rows, int64
 }
 
 // gather_patches copies the (r,s,c) patches of `count` pixels to rows of `stride` floats.
-inline void gather_patches(float* to, int64_t stride, const float* const* pixels, int64_t pixels_stride, int64_t taps, int64_t channels, int64_t count) {
+inline void gather_patches(float* to, int64_t stride, const float* const* pixels, int64_t pixels_stride, int64_t taps, int64_t channels,
+                           int64_t count) {
   for (int64_t i = 0; i < count; i++, to += stride) {
     for (int64_t tap = 0; tap < taps; tap++) copy_row(to + tap * channels, pixels[tap * pixels_stride + i], channels);
     for (int64_t j = taps * channels; j < stride; j++) to[j] = 0;
@@ -169,5 +171,5 @@ void conv_wgrad_im2col_requirements(const nct_shape* s, nct_requirements* need) 
   *need = {b.ranges > 1 ? b.ranges * 4 * s->k * s->r * s->s * s->c : 0, WgradScratch(nullptr, *s, b).bytes, 0};
 }
 
-}
+}  // namespace nct::NCT_ISA
 #endif

@@ -162,8 +162,8 @@ inline void convolve_staged(const WinogradConvolution<T>& g, const WinogradPlane
 template <typename T>
 inline void convolve_tiles(const nct_call* call, nct_pool* pool, int64_t in_channels, int64_t out_channels) {
   const WinogradBlocking b = winograd_blocking<T>(call->shape);
-  const WinogradConvolution<T> g{TileGrid(call->shape), b, operand<const T>(call, 0), in_channels, operand<const T>(call, 1), operand<T>(call, 2),
-                                 out_channels};
+  const WinogradConvolution<T> g{TileGrid(call->shape), b,           operand<const T>(call, 0), in_channels, operand<const T>(call, 1),
+                                 operand<T>(call, 2),   out_channels};
   if (b.staged) {
     Carver workspace(call->workspace);
     convolve_staged(g, WinogradPlanes<T>(workspace, b.tiles, in_channels, out_channels), pool);
@@ -201,5 +201,5 @@ void conv_dgrad_winograd_f43_requirements(const nct_shape* s, nct_requirements* 
   convolve_tiles_requirements<T>(*s, s->k, s->c, need);
 }
 
-}
+}  // namespace nct::NCT_ISA
 #endif

@@ -71,16 +71,18 @@ void conv_dgrad_winograd_f43_pack(const nct_call* call, nct_pool* pool) {
     T* const panel = packed + first * kF43Products * s.k;
     for (int64_t k = task % blocks * kRows; k < smaller(s.k, (task % blocks + 1) * kRows); k++) {
       const T* const filter = w + k * 9 * s.c + first;
-      for_vectors<T>(columns, [&](int64_t c, auto part) __attribute__((always_inline)) {
-        Vector<T> u[6][6];
-        transform_filter(filter + c, s.c, true, part, u);
-        for (int product = 0; product < kF43Products; product++) store(panel + (product * s.k + k) * width + c, u[product / 6][product % 6], part);
-      });
+      for_vectors<T>(
+          columns, [&](int64_t c, auto part) __attribute__((always_inline)) {
+            Vector<T> u[6][6];
+            transform_filter(filter + c, s.c, true, part, u);
+            for (int product = 0; product < kF43Products; product++)
+              store(panel + (product * s.k + k) * width + c, u[product / 6][product % 6], part);
+          });
       for (int product = 0; product < kF43Products; product++)
         for (int64_t c = columns; c < width; c++) panel[(product * s.k + k) * width + c] = 0;
     }
   });
 }
 
-}
+}  // namespace nct::NCT_ISA
 #endif

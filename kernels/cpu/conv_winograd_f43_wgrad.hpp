@@ -3,7 +3,8 @@
 // The gradient of F(4x4, 3x3) by its transformed weights (winograd_f43.hpp): dU[product][k][c] = sum over tiles of (A dy A^T)[k] * (B^T x B)[c], and
 // dw = G^T dU G. 36 matrix products whose sum runs over tiles.
 // Needs: 3x3, stride 1, pad 1; any H, W, C, K.
-// Task:  where dU fits in L2 (private), a range of tiles: transformed in blocks and added to the range's own dU. Otherwise (staged) all threads transform
+// Task:  where dU fits in L2 (private), a range of tiles: transformed in blocks and added to the range's own dU. Otherwise (staged) all threads
+// transform
 //        a block of tiles together and then add to the one dU, a task one product of kPlaneWidth k. Ranges and blocks follow from the shape. The
 //        last region adds the ranges in order and transforms to dw.
 // Cost:  2*36*ceil(P/4)*ceil(Q/4)*N*C*K flop of matrix product, and the transforms.      Workspace: dU of each range, planes of a staged block.
@@ -161,9 +162,8 @@ inline void add_staged(const WinogradWgrad<T>& g, const WinogradWgradPlanes<T>& 
       const T* const zeros = zero_channels<T>(carver, g.s, true);
       transform_wgrad_tiles(g, zeros, begin, task * kTransformTiles, smaller(tiles, (task + 1) * kTransformTiles), planes);
     });
-    parallel(pool, kF43Products * row_blocks, [&](int64_t task, int) {
-      add_product(g.s, planes, tiles, task / row_blocks, task % row_blocks * kPlaneWidth, g.du, begin > 0);
-    });
+    parallel(pool, kF43Products * row_blocks,
+             [&](int64_t task, int) { add_product(g.s, planes, tiles, task / row_blocks, task % row_blocks * kPlaneWidth, g.du, begin > 0); });
   }
 }
 
@@ -182,9 +182,10 @@ void conv_wgrad_winograd_f43(const nct_call* call, nct_pool* pool) {
     parallel(pool, b.ranges, [&](int64_t range, int id) { add_range(g, range, du + range * size, nct_pool_scratch(pool, id)); });
   }
   parallel(pool, s.k, [&](int64_t k, int) {
-    for_vectors<T>(s.c, [&](int64_t c, auto part) __attribute__((always_inline)) {
-      transform_filter_gradient(du + k * row + c, s.k * row, b.ranges, dw + k * 9 * s.c + c, s.c, part);
-    });
+    for_vectors<T>(
+        s.c, [&](int64_t c, auto part) __attribute__((always_inline)) {
+          transform_filter_gradient(du + k * row + c, s.k * row, b.ranges, dw + k * 9 * s.c + c, s.c, part);
+        });
   });
 }
 
@@ -198,5 +199,5 @@ void conv_wgrad_winograd_f43_requirements(const nct_shape* s, nct_requirements* 
   *need = {workspace.bytes, scratch.bytes, 0};
 }
 
-}
+}  // namespace nct::NCT_ISA
 #endif

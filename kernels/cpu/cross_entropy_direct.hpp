@@ -51,5 +51,5 @@ void cross_entropy_direct(const nct_call* call, nct_pool* pool) {
   if (!__builtin_isfinite(total) && state[NCT_STATE_NONFINITE] == 0) state[NCT_STATE_NONFINITE] = 1 + state[NCT_STATE_STEP];
 }
 
-}
+}  // namespace nct::NCT_ISA
 #endif

@@ -41,7 +41,7 @@ const Features& features() {
 
 #endif
 
-}
+}  // namespace
 
 extern "C" {
 
@@ -84,5 +84,4 @@ const nct_kernel* nct_find_kernel(const char* name, int isa, int bits) {
     if (kernel == nullptr || strcmp(kernel->name, name) == 0) return kernel;
   }
 }
-
 }

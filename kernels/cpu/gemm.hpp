@@ -51,7 +51,7 @@ struct Carver {
 template <typename T>
 inline int64_t panel_width(int64_t left) {
   if (left >= kPanel<T>) return kPanel<T>;
-  if (lanes<T> > 4 && left <= lanes<T> / 2) return lanes<T> / 2;
+  if (lanes < T >> 4 && left <= lanes<T> / 2) return lanes<T> / 2;
   return round_up(left, lanes<T>);
 }
 
@@ -122,7 +122,7 @@ template <typename T, int L, int V>
 template <typename T>
 struct GemmOuter {
   int64_t depth;  // pixels
-  const T* g;  // rows of pixel t: g + t*g_stride
+  const T* g;     // rows of pixel t: g + t*g_stride
   int64_t g_stride;
   const T* x;  // columns of pixel t: x + t*x_stride, readable to the panel's width
   int64_t x_stride;
@@ -194,5 +194,5 @@ inline void run_gemm_outer(const GemmOuter<T>& tile, int64_t width, int rows) {
   }
 }
 
-}
+}  // namespace nct::NCT_ISA
 #endif

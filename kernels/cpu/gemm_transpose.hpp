@@ -33,5 +33,5 @@ inline void transpose(T* to, int64_t to_stride, const T* from, int64_t from_stri
     for (int64_t i = 0; i < m; i++) to[i * to_stride + j] = from[j * from_stride + i];
 }
 
-}
+}  // namespace nct::NCT_ISA
 #endif

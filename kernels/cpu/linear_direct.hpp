@@ -76,5 +76,5 @@ void linear_wgrad_direct(const nct_call* call, nct_pool* pool) {
   });
 }
 
-}
+}  // namespace nct::NCT_ISA
 #endif

@@ -42,7 +42,8 @@ void linear_fprop_im2col(const nct_call* linear, nct_pool* pool) {
   conv_fprop_im2col<T>(&call, pool);
   parallel_ranges(pool, linear->shape.n, larger(1, kElementwiseStep / columns), [=](int64_t begin, int64_t end) {
     for (int64_t n = begin; n < end; n++)
-      for_vectors<float>(columns, [=](int64_t k, auto part) { store(y + n * columns + k, load(y + n * columns + k, part) + load(bias + k, part), part); });
+      for_vectors<float>(columns,
+                         [=](int64_t k, auto part) { store(y + n * columns + k, load(y + n * columns + k, part) + load(bias + k, part), part); });
   });
 }
 
@@ -93,5 +94,5 @@ void linear_wgrad_im2col_requirements(const nct_shape* s, nct_requirements* need
   conv_wgrad_im2col_requirements<T>(&shape, need);
 }
 
-}
+}  // namespace nct::NCT_ISA
 #endif

@@ -18,7 +18,7 @@ std::atomic<int64_t> allocations{0};
 
 size_t round_up(size_t n, size_t unit) { return (n + unit - 1) / unit * unit; }
 
-}
+}  // namespace
 
 void count_allocation() { allocations.fetch_add(1, std::memory_order_relaxed); }
 
@@ -29,7 +29,7 @@ void* allocate(size_t bytes) {
 
 void release(void* p) { free(p); }
 
-}
+}  // namespace nct
 
 extern "C" {
 
@@ -55,5 +55,4 @@ void nct_memory_unmap(void* p, int64_t bytes) {
 }
 
 int64_t nct_allocations(void) { return nct::allocations.load(std::memory_order_relaxed); }
-
 }

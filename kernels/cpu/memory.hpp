@@ -12,5 +12,5 @@ void count_allocation();
 void* allocate(size_t bytes);
 void release(void*);
 
-}
+}  // namespace nct
 #endif

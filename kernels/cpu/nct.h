@@ -24,9 +24,9 @@ typedef struct nct_shape {
 
 typedef struct nct_call {
   nct_shape shape;
-  void* operand[NCT_MAX_OPERANDS];    // null where an optional operand is absent
+  void* operand[NCT_MAX_OPERANDS];  // null where an optional operand is absent
   double scalar[NCT_MAX_SCALARS];
-  void* workspace;                    // nct_requirements.workspace bytes, 64-byte aligned, contents undefined
+  void* workspace;  // nct_requirements.workspace bytes, 64-byte aligned, contents undefined
   uint32_t flags;
 } nct_call;
 
@@ -34,15 +34,15 @@ typedef struct nct_pool nct_pool;
 
 // What a call needs beside its operands. All are functions of the shape alone.
 typedef struct nct_requirements {
-  int64_t workspace;    // bytes shared by all threads during the call
-  int64_t scratch;      // bytes for each thread, owned by the pool
-  int64_t packed;       // bytes of the packed weight operand, 0 where the kernel reads KRSC
+  int64_t workspace;  // bytes shared by all threads during the call
+  int64_t scratch;    // bytes for each thread, owned by the pool
+  int64_t packed;     // bytes of the packed weight operand, 0 where the kernel reads KRSC
 } nct_requirements;
 
 typedef struct nct_kernel {
-  const char* name;                                             // "conv_fprop_im2col"; its pack is the kernel "conv_fprop_im2col_pack": operands w, packed
+  const char* name;  // "conv_fprop_im2col"; its pack is the kernel "conv_fprop_im2col_pack": operands w, packed
   void (*run)(const nct_call*, nct_pool*);
-  void (*requirements)(const nct_shape*, nct_requirements*);    // null: nothing
+  void (*requirements)(const nct_shape*, nct_requirements*);  // null: nothing
 } nct_kernel;
 
 // Instruction sets, ascending on one architecture.
@@ -68,7 +68,7 @@ int nct_pool_reserve(nct_pool*, int64_t scratch);
 typedef struct nct_recording nct_recording;
 nct_recording* nct_recording_create(void);
 void nct_recording_destroy(nct_recording*);
-int nct_recording_add(nct_recording*, const nct_kernel*, const nct_call*);    // 0, or ENOMEM; the call is copied
+int nct_recording_add(nct_recording*, const nct_kernel*, const nct_call*);  // 0, or ENOMEM; the call is copied
 void nct_recording_replay(const nct_recording*, nct_pool*);
 // nct_recording_profile: as replay, and writes each call's nanoseconds (nct_recording_add order).
 void nct_recording_profile(const nct_recording*, nct_pool*, int64_t* nanoseconds);

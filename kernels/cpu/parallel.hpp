@@ -19,7 +19,8 @@ inline int64_t larger(int64_t a, int64_t b) { return a > b ? a : b; }
 // parallel calls body(task, thread) for every task in [0, tasks), in any order and on any threads: tasks and what each does follow from the shape.
 template <typename Body>
 inline void parallel(nct_pool* pool, int64_t tasks, Body body) {
-  nct_parallel(pool, static_cast<int>(tasks), [](void* ctx, int task, int thread) { (*static_cast<Body*>(ctx))(int64_t{task}, thread); }, &body);
+  nct_parallel(
+      pool, static_cast<int>(tasks), [](void* ctx, int task, int thread) { (*static_cast<Body*>(ctx))(int64_t{task}, thread); }, &body);
 }
 
 // parallel_ranges cuts [0, n) into ranges of `step` and calls body(begin, end) for each.
@@ -31,5 +32,5 @@ inline void parallel_ranges(nct_pool* pool, int64_t n, int64_t step, Body body) 
 // Elements of a task of an elementwise operation: some microseconds of memory traffic, a multiple of every vector length.
 constexpr int64_t kElementwiseStep = 16384;
 
-}
+}  // namespace nct::NCT_ISA
 #endif

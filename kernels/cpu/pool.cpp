@@ -37,9 +37,7 @@ void relax() {
 }
 
 // futex_wait sleeps while *word == seen; futex_wake wakes at most n sleepers of word.
-void futex_wait(std::atomic<uint32_t>* word, uint32_t seen) {
-  syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, seen, nullptr, nullptr, 0);
-}
+void futex_wait(std::atomic<uint32_t>* word, uint32_t seen) { syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, seen, nullptr, nullptr, 0); }
 void futex_wake(std::atomic<uint32_t>* word, int n) { syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, n, nullptr, nullptr, 0); }
 
 struct Worker {
@@ -49,7 +47,7 @@ struct Worker {
   void* scratch;
 };
 
-}
+}  // namespace
 
 struct nct_pool {
   // The region; written by the caller while no task is claimed or unfinished.
@@ -139,7 +137,7 @@ int start(Worker* worker) {
   return failed;
 }
 
-}
+}  // namespace
 
 extern "C" {
 
@@ -208,5 +206,4 @@ void nct_parallel(nct_pool* pool, int tasks, void (*fn)(void*, int, int), void* 
   take_tasks(pool, 0);
   join(pool, static_cast<uint32_t>(tasks));
 }
-
 }

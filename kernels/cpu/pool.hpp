@@ -11,6 +11,5 @@ void nct_parallel(nct_pool*, int tasks, void (*fn)(void* ctx, int task, int thre
 
 // nct_pool_scratch: the thread's scratch, 64-byte aligned, contents undefined; as large as the greatest nct_pool_reserve.
 void* nct_pool_scratch(const nct_pool*, int thread);
-
 }
 #endif

@@ -20,7 +20,7 @@ int64_t now() {
   return int64_t{t.tv_sec} * 1000000000 + t.tv_nsec;
 }
 
-}
+}  // namespace
 
 struct nct_recording {
   Entry* entries = nullptr;
@@ -68,5 +68,4 @@ void nct_recording_profile(const nct_recording* r, nct_pool* pool, int64_t* nano
     last = t;
   }
 }
-
 }

@@ -22,11 +22,10 @@ void relu_backward_direct(const nct_call* call, nct_pool* pool) {
   const T* const y = operand<const T>(call, 1);
   T* const dx = operand<T>(call, 2);
   parallel_ranges(pool, call->shape.n, kElementwiseStep, [=](int64_t begin, int64_t end) {
-    for_vectors<T>(end - begin, [=](int64_t i, auto part) {
-      store(dx + begin + i, where_positive(load(y + begin + i, part), load(dy + begin + i, part)), part);
-    });
+    for_vectors<T>(end - begin,
+                   [=](int64_t i, auto part) { store(dx + begin + i, where_positive(load(y + begin + i, part), load(dy + begin + i, part)), part); });
   });
 }
 
-}
+}  // namespace nct::NCT_ISA
 #endif

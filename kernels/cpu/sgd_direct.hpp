@@ -31,5 +31,5 @@ void sgd_direct(const nct_call* call, nct_pool* pool) {
   });
 }
 
-}
+}  // namespace nct::NCT_ISA
 #endif

@@ -1,5 +1,6 @@
 // The kernel table of one instruction set. Adding a kernel is its header, included here, and one line in one of the two lists (each ends
-// with a null row); the name is the function's own, so list and code cannot drift. The including isa_*.cpp sets NCT_ISA (its namespace) and NCT_VECTOR_BYTES.
+// with a null row); the name is the function's own, so list and code cannot drift. The including isa_*.cpp sets NCT_ISA (its namespace) and
+// NCT_VECTOR_BYTES.
 //
 // What stands in these headers is compiled once an instruction set. It must live in nct::NCT_ISA and must not use std:: templates or
 // inline functions from elsewhere: the linker keeps one copy of such a function, and a machine without AVX-512 would then run another's zmm code
@@ -31,8 +32,10 @@
 namespace nct::NCT_ISA {
 
 // KERNEL needs nothing beside its operands; KERNEL_REQUIRING has a name_requirements beside it.
-#define KERNEL(name) {#name, name<T>, nullptr}
-#define KERNEL_REQUIRING(name) {#name, name<T>, name##_requirements<T>}
+#define KERNEL(name) \
+  { #name, name < T>, nullptr }
+#define KERNEL_REQUIRING(name) \
+  { #name, name < T>, name##_requirements < T> }
 
 // Kernels for float and double.
 template <typename T>
@@ -70,17 +73,10 @@ constexpr nct_kernel kAnyPrecision[] = {
 // Kernels for float only.
 template <typename T>
 constexpr nct_kernel kFloatOnly[] = {
-    KERNEL_REQUIRING(conv_fprop_im2col),
-    KERNEL(conv_fprop_im2col_pack),
-    KERNEL_REQUIRING(conv_dgrad_im2col),
-    KERNEL(conv_dgrad_im2col_pack),
-    KERNEL_REQUIRING(conv_wgrad_im2col),
-    KERNEL_REQUIRING(linear_fprop_im2col),
-    KERNEL(linear_fprop_im2col_pack),
-    KERNEL_REQUIRING(linear_dgrad_im2col),
-    KERNEL(linear_dgrad_im2col_pack),
-    KERNEL_REQUIRING(linear_wgrad_im2col),
-    {nullptr, nullptr, nullptr},
+    KERNEL_REQUIRING(conv_fprop_im2col),   KERNEL(conv_fprop_im2col_pack),        KERNEL_REQUIRING(conv_dgrad_im2col),
+    KERNEL(conv_dgrad_im2col_pack),        KERNEL_REQUIRING(conv_wgrad_im2col),   KERNEL_REQUIRING(linear_fprop_im2col),
+    KERNEL(linear_fprop_im2col_pack),      KERNEL_REQUIRING(linear_dgrad_im2col), KERNEL(linear_dgrad_im2col_pack),
+    KERNEL_REQUIRING(linear_wgrad_im2col), {nullptr, nullptr, nullptr},
 };
 
 #undef KERNEL
@@ -93,5 +89,5 @@ const nct_kernel* kernel_at(int bits, int i) {
   return i < kAny + kFloat ? &kFloatOnly<float>[i - kAny] : nullptr;
 }
 
-}
+}  // namespace nct::NCT_ISA
 #endif

@@ -20,14 +20,15 @@ constexpr int64_t kProductsPerSum = 4096;
 template <typename T>
 inline __attribute__((always_inline)) void dot_tile(Vector<T> (&sums)[kTileRows][kTileColumns], const T* const (&a)[kTileRows],
                                                     const T* const (&b)[kTileColumns], int64_t n) {
-  for_vectors<T>(n, [&](int64_t c, auto part) __attribute__((always_inline)) {
-    Vector<T> right[kTileColumns];
-    for (int j = 0; j < kTileColumns; j++) right[j] = load(b[j] + c, part);
-    for (int i = 0; i < kTileRows; i++) {
-      const Vector<T> left = load(a[i] + c, part);
-      for (int j = 0; j < kTileColumns; j++) sums[i][j] = fma(left, right[j], sums[i][j]);
-    }
-  });
+  for_vectors<T>(
+      n, [&](int64_t c, auto part) __attribute__((always_inline)) {
+        Vector<T> right[kTileColumns];
+        for (int j = 0; j < kTileColumns; j++) right[j] = load(b[j] + c, part);
+        for (int i = 0; i < kTileRows; i++) {
+          const Vector<T> left = load(a[i] + c, part);
+          for (int j = 0; j < kTileColumns; j++) sums[i][j] = fma(left, right[j], sums[i][j]);
+        }
+      });
 }
 
 // outer_tile: sums[i][v] += sum over l of a[i][l * a_step] * b[l * b_step + v-th vector].
@@ -44,5 +45,5 @@ inline __attribute__((always_inline)) void outer_tile(Vector<T> (&sums)[kTileRow
   }
 }
 
-}
+}  // namespace nct::NCT_ISA
 #endif

@@ -116,7 +116,8 @@ struct Vectors {
   static constexpr int count = N;
 };
 
-// for_vector_blocks cuts n values into blocks of N vectors: body(i, Vectors<N>, Whole) for the whole blocks, then body(i, Vectors<1>, part) for the rest.
+// for_vector_blocks cuts n values into blocks of N vectors: body(i, Vectors<N>, Whole) for the whole blocks, then body(i, Vectors<1>, part) for the
+// rest.
 template <typename T, int N, typename Body>
 inline void for_vector_blocks(int64_t n, Body body) {
   int64_t i = 0;
@@ -124,5 +125,5 @@ inline void for_vector_blocks(int64_t n, Body body) {
   for_vectors<T>(n - i, [&](int64_t j, auto part) { body(i + j, Vectors<1>{}, part); });
 }
 
-}
+}  // namespace nct::NCT_ISA
 #endif

@@ -21,8 +21,8 @@ struct BatchNorm {
   }
 };
 
-KERNEL bn_forward_direct(float* y, const float* x, const float* mean, const float* invstd, const float* gamma, const float* beta, const float* residual,
-                         int64_t rows, int32_t c, uint32_t flags) {
+KERNEL bn_forward_direct(float* y, const float* x, const float* mean, const float* invstd, const float* gamma, const float* beta,
+                         const float* residual, int64_t rows, int32_t c, uint32_t flags) {
   const BatchNorm norm = {mean, invstd, gamma, beta};
   const auto one = [=](int64_t i, auto at) {
     auto value = norm.normalise(x + i, static_cast<uint32_t>(i) % static_cast<uint32_t>(c), at);

@@ -1,7 +1,7 @@
 // The CUDA language for g++: what a .cu source finds in place of nvcc's built-ins when it is compiled for the emulated driver (cudart/emu).
 //
-// Each thread of a block is a fiber, and every function here that waits gives way to the other fibers. Memory accesses of the kernels are seen through the hooks
-// that -fsanitize=thread plants; what those hooks cannot see (atomics, copies) is checked inside the functions below.
+// Each thread of a block is a fiber, and every function here that waits gives way to the other fibers. Memory accesses of the kernels are seen
+// through the hooks that -fsanitize=thread plants; what those hooks cannot see (atomics, copies) is checked inside the functions below.
 #ifndef EMU_DEVICE_H
 #define EMU_DEVICE_H
 #include <math.h>
@@ -32,8 +32,8 @@ uint3 emu_block_index(void) __attribute__((const));
 uint3 emu_block_size(void) __attribute__((const));
 uint3 emu_grid_size(void) __attribute__((const));
 
-void emu_barrier(void);              // of the block
-void emu_warp_barrier(unsigned mask);    // of the lanes in mask; orders memory accesses only where these are all lanes of the warp
+void emu_barrier(void);                // of the block
+void emu_warp_barrier(unsigned mask);  // of the lanes in mask; orders memory accesses only where these are all lanes of the warp
 
 // emu_shuffle: each lane of mask gives `bytes` (at most 16), and gets into out what the lane `source` gave.
 void emu_shuffle(unsigned mask, const void* in, void* out, size_t bytes, unsigned source);
@@ -52,10 +52,11 @@ void emu_copy_async(void* shared, const void* global, size_t source_bytes);
 void emu_copy_commit(void);
 void emu_copy_wait(int groups_left);
 
-// emu_ldmatrix: ldmatrix.x4: lane l gives row l%8 (16 bytes of shared memory) of matrix l/8, and gets of each 8x8 matrix of 16-bit elements the two that mma.sync wants
-// of it; transposed: of the matrix's transpose.
+// emu_ldmatrix: ldmatrix.x4: lane l gives row l%8 (16 bytes of shared memory) of matrix l/8, and gets of each 8x8 matrix of 16-bit elements the two
+// that mma.sync wants of it; transposed: of the matrix's transpose.
 void emu_ldmatrix(unsigned out[4], const void* row, int transposed);
-// emu_mma_bf16: mma.sync.m16n8k16, emu_mma_tf32: mma.sync.m16n8k8 (row.col); d += a*b, fragments as the PTX ISA lays them out, float32 sums in order of k.
+// emu_mma_bf16: mma.sync.m16n8k16, emu_mma_tf32: mma.sync.m16n8k8 (row.col); d += a*b, fragments as the PTX ISA lays them out, float32 sums in order
+// of k.
 void emu_mma_bf16(float d[4], const unsigned a[4], const unsigned b[2]);
 void emu_mma_tf32(float d[4], const unsigned a[4], const unsigned b[2]);
 }
@@ -115,7 +116,7 @@ inline size_t parameter_size(void (*)(A...), size_t i) {
   return i < sizeof...(A) ? sizes[i] : 0;
 }
 
-}
+}  // namespace emu
 
 // Shuffles over whole warps (a width of 32), as the kernels use them.
 template <typename T>
@@ -156,15 +157,15 @@ __forceinline__ T atomicCAS(T* address, std::type_identity_t<T> compare, std::ty
 __forceinline__ unsigned __umulhi(unsigned a, unsigned b) { return static_cast<unsigned>(static_cast<uint64_t>(a) * b >> 32); }
 
 // SHARED(T, name, n): n elements shared by the block.   DYNAMIC_SHARED(T, name): what the launch asked for.
-#define SHARED(T, name, n)    \
+#define SHARED(T, name, n)          \
   static const char name##_key = 0; \
   T* const name = static_cast<T*>(emu_shared(&name##_key, sizeof(T) * (n), alignof(T) < 16 ? 16 : alignof(T)))
 #define DYNAMIC_SHARED(T, name) T* const name = static_cast<T*>(emu_dynamic_shared())
 
 // EXPORT_KERNEL(k): how the emulated driver finds and calls the kernel k.
-#define EXPORT_KERNEL(k)                                                     \
-  extern "C" void emu_call_##k(void** slots) { emu::call(k, slots); }        \
-  extern "C" size_t emu_count_##k(void) { return emu::parameter_count(k); }  \
+#define EXPORT_KERNEL(k)                                                    \
+  extern "C" void emu_call_##k(void** slots) { emu::call(k, slots); }       \
+  extern "C" size_t emu_count_##k(void) { return emu::parameter_count(k); } \
   extern "C" size_t emu_size_##k(size_t i) { return emu::parameter_size(k, i); }
 
 #endif

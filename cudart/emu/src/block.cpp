@@ -117,7 +117,8 @@ static void deadlock() {
   if (!warp.empty()) text += "threads " + list(warp) + " wait for lanes of their warp at " + source_line(warp[0]->waits_at) + "; ";
   text += ended.empty() ? "nobody has ended" : "threads " + list(ended) + " have ended without it";
   fault.error = launch_timeout;
-  fault.text = text + ", kernel " + block->kernel + " block " + "(" + std::to_string(block->at.x) + "," + std::to_string(block->at.y) + "," + std::to_string(block->at.z) + ") of " + describe(block->grid);
+  fault.text = text + ", kernel " + block->kernel + " block " + "(" + std::to_string(block->at.x) + "," + std::to_string(block->at.y) + "," +
+               std::to_string(block->at.z) + ") of " + describe(block->grid);
 }
 
 // run_block runs every fiber until it waits, again and again in the chosen order, until all have ended.
@@ -176,4 +177,4 @@ Error launch(const std::string& name, Kernel call, Dim3 grid, Dim3 size, size_t 
   return fault.error;
 }
 
-}
+}  // namespace emu

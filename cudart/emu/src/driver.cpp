@@ -1,7 +1,9 @@
-// The entry points: what cudart calls of the CUDA driver, and three of our own. What is not here the late-bound driver answers with CUDA_ERROR_NOT_SUPPORTED.
+// The entry points: what cudart calls of the CUDA driver, and three of our own. What is not here the late-bound driver answers with
+// CUDA_ERROR_NOT_SUPPORTED.
 //
 // Work is done when it is queued, so every stream is always idle; what a capture would refuse is refused here too. One thread drives the device.
-// $NCTRAIN_EMU_MEMORY: bytes of device memory (1 GiB).   $NCTRAIN_EMU_FAIL: from the n-th queued work on, the device is lost (an uncorrectable ECC error).
+// $NCTRAIN_EMU_MEMORY: bytes of device memory (1 GiB).   $NCTRAIN_EMU_FAIL: from the n-th queued work on, the device is lost (an uncorrectable ECC
+// error).
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -71,13 +73,13 @@ int cuDeviceTotalMem_v2(size_t* bytes, int) { return *bytes = device_memory, suc
 // The attributes that cudart asks for, of an H100 where they do not follow from the emulation.
 int cuDeviceGetAttribute(int* value, int attribute, int) {
   switch (attribute) {
-    case 1: return *value = 1024, success;                                  // MAX_THREADS_PER_BLOCK
-    case 8: return *value = static_cast<int>(static_limit), success;        // MAX_SHARED_MEMORY_PER_BLOCK
-    case 10: return *value = 32, success;                                   // WARP_SIZE
-    case 16: return *value = 132, success;                                  // MULTIPROCESSOR_COUNT
-    case 75: return *value = 9, success;                                    // COMPUTE_CAPABILITY_MAJOR
-    case 76: return *value = 0, success;                                    // COMPUTE_CAPABILITY_MINOR
-    case 97: return *value = static_cast<int>(shared_limit), success;       // MAX_SHARED_MEMORY_PER_BLOCK_OPTIN
+    case 1: return *value = 1024, success;                             // MAX_THREADS_PER_BLOCK
+    case 8: return *value = static_cast<int>(static_limit), success;   // MAX_SHARED_MEMORY_PER_BLOCK
+    case 10: return *value = 32, success;                              // WARP_SIZE
+    case 16: return *value = 132, success;                             // MULTIPROCESSOR_COUNT
+    case 75: return *value = 9, success;                               // COMPUTE_CAPABILITY_MAJOR
+    case 76: return *value = 0, success;                               // COMPUTE_CAPABILITY_MINOR
+    case 97: return *value = static_cast<int>(shared_limit), success;  // MAX_SHARED_MEMORY_PER_BLOCK_OPTIN
   }
   return not_supported;
 }
@@ -100,16 +102,30 @@ int cuMemAlloc_v2(Pointer* address, size_t bytes) {
 }
 int cuMemFree_v2(Pointer address) { return device_free(address) ? success : invalid_value; }
 int cuMemGetInfo_v2(size_t* free, size_t* total) { return *free = device_memory - device_memory_used, *total = device_memory, success; }
-int cuMemHostAlloc(void** address, size_t bytes, unsigned) { return *address = aligned_alloc(4096, (bytes + 4095) / 4096 * 4096), *address ? success : out_of_memory; }
+int cuMemHostAlloc(void** address, size_t bytes, unsigned) {
+  return *address = aligned_alloc(4096, (bytes + 4095) / 4096 * 4096), *address ? success : out_of_memory;
+}
 int cuMemFreeHost(void* address) { return free(address), success; }
 
 // Copies that wait are refused while a stream is captured, as the driver does for capture modes other than relaxed.
-int cuMemcpyHtoD_v2(Pointer to, const void* from, size_t bytes) { return at_once([=] { return copy_in(to, from, bytes); }); }
-int cuMemcpyDtoH_v2(void* to, Pointer from, size_t bytes) { return at_once([=] { return copy_out(to, from, bytes); }); }
-int cuMemcpyHtoDAsync_v2(Pointer to, const void* from, size_t bytes, void* s) { return queue(s, [=] { return copy_in(to, from, bytes); }); }
-int cuMemcpyDtoHAsync_v2(void* to, Pointer from, size_t bytes, void* s) { return queue(s, [=] { return copy_out(to, from, bytes); }); }
-int cuMemcpyDtoDAsync_v2(Pointer to, Pointer from, size_t bytes, void* s) { return queue(s, [=] { return copy_over(to, from, bytes); }); }
-int cuMemsetD8Async(Pointer to, unsigned char value, size_t bytes, void* s) { return queue(s, [=] { return fill(to, value, bytes); }); }
+int cuMemcpyHtoD_v2(Pointer to, const void* from, size_t bytes) {
+  return at_once([=] { return copy_in(to, from, bytes); });
+}
+int cuMemcpyDtoH_v2(void* to, Pointer from, size_t bytes) {
+  return at_once([=] { return copy_out(to, from, bytes); });
+}
+int cuMemcpyHtoDAsync_v2(Pointer to, const void* from, size_t bytes, void* s) {
+  return queue(s, [=] { return copy_in(to, from, bytes); });
+}
+int cuMemcpyDtoHAsync_v2(void* to, Pointer from, size_t bytes, void* s) {
+  return queue(s, [=] { return copy_out(to, from, bytes); });
+}
+int cuMemcpyDtoDAsync_v2(Pointer to, Pointer from, size_t bytes, void* s) {
+  return queue(s, [=] { return copy_over(to, from, bytes); });
+}
+int cuMemsetD8Async(Pointer to, unsigned char value, size_t bytes, void* s) {
+  return queue(s, [=] { return fill(to, value, bytes); });
+}
 
 int cuStreamCreate(void** s, unsigned) { return *s = new Stream, success; }
 int cuStreamDestroy_v2(void* s) { return delete static_cast<Stream*>(s), success; }
@@ -136,7 +152,7 @@ int cuModuleGetFunction(void** function, void* module, const char* name) {
   return find_function(static_cast<Module*>(module), name, reinterpret_cast<Function**>(function));
 }
 int cuFuncSetAttribute(void* function, int attribute, int value) {
-  if (attribute != 8) return not_supported;    // MAX_DYNAMIC_SHARED_SIZE_BYTES
+  if (attribute != 8) return not_supported;  // MAX_DYNAMIC_SHARED_SIZE_BYTES
   if (value < 0 || static_cast<size_t>(value) > shared_limit) return invalid_value;
   return as<Function>(function).dynamic_limit = static_cast<size_t>(value), success;
 }
@@ -144,10 +160,11 @@ int cuFuncGetParamInfo(void* function, size_t i, size_t* offset, size_t* bytes) 
   const auto& sizes = as<Function>(function).parameters;
   if (i >= sizes.size()) return invalid_value;
   size_t at = 0;
-  for (size_t k = 0; k <= i; k++) at = (at + sizes[k] - 1) / sizes[k] * sizes[k] + (k < i ? sizes[k] : 0);    // a parameter aligns to its size
+  for (size_t k = 0; k <= i; k++) at = (at + sizes[k] - 1) / sizes[k] * sizes[k] + (k < i ? sizes[k] : 0);  // a parameter aligns to its size
   return *offset = at, *bytes = sizes[i], success;
 }
-int cuLaunchKernel(void* function, unsigned gx, unsigned gy, unsigned gz, unsigned bx, unsigned by, unsigned bz, unsigned shared_bytes, void* s, void** slots, void**) {
+int cuLaunchKernel(void* function, unsigned gx, unsigned gy, unsigned gz, unsigned bx, unsigned by, unsigned bz, unsigned shared_bytes, void* s,
+                   void** slots, void**) {
   const Function& f = as<Function>(function);
   if (shared_bytes > f.dynamic_limit) return invalid_value;
   return queue(s, [&f, arguments = Arguments(f.parameters, slots), grid = Dim3{gx, gy, gz}, size = Dim3{bx, by, bz}, shared_bytes]() mutable {
@@ -170,7 +187,9 @@ int cuGraphLaunch(void* exec, void* s) {
 }
 
 // Ours. emu_mark: what an arena hands out (1) or takes back (0) of its memory, so that bounds are a buffer's and not the arena's.
-int emu_mark(Pointer address, size_t bytes, int live) { return mark(address, bytes, live ? segment_unwritten : segment_absent) ? success : invalid_value; }
+int emu_mark(Pointer address, size_t bytes, int live) {
+  return mark(address, bytes, live ? segment_unwritten : segment_absent) ? success : invalid_value;
+}
 // emu_report: the fault with kernel, block, thread and source line, or empty.
 const char* emu_report(void) { return fault.text.c_str(); }
 // emu_reset: forget the fault, for tests that look for several.

@@ -1,7 +1,7 @@
 // The emulated driver inside: memory and what is known of each byte, the fibers of the running block, and faults.
 //
-// One launch runs at a time, its blocks one after another on the calling thread: races between threads and between blocks are found by rule, from what is
-// remembered of each byte, and so need no true concurrency to show.
+// One launch runs at a time, its blocks one after another on the calling thread: races between threads and between blocks are found by rule, from
+// what is remembered of each byte, and so need no true concurrency to show.
 #ifndef EMU_H
 #define EMU_H
 #include <stddef.h>
@@ -53,16 +53,16 @@ std::string source_line(const void* pc);
 
 // ---- memory (memory.cpp)
 
-// Who touched a byte last, and when. A segment is the time between two barriers of one block of one launch: they are numbered on, and blocks run one after
-// another, so that a record's segment tells whether it is of this launch, of this block, and before its last barrier.
+// Who touched a byte last, and when. A segment is the time between two barriers of one block of one launch: they are numbered on, and blocks run one
+// after another, so that a record's segment tells whether it is of this launch, of this block, and before its last barrier.
 struct Record {
   uint32_t segment = 0;
   uint16_t thread : 10 = 0;
-  uint16_t several_lanes : 1 = 0;     // other threads of the same warp did the same since its last barrier
-  uint16_t several_warps : 1 = 0;     // other warps did the same in this segment
-  uint16_t several_blocks : 1 = 0;    // other blocks did the same in this launch
+  uint16_t several_lanes : 1 = 0;   // other threads of the same warp did the same since its last barrier
+  uint16_t several_warps : 1 = 0;   // other warps did the same in this segment
+  uint16_t several_blocks : 1 = 0;  // other blocks did the same in this launch
   uint16_t atomic : 1 = 0;
-  uint16_t warp_epoch = 0;            // the warp's own barriers in this segment
+  uint16_t warp_epoch = 0;  // the warp's own barriers in this segment
 };
 struct Cell {
   Record write, read;
@@ -82,10 +82,10 @@ struct Region {
 Region map_region(size_t bytes, const char* name);
 void unmap_region(const Region&);
 
-extern size_t device_memory, device_memory_used;    // bytes
-uintptr_t device_allocate(size_t bytes);            // 0: no room
+extern size_t device_memory, device_memory_used;  // bytes
+uintptr_t device_allocate(size_t bytes);          // 0: no room
 bool device_free(uintptr_t);
-Region* device_region(uintptr_t address);           // that holds the address, or null
+Region* device_region(uintptr_t address);  // that holds the address, or null
 
 // mark sets what is known of a range: segment_absent, segment_unwritten or segment_host.
 bool mark(uintptr_t address, size_t bytes, uint32_t segment);
@@ -114,14 +114,14 @@ struct AsyncCopy {
 enum class State { ready, at_barrier, at_warp_barrier, done };
 
 struct Thread {
-  unsigned index = 0;    // in its block
+  unsigned index = 0;  // in its block
   Dim3 at;
   State state = State::ready;
   const void* waits_at = nullptr;
   unsigned waits_mask = 0;
   void* stack_pointer = nullptr;
-  uintptr_t stack = 0;    // its lowest address
-  std::vector<std::vector<AsyncCopy>> copies;    // committed groups, the oldest first; the last one is open
+  uintptr_t stack = 0;                         // its lowest address
+  std::vector<std::vector<AsyncCopy>> copies;  // committed groups, the oldest first; the last one is open
 };
 
 // Lanes of a warp that meet: for each mask its own place, two tables because a fast lane may be one meeting ahead.
@@ -152,11 +152,11 @@ struct Block {
   size_t dynamic_bytes = 0, shared_used = 0;
   std::vector<SharedArray> arrays;
 };
-extern Block* block;    // null outside a launch
-extern Region shared;   // of the running block
+extern Block* block;   // null outside a launch
+extern Region shared;  // of the running block
 
 constexpr size_t stack_bytes = 128 << 10;
-constexpr size_t shared_limit = 227 << 10;    // of a block, compute capability 9.0
+constexpr size_t shared_limit = 227 << 10;  // of a block, compute capability 9.0
 constexpr size_t static_limit = 48 << 10;
 
 // give_way stops the running thread until its state is ready again.
@@ -170,5 +170,5 @@ Error launch(const std::string& kernel, Kernel call, Dim3 grid, Dim3 size, size_
 std::string describe(Dim3);
 std::string where(const Thread&);
 
-}
+}  // namespace emu
 #endif

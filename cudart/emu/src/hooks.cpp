@@ -6,12 +6,12 @@ using emu::Kind;
 #define PC __builtin_return_address(0)
 
 // volatile accesses are plain ones here: CUDA gives no order to them between threads.
-#define HOOKS(n)                                                                                                                             \
-  extern "C" void __tsan_read##n(void* p) { emu::check(reinterpret_cast<uintptr_t>(p), n, Kind::read, n, PC); }                             \
-  extern "C" void __tsan_write##n(void* p) { emu::check(reinterpret_cast<uintptr_t>(p), n, Kind::write, n, PC); }                           \
-  extern "C" void __tsan_volatile_read##n(void* p) { emu::check(reinterpret_cast<uintptr_t>(p), n, Kind::read, n, PC); }                    \
-  extern "C" void __tsan_volatile_write##n(void* p) { emu::check(reinterpret_cast<uintptr_t>(p), n, Kind::write, n, PC); }                  \
-  extern "C" void __tsan_unaligned_read##n(void* p) { emu::check(reinterpret_cast<uintptr_t>(p), n, Kind::read, n, PC); }                   \
+#define HOOKS(n)                                                                                                           \
+  extern "C" void __tsan_read##n(void* p) { emu::check(reinterpret_cast<uintptr_t>(p), n, Kind::read, n, PC); }            \
+  extern "C" void __tsan_write##n(void* p) { emu::check(reinterpret_cast<uintptr_t>(p), n, Kind::write, n, PC); }          \
+  extern "C" void __tsan_volatile_read##n(void* p) { emu::check(reinterpret_cast<uintptr_t>(p), n, Kind::read, n, PC); }   \
+  extern "C" void __tsan_volatile_write##n(void* p) { emu::check(reinterpret_cast<uintptr_t>(p), n, Kind::write, n, PC); } \
+  extern "C" void __tsan_unaligned_read##n(void* p) { emu::check(reinterpret_cast<uintptr_t>(p), n, Kind::read, n, PC); }  \
   extern "C" void __tsan_unaligned_write##n(void* p) { emu::check(reinterpret_cast<uintptr_t>(p), n, Kind::write, n, PC); }
 HOOKS(1)
 HOOKS(2)

@@ -19,8 +19,8 @@ static void meet(Warp& warp, Meeting& m) {
     if (m.mask >> lane & 1) block->threads[first + lane].state = State::ready;
 }
 
-// arrive waits until all lanes of mask are here, and returns their meeting; `enter` fills the lane's slot of it. A lane may enter its next meeting before slower
-// lanes have read this one, so the table of the generation before stays.
+// arrive waits until all lanes of mask are here, and returns their meeting; `enter` fills the lane's slot of it. A lane may enter its next meeting
+// before slower lanes have read this one, so the table of the generation before stays.
 template <typename F>
 static Meeting& arrive(unsigned mask, const void* pc, F enter, bool orders) {
   Thread& t = *block->running;
@@ -48,7 +48,8 @@ static Meeting& arrive(unsigned mask, const void* pc, F enter, bool orders) {
 }
 
 Table emu::exchange_table(unsigned mask, const void* in, size_t bytes, const void* pc) {
-  const Meeting& m = arrive(mask, pc, [=](char* slot) { memcpy(slot, in, bytes); }, false);
+  const Meeting& m = arrive(
+      mask, pc, [=](char* slot) { memcpy(slot, in, bytes); }, false);
   return m.table[(m.generation - 1) & 1];
 }
 
@@ -71,7 +72,8 @@ void emu_barrier(void) {
 
 void emu_warp_barrier(unsigned mask) {
   const size_t first = block->running->index / 32 * 32, lanes = block->threads.size() - first;
-  arrive(mask, PC, [](char*) {}, mask == (lanes < 32 ? (1u << lanes) - 1 : 0xffffffffu));
+  arrive(
+      mask, PC, [](char*) {}, mask == (lanes < 32 ? (1u << lanes) - 1 : 0xffffffffu));
 }
 
 void emu_shuffle(unsigned mask, const void* in, void* out, size_t bytes, unsigned source) {
@@ -106,7 +108,9 @@ void* emu_shared(const void* key, size_t bytes, size_t align) {
 
 void* emu_dynamic_shared(void) { return reinterpret_cast<void*>(shared.base); }
 
-void emu_access(const void* address, size_t bytes, int kind, size_t align) { check(reinterpret_cast<uintptr_t>(address), bytes, static_cast<Kind>(kind), align, PC); }
+void emu_access(const void* address, size_t bytes, int kind, size_t align) {
+  check(reinterpret_cast<uintptr_t>(address), bytes, static_cast<Kind>(kind), align, PC);
+}
 
 void emu_copy_async(void* target, const void* source, size_t source_bytes) {
   if (source_bytes > 16) raise(launch_failed, "an asynchronous copy of more than 16 bytes", PC);

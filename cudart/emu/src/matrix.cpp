@@ -1,4 +1,5 @@
-// The matrix instructions of a warp: ldmatrix and mma.sync. Fragment layouts are the PTX ISA's ("Matrix Fragments for mma.m16n8k16", "... mma.m16n8k8").
+// The matrix instructions of a warp: ldmatrix and mma.sync. Fragment layouts are the PTX ISA's ("Matrix Fragments for mma.m16n8k16", "...
+// mma.m16n8k8").
 #include <string.h>
 
 #include "../include/emu_device.h"
@@ -37,7 +38,7 @@ static float as_float(unsigned bits) {
   return f;
 }
 static float bf16(unsigned pair, int which) { return as_float(which ? pair & 0xffff0000u : pair << 16); }
-static float tf32(unsigned bits) { return as_float(bits & 0xffffe000u); }    // the low 13 bits are not read
+static float tf32(unsigned bits) { return as_float(bits & 0xffffe000u); }  // the low 13 bits are not read
 
 extern "C" {
 

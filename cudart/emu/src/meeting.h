@@ -5,10 +5,10 @@
 
 namespace emu {
 
-using Table = const char (*)[64];    // a lane's slot each, good until the lane's next meeting
+using Table = const char (*)[64];  // a lane's slot each, good until the lane's next meeting
 
 // exchange_table: each lane of mask gives `bytes` (at most 64), and gets the table of all.
 Table exchange_table(unsigned mask, const void* in, size_t bytes, const void* pc);
 
-}
+}  // namespace emu
 #endif

@@ -79,8 +79,8 @@ bool host_range(uintptr_t address, size_t bytes) {
 
 static unsigned warp_of(unsigned thread) { return thread / 32; }
 
-// conflicts says whether what the record tells of and the running thread's access have no order. Of one launch, two accesses are ordered where they are of
-// the same thread, of the same block with a barrier between, or of the same warp with a warp barrier between.
+// conflicts says whether what the record tells of and the running thread's access have no order. Of one launch, two accesses are ordered where they
+// are of the same thread, of the same block with a barrier between, or of the same warp with a warp barrier between.
 static bool conflicts(const Record& r) {
   const Block& b = *block;
   if (r.segment < segment_first || r.segment < b.launch_first) return false;
@@ -140,9 +140,8 @@ bool constant(uintptr_t address);
 
 void check(uintptr_t address, size_t bytes, Kind kind, size_t align, const void* pc) {
   if (!block || !block->running) return;
-  if (address - block->running->stack < stack_bytes) return;    // its own variables
-  if (align > 1 && address % align != 0)
-    raise(misaligned_address, place(address, bytes, kind) + " is not aligned to " + std::to_string(align), pc);
+  if (address - block->running->stack < stack_bytes) return;  // its own variables
+  if (align > 1 && address % align != 0) raise(misaligned_address, place(address, bytes, kind) + " is not aligned to " + std::to_string(align), pc);
   std::string name;
   Cell* const cells = cells_of(address, bytes, &name);
   if (!cells) {
@@ -155,8 +154,11 @@ void check(uintptr_t address, size_t bytes, Kind kind, size_t align, const void*
     if (kind != Kind::write && c.write.segment == segment_unwritten)
       raise(launch_failed, place(address, bytes, kind) + " in " + name + ": nobody wrote it (or a copy to it has not been waited for)", pc);
     const bool both_atomic = kind == Kind::atomic && c.write.atomic;
-    if (!both_atomic && conflicts(c.write)) raise(launch_failed, "race: " + place(address, bytes, kind) + " in " + name + ", written by " + other(c.write) + " with no barrier between", pc);
-    if (kind != Kind::read && conflicts(c.read)) raise(launch_failed, "race: " + place(address, bytes, kind) + " in " + name + ", read by " + other(c.read) + " with no barrier between", pc);
+    if (!both_atomic && conflicts(c.write))
+      raise(launch_failed, "race: " + place(address, bytes, kind) + " in " + name + ", written by " + other(c.write) + " with no barrier between",
+            pc);
+    if (kind != Kind::read && conflicts(c.read))
+      raise(launch_failed, "race: " + place(address, bytes, kind) + " in " + name + ", read by " + other(c.read) + " with no barrier between", pc);
     if (kind == Kind::read)
       note(c.read, false);
     else
@@ -171,4 +173,4 @@ void expect_copy(uintptr_t address, size_t bytes, const void* pc) {
   for (size_t i = 0; i < bytes; i++) cells[i].write.segment = segment_unwritten;
 }
 
-}
+}  // namespace emu

@@ -29,7 +29,8 @@ static void find_addresses(Module* m) {
         auto* const module = static_cast<Module*>(data);
         if (info->dlpi_addr != module->begin) return 0;
         for (int i = 0; i < info->dlpi_phnum; i++)
-          if (info->dlpi_phdr[i].p_type == PT_LOAD) module->end = std::max(module->end, info->dlpi_addr + info->dlpi_phdr[i].p_vaddr + info->dlpi_phdr[i].p_memsz);
+          if (info->dlpi_phdr[i].p_type == PT_LOAD)
+            module->end = std::max(module->end, info->dlpi_addr + info->dlpi_phdr[i].p_vaddr + info->dlpi_phdr[i].p_memsz);
         return 1;
       },
       (m->begin = map->l_addr, m));
@@ -87,4 +88,4 @@ bool constant(uintptr_t address) {
   return std::any_of(modules.begin(), modules.end(), [=](const Module* m) { return address >= m->begin && address < m->end; });
 }
 
-}
+}  // namespace emu

@@ -11,14 +11,14 @@ namespace emu {
 struct Function {
   std::string name;
   Kernel call;
-  std::vector<size_t> parameters;    // sizes in bytes
+  std::vector<size_t> parameters;  // sizes in bytes
   size_t dynamic_limit = 48 << 10;
 };
 
 struct Module {
   int file = -1;
   void* handle = nullptr;
-  uintptr_t begin = 0, end = 0;    // its addresses
+  uintptr_t begin = 0, end = 0;  // its addresses
   std::map<std::string, std::unique_ptr<Function>> functions;
 };
 
@@ -26,5 +26,5 @@ Error load_module(const void* image, Module** out);
 Error unload_module(Module*);
 Error find_function(Module*, const char* name, Function** out);
 
-}
+}  // namespace emu
 #endif

@@ -18,7 +18,7 @@ bool read_order() {
   if (!strcmp(text, "reverse")) return order = reverse, true;
   if (strncmp(text, "random:", 7)) return false;
   char* end;
-  state = strtoull(text + 7, &end, 10) * 2 + 1;    // xorshift must not start at 0
+  state = strtoull(text + 7, &end, 10) * 2 + 1;  // xorshift must not start at 0
   order = shuffled;
   return end != text + 7 && !*end;
 }
@@ -37,4 +37,4 @@ void arrange(std::vector<unsigned>& turn) {
     for (size_t i = turn.size(); i > 1; i--) std::swap(turn[i - 1], turn[next() % i]);
 }
 
-}
+}  // namespace emu

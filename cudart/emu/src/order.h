@@ -9,5 +9,5 @@ namespace emu {
 bool read_order();
 void arrange(std::vector<unsigned>& turn);
 
-}
+}  // namespace emu
 #endif

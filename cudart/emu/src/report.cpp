@@ -36,9 +36,9 @@ std::string source_line(const void* pc) {
 
 void raise(Error error, const std::string& what, const void* pc) {
   fault.error = error;
-  fault.text = source_line(pc) + ": " + what + ", kernel " + block->kernel + " block " + "(" + std::to_string(block->at.x) + "," + std::to_string(block->at.y) + "," +
-               std::to_string(block->at.z) + ") thread " + where(*block->running);
+  fault.text = source_line(pc) + ": " + what + ", kernel " + block->kernel + " block " + "(" + std::to_string(block->at.x) + "," +
+               std::to_string(block->at.y) + "," + std::to_string(block->at.z) + ") thread " + where(*block->running);
   leave_launch();
 }
 
-}
+}  // namespace emu

@@ -5,7 +5,7 @@
 namespace emu {
 
 static int captures;
-static unsigned long long fail_at, queued;    // fail_at 0: never
+static unsigned long long fail_at, queued;  // fail_at 0: never
 
 bool read_failure() {
   const char* const text = getenv("NCTRAIN_EMU_FAIL");
@@ -61,4 +61,4 @@ Error end_capture(Stream* s, Graph** out) {
   return success;
 }
 
-}
+}  // namespace emu

@@ -27,12 +27,12 @@ class Arguments {
   std::vector<void*> pointers;
 };
 
-bool read_failure();    // of $NCTRAIN_EMU_FAIL; false where it cannot be understood
+bool read_failure();  // of $NCTRAIN_EMU_FAIL; false where it cannot be understood
 bool capturing(void* stream);
-Error queue(void* stream, Work work);    // stream null: the default one
-Error at_once(const Work& work);         // waits for all streams, so not while one is captured
+Error queue(void* stream, Work work);  // stream null: the default one
+Error at_once(const Work& work);       // waits for all streams, so not while one is captured
 Error begin_capture(Stream*);
 Error end_capture(Stream*, Graph** out);
 
-}
+}  // namespace emu
 #endif

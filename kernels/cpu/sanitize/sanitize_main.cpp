@@ -1,8 +1,9 @@
 // Runs every kernel of every instruction set and precision without Go, for the sanitizers, valgrind and qemu (their commands: README.md beside).
 //
-// Each kernel meets odd shapes, with and without its optional operands and flags, on 1, 2, 3 and 5 threads. Every operand is its own heap block, so that
-// an address sanitizer sees the first byte outside it; outputs start as NaN; in other builds a guard band around each must stay. The result must be the
-// same bits on any number of threads and agree with the direct kernel in double on the baseline instruction set. What the pool promises is tried apart.
+// Each kernel meets odd shapes, with and without its optional operands and flags, on 1, 2, 3 and 5 threads. Every operand is its own heap block, so
+// that an address sanitizer sees the first byte outside it; outputs start as NaN; in other builds a guard band around each must stay. The result must
+// be the same bits on any number of threads and agree with the direct kernel in double on the baseline instruction set. What the pool promises is
+// tried apart.
 //
 // Usage: sanitize_main [part of a kernel's name]
 #include <math.h>
@@ -27,11 +28,11 @@ namespace {
 
 int failures = 0;
 
-#define FAIL(...)          \
-  do {                     \
-    printf(__VA_ARGS__);   \
-    printf("\n");          \
-    failures++;            \
+#define FAIL(...)        \
+  do {                   \
+    printf(__VA_ARGS__); \
+    printf("\n");        \
+    failures++;          \
   } while (false)
 
 constexpr unsigned char kGuardByte = 0xa5;
@@ -78,7 +79,9 @@ void fill(const Block& block, const Operand& operand, int index, int64_t n, int 
           reinterpret_cast<double*>(block.data())[i] = v;
         break;
       case kFloat64: reinterpret_cast<double*>(block.data())[i] = v; break;
-      case kInt32: reinterpret_cast<int32_t*>(block.data())[i] = operand.values == kIndex ? static_cast<int32_t>(v) : static_cast<int32_t>(100 + i); break;
+      case kInt32:
+        reinterpret_cast<int32_t*>(block.data())[i] = operand.values == kIndex ? static_cast<int32_t>(v) : static_cast<int32_t>(100 + i);
+        break;
       case kInt64: reinterpret_cast<int64_t*>(block.data())[i] = i == NCT_STATE_NONFINITE ? 0 : 1; break;  // cursor 1, epoch 1, ...
       case kUint8: block.data()[i] = static_cast<unsigned char>(index * 31 + i * 7); break;
     }
@@ -151,9 +154,7 @@ struct Run {
 };
 
 // agree: close enough to catch a wrong element; the bounds that hold are the Go tests' matter.
-bool agree(double got, double want, double scale, int bits) {
-  return got == want || fabs(got - want) <= (bits == 32 ? 1e-4 : 1e-11) * scale;
-}
+bool agree(double got, double want, double scale, int bits) { return got == want || fabs(got - want) <= (bits == 32 ? 1e-4 : 1e-11) * scale; }
 
 void check(const Operation& op, const nct_kernel* kernel, int isa, int bits, const nct_shape& shape, bool present, uint32_t flags) {
   char where[256];
@@ -196,7 +197,9 @@ const Operation* operation_of(const std::string& kernel) {
   return found;
 }
 
-bool ends_with(const std::string& s, const std::string& end) { return s.size() >= end.size() && s.compare(s.size() - end.size(), end.size(), end) == 0; }
+bool ends_with(const std::string& s, const std::string& end) {
+  return s.size() >= end.size() && s.compare(s.size() - end.size(), end.size(), end) == 0;
+}
 
 // applies: a variant's Can predicate (kernels/variants.go); the C interface has none, its callers know.
 bool applies(const nct_kernel* kernel, const nct_shape& s) {
@@ -222,7 +225,8 @@ int check_kernels(const char* part) {
         for (const nct_shape& shape : op->shapes)
           for (bool present : {true, false})
             for (uint32_t flags : {0u, op->flag})
-              if (applies(kernel, shape) && (present || has_optional) && (flags == 0 || op->flag != 0)) check(*op, kernel, isa, bits, shape, present, flags);
+              if (applies(kernel, shape) && (present || has_optional) && (flags == 0 || op->flag != 0))
+                check(*op, kernel, isa, bits, shape, present, flags);
       }
     }
   }
@@ -280,7 +284,7 @@ void check_recording() {
   nct_pool_destroy(pool);
 }
 
-}
+}  // namespace
 
 int main(int argc, char** argv) {
   setvbuf(stdout, nullptr, _IOLBF, 0);

@@ -12,7 +12,7 @@ KERNEL mma_tile_bf16(float* y, const uint16_t* a, const uint16_t* b) {
   __syncthreads();
   uint32_t fa[4], fb[4];
   ldmatrix4(fa, tile + lane % 16 * 16 + lane / 16 * 8);
-  ldmatrix4_transposed(fb, tile + 256 + lane % 16 * 8);    // matrices 2 and 3 are 0 and 1 again
+  ldmatrix4_transposed(fb, tile + 256 + lane % 16 * 8);  // matrices 2 and 3 are 0 and 1 again
   float d[4] = {0, 0, 0, 0};
   mma_bf16(d, fa, fb);
   for (int i = 0; i < 4; i++) y[(lane / 4 + i / 2 * 8) * 8 + lane % 4 * 2 + i % 2] = d[i];
