@@ -119,8 +119,8 @@ func TestErrorsAreOneLineAndLeaveNothing(t *testing.T) {
 		{"argument too many", []string{"run", "shapes"}, exitUsage, []string{"shapes"}},
 		{"two OOD sets of a name", append([]string{"run", "--ood", "digits,digits", "--out", out}, shapes...), exitUsage, []string{"--ood", "digits", "NAME="}},
 		{"unknown score", append([]string{"run", "--ood", "digits", "--scores", "guess", "--out", out}, shapes...), exitUsage, []string{"--scores", "guess", "msp"}},
-		{"resume nothing", []string{"run", "--resume", at("nowhere")}, exitFailed, []string{"run: ", "nowhere", "config.json"}},
-		{"resume with settings", []string{"run", "--resume", at("nowhere"), "--lr", "1"}, exitUsage, []string{"--resume", "--lr"}},
+		{"resume nothing", []string{"run", "--no-report", "--resume", at("nowhere")}, exitFailed, []string{"run: ", "nowhere", "config.json"}},
+		{"resume with settings", []string{"run", "--no-report", "--resume", at("nowhere"), "--lr", "1"}, exitUsage, []string{"--resume", "--lr"}},
 		{"nc without input", []string{"nc"}, exitUsage, []string{"--features", "--head", "--run"}},
 		{"features of no file", []string{"features", "--checkpoint", at("file"), "--data", "shapes", "--out", at("f.npz")}, exitFailed, []string{"weights: ", "file"}},
 		{"ood parameter", []string{"ood", "--id", "a", "--head", "b", "--ood", "c", "--param", "vim=3"}, exitUsage, []string{"--param vim=3", "vim.dim=64"}},
@@ -166,7 +166,7 @@ func TestNaNLossStopsAndTheLastGoodStateStands(t *testing.T) {
 		{[]string{"--batch-size", "30"}, "the test loss"}, // overflows in eval mode first
 	} {
 		dir := filepath.Join(t.TempDir(), "run")
-		_, stderr, status := call(append(append([]string{"run"}, tiny(dir, "--lr", "1e5", "--no-augment")...), test.flags...)...)
+		_, stderr, status := call(append(append([]string{"run", "--no-report"}, tiny(dir, "--lr", "1e5", "--no-augment")...), test.flags...)...)
 		if status != exitFailed {
 			t.Errorf("status %d", status)
 		}
@@ -257,7 +257,7 @@ func TestFullDisk(t *testing.T) {
 		}
 	})
 	dir := filepath.Join(disk, "run")
-	args := append([]string{"run"}, tiny(dir, "--ood", "digits", "--epochs", "4")...)
+	args := append([]string{"run", "--no-report"}, tiny(dir, "--ood", "digits", "--epochs", "4")...)
 	_, stderr, status := call(args...)
 	if status != exitFailed {
 		t.Fatalf("status %d on a full disk: %s", status, stderr)
@@ -267,9 +267,9 @@ func TestFullDisk(t *testing.T) {
 	if err := syscall.Mount("nctrain-test", disk, "tmpfs", syscall.MS_REMOUNT, "size=64m"); err != nil {
 		t.Skipf("the file system cannot be enlarged: %v", err)
 	}
-	must(t, "run", "--resume", dir)
+	must(t, "run", "--no-report", "--resume", dir)
 	whole := filepath.Join(t.TempDir(), "run")
-	must(t, append([]string{"run"}, tiny(whole, "--ood", "digits", "--epochs", "4")...)...)
+	must(t, append([]string{"run", "--no-report"}, tiny(whole, "--ood", "digits", "--epochs", "4")...)...)
 	for _, name := range []string{"checkpoints/epoch_0004.safetensors", "nc.json", "ood.json", "history.csv"} {
 		if !bytes.Equal(read(t, dir, name), read(t, whole, name)) {
 			t.Errorf("%s is not that of a run that had room", name)

@@ -47,6 +47,11 @@ Scores: ` + strings.Join(names, ", ") + `; without --scores the notebook's six.`
 	flags.StringSliceVar(&f.scores, "scores", nil, "scores to compute, or all")
 	flags.BoolVar(&f.options.Notebook, "notebook", false, "add each score as the notebook computes it (SCORE@notebook)")
 	flags.StringSliceVar(&f.params, "param", nil, "set a score's parameter, for example vim.dim=64")
+	flags.IntVar(&f.options.Replicates, "bootstrap", 0, "replicates of the bootstrap behind 95 % intervals and comparisons, 2000 is usual; 0: none")
+	flags.Uint64Var(&f.options.Seed, "seed", 47, "seed of the bootstrap's resamples")
+	flags.StringVar(&f.options.Baseline, "baseline", "", "score that the others are compared with (default msp)")
+	flags.Float64Var(&f.options.ThresholdAt, "threshold-at", 0, "share of ID rows to accept, between 0 and 1: each score's conformal threshold, from --val")
+	flags.StringVar(&f.options.SaveTo, "save", "", "write the fitted scores and their thresholds to this .npz, for nctrain score")
 	flags.BoolVar(&f.options.DropOverlap, "drop-overlap", false, "leave out scored rows that also occur in a fit set")
 	flags.BoolVar(&f.options.AllowOverlap, "allow-overlap", false, "go on where more than 1 % of a scored set occurs in a fit set")
 	flags.StringVar(&f.run, "run", "", "run directory: every checkpoint it has analysed")
@@ -70,6 +75,17 @@ func (f *oodFlags) execute(c *cobra.Command) error {
 	var err error
 	if o.Params, err = parseParams(f.params); err != nil {
 		return err
+	}
+	if err := ood.CheckParams(o.Params); err != nil {
+		return usagef("--param: %w", err)
+	}
+	switch {
+	case o.Replicates < 0:
+		return usagef("--bootstrap %d: at least 0", o.Replicates)
+	case o.ThresholdAt < 0 || o.ThresholdAt >= 1:
+		return usagef("--threshold-at %v: a share of at least 0 and less than 1", o.ThresholdAt)
+	case o.ThresholdAt > 0 && f.val == "":
+		return usagef("--threshold-at takes its threshold from rows in neither training nor test: name them by --val")
 	}
 	var files files
 	defer files.close()

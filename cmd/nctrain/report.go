@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"path/filepath"
 
 	"github.com/spf13/cobra"
@@ -27,14 +28,11 @@ standard deviation.`,
 			if dir == "" {
 				return usagef("--run is needed: the directory of an earlier run")
 			}
-			drawn := 0
-			if err := report.Build(dir, compare, report.Options{Version: version.String(), Drawn: func(string) { drawn++ }}); err != nil {
-				return err
+			out := c.OutOrStdout()
+			if quiet {
+				out = io.Discard
 			}
-			if !quiet {
-				fmt.Fprintf(c.OutOrStdout(), "%s, and %d figures in %s\n", filepath.Join(dir, report.PageFile), drawn, filepath.Join(dir, "figures"))
-			}
-			return nil
+			return buildReport(out, dir, compare)
 		},
 	}
 	flags := c.Flags()
@@ -42,4 +40,14 @@ standard deviation.`,
 	flags.StringSliceVar(&compare, "compare", nil, "run directories to show beside it; repeat, or separate by commas")
 	flags.BoolVar(&quiet, "quiet", false, "print nothing but errors")
 	return c
+}
+
+// buildReport draws a run's figures and page, and says where they are.
+func buildReport(out io.Writer, dir string, compare []string) error {
+	drawn := 0
+	if err := report.Build(dir, compare, report.Options{Version: version.String(), Drawn: func(string) { drawn++ }}); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintf(out, "%s, and %d figures in %s\n", filepath.Join(dir, report.PageFile), drawn, filepath.Join(dir, "figures"))
+	return err
 }

@@ -80,7 +80,7 @@ func TestStoppedRunsEndInTheSameBits(t *testing.T) {
 			t.Fatalf("the killed process ended with %v", err)
 		}
 		unfinished(t, dir)
-		must(t, "run", "--resume", dir, "--threads", "3")
+		must(t, "run", "--no-report", "--resume", dir, "--threads", "3")
 		sameBits(t, dir, whole)
 	})
 	t.Run("interrupt", func(t *testing.T) {
@@ -96,7 +96,7 @@ func TestStoppedRunsEndInTheSameBits(t *testing.T) {
 		if state := unfinished(t, dir); state.Progress.Batch == 0 {
 			t.Logf("interrupted between two epochs")
 		}
-		must(t, "run", "--resume", dir, "--threads", "2")
+		must(t, "run", "--no-report", "--resume", dir, "--threads", "2")
 		sameBits(t, dir, whole)
 	})
 	t.Run("damaged state", func(t *testing.T) {
@@ -105,7 +105,7 @@ func TestStoppedRunsEndInTheSameBits(t *testing.T) {
 		if err := os.Truncate(last, 1000); err != nil {
 			t.Fatal(err)
 		}
-		stdout := must(t, "run", "--resume", dir)
+		stdout := must(t, "run", "--no-report", "--resume", dir)
 		if !strings.Contains(stdout, "warning: ") || !strings.Contains(stdout, "going on from the state before it") {
 			t.Errorf("no warning of the damaged state:\n%s", stdout)
 		}

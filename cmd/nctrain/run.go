@@ -15,13 +15,15 @@ func newRunCommand() *cobra.Command {
 	var others []string
 	var analysis run.Analysis
 	var seeds []uint
+	var noReport bool
 	c := &cobra.Command{
 		Use:   "run --data SET [--ood [NAME=]SET ...] --out DIR",
 		Short: "The whole experiment: train, then measure collapse and OOD detection at every checkpoint",
 		Long: `Train, and measure neural collapse (NC1..NC5) and out-of-distribution detection at every checkpoint as it comes.
 
 The directory --out then holds config.json, history.csv, checkpoints/, state/ (to resume from), nc.json, ood.json, scores.npz,
-nc2_cosines.npz, thumbs/ and log.jsonl. Ctrl-C finishes the step and saves; --resume goes on to the bits of a run that was never stopped.`,
+nc2_cosines.npz, thumbs/, log.jsonl, figures/ and report.html. Ctrl-C finishes the step and saves; --resume goes on to the bits of a run that was never
+stopped.`,
 		Example: `  nctrain run --data shapes --ood digits --width 8 --epochs 10 --out runs/first
   nctrain run --data cifar100:cifar-100-binary.tar.gz --ood shapes --ood digits --out runs/cifar100
   nctrain run --resume runs/cifar100`,
@@ -42,7 +44,7 @@ nc2_cosines.npz, thumbs/ and log.jsonl. Ctrl-C finishes the step and saves; --re
 			}
 			f.settings.OOD, f.settings.Analysis = sets, &analysis
 			if len(seeds) > 0 {
-				return f.executeSeeds(c, seeds)
+				return f.executeSeeds(c, seeds, noReport)
 			}
 			r, err := f.execute(c, &analysis, sets)
 			if err != nil {
@@ -50,6 +52,11 @@ nc2_cosines.npz, thumbs/ and log.jsonl. Ctrl-C finishes the step and saves; --re
 			}
 			if err := printRun(f.stdout(c), r); err != nil {
 				return err
+			}
+			if !noReport {
+				if err := buildReport(f.stdout(c), r.Dir.Path, nil); err != nil {
+					return err
+				}
 			}
 			return f.outputFlags.write(asJSON(r))
 		},
@@ -60,6 +67,7 @@ nc2_cosines.npz, thumbs/ and log.jsonl. Ctrl-C finishes the step and saves; --re
 	flags.StringSliceVar(&others, "ood", nil, "out-of-distribution set, [NAME=]KIND:PATH; repeat, or separate by commas")
 	flags.StringSliceVar(&analysis.Scores, "scores", nil, "OOD scores, or all; default the notebook's six")
 	flags.BoolVar(&analysis.Notebook, "notebook", false, "add each score as the notebook computes it (SCORE@notebook)")
+	flags.BoolVar(&noReport, "no-report", false, "leave figures and report.html out; nctrain report draws them later")
 	flags.BoolVar(&analysis.KeepFeatures, "keep-features", false, "keep the features of every checkpoint in features/")
 	return c
 }
@@ -76,7 +84,7 @@ func printRun(out io.Writer, r *run.Run) error {
 			return err
 		}
 	}
-	_, err := fmt.Fprintf(out, "\nEverything is in %s: config.json, history.csv, nc.json, ood.json, scores.npz, checkpoints/.\n", r.Dir.Path)
+	_, err := fmt.Fprintf(out, "\nThe numbers are in %s: config.json, history.csv, nc.json, ood.json, scores.npz, checkpoints/.\n", r.Dir.Path)
 	return err
 }
 

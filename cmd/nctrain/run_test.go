@@ -49,7 +49,7 @@ func object(t *testing.T, from map[string]any, key string) map[string]any {
 func TestRunWritesTheDirectoryOfSpec(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "runs", "first")
 	out := filepath.Join(t.TempDir(), "run.json")
-	text := must(t, append([]string{"run"}, tiny(dir, "--ood", "digits", "--ood", "also=digits", "--keep-features", "--val-fraction", "0.2", "--json", out)...)...)
+	text := must(t, append([]string{"run", "--no-report"}, tiny(dir, "--ood", "digits", "--ood", "also=digits", "--keep-features", "--val-fraction", "0.2", "--json", out)...)...)
 	for _, part := range []string{"epoch 2/2", "nc1 rank", "AUROC", "mahalanobis", "also:"} {
 		if !strings.Contains(text, part) {
 			t.Errorf("no %q in the output:\n%s", part, text)
@@ -160,7 +160,7 @@ func checkTables(t *testing.T, dir, out string) {
 func TestFilesGiveTheNumbersOfTheRun(t *testing.T) {
 	tmp := t.TempDir()
 	dir := filepath.Join(tmp, "run")
-	must(t, append([]string{"run"}, tiny(dir, "--ood", "digits", "--checkpoint-every", "0")...)...)
+	must(t, append([]string{"run", "--no-report"}, tiny(dir, "--ood", "digits", "--checkpoint-every", "0")...)...)
 	at := func(name string) string { return filepath.Join(tmp, name) }
 	checkpoint := nn.CheckpointPath(dir, 2)
 	must(t, "features", "--checkpoint", checkpoint, "--data", "shapes", "--limit", "60", "--split", "train", "--out", at("train.npz"), "--head-out", at("head.npz"), "--threads", "1")
@@ -204,8 +204,8 @@ func TestTrainAloneThenAnalysis(t *testing.T) {
 		t.Errorf("train analyses: %v", names)
 	}
 	whole := filepath.Join(t.TempDir(), "run")
-	must(t, append([]string{"run"}, tiny(whole, "--ood", "digits")...)...)
-	must(t, "run", "--resume", dir, "--ood", "digits")
+	must(t, append([]string{"run", "--no-report"}, tiny(whole, "--ood", "digits")...)...)
+	must(t, "run", "--no-report", "--resume", dir, "--ood", "digits")
 	for _, name := range []string{"nc.json", "ood.json", "nc2_cosines.npz", "scores.npz", "history.csv"} {
 		if !bytes.Equal(read(t, dir, name), read(t, whole, name)) {
 			t.Errorf("%s differs between a run and training with the analysis after it", name)

@@ -11,7 +11,7 @@ import (
 )
 
 // executeSeeds makes one run a seed, one after the other, and prints mean and spread of their last checkpoints. Runs that were begun go on.
-func (f *trainFlags) executeSeeds(c *cobra.Command, seeds []uint) error {
+func (f *trainFlags) executeSeeds(c *cobra.Command, seeds []uint, noReport bool) error {
 	sorted := slices.Sorted(slices.Values(seeds))
 	switch {
 	case c.Flags().Changed("seed"):
@@ -23,6 +23,7 @@ func (f *trainFlags) executeSeeds(c *cobra.Command, seeds []uint) error {
 	}
 	var results []*run.Results
 	var runs []map[string]any
+	var dirs []string
 	out := f.stdout(c)
 	for i, seed := range seeds {
 		one := *f
@@ -47,6 +48,16 @@ func (f *trainFlags) executeSeeds(c *cobra.Command, seeds []uint) error {
 		}
 		results = append(results, r.Results)
 		runs = append(runs, asJSON(r))
+		dirs = append(dirs, r.Dir.Path)
+	}
+	for i, dir := range dirs {
+		if noReport {
+			break
+		}
+		// Each seed's page shows the other seeds beside it.
+		if err := buildReport(out, dir, slices.Delete(slices.Clone(dirs), i, i+1)); err != nil {
+			return err
+		}
 	}
 	spread := run.SpreadOver(results)
 	if err := printSpread(c, f, seeds, spread); err != nil {

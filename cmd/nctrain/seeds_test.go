@@ -11,7 +11,7 @@ import (
 func TestSeedsGiveMeanAndSpread(t *testing.T) {
 	tmp := t.TempDir()
 	dir, out := filepath.Join(tmp, "seeds"), filepath.Join(tmp, "seeds.json")
-	args := append([]string{"run", "--seeds", "1,3", "--json", out}, tiny(dir, "--ood", "digits", "--epochs", "1")...)
+	args := append([]string{"run", "--no-report", "--seeds", "1,3", "--json", out}, tiny(dir, "--ood", "digits", "--epochs", "1")...)
 	text := must(t, args...)
 	if !strings.Contains(text, "digits.msp.auroc") || !strings.Contains(text, "nc1.rank") {
 		t.Errorf("no spread in\n%s", text)
@@ -36,7 +36,7 @@ func TestSeedsGiveMeanAndSpread(t *testing.T) {
 		}
 	}
 	single := filepath.Join(tmp, "single")
-	must(t, append([]string{"run", "--seed", "3"}, tiny(single, "--ood", "digits", "--epochs", "1")...)...)
+	must(t, append([]string{"run", "--no-report", "--seed", "3"}, tiny(single, "--ood", "digits", "--epochs", "1")...)...)
 	if !bytes.Equal(read(t, dir, "seed-3", "nc.json"), read(t, single, "nc.json")) {
 		t.Error("seed-3 is not the run of --seed 3")
 	}

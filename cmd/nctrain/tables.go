@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strconv"
 
@@ -118,10 +119,18 @@ func printDetection(w io.Writer, r *ood.Result) error {
 		n, _ := r.NOOD.Get(name)
 		base := 100 * float64(n) / float64(max(n+r.NID, 1))
 		fmt.Fprintf(w, "%s: %s ID and %s OOD rows (base rate of OOD %s)\n", name, table.Count(r.NID), table.Count(n), table.Percent(base))
-		t := table.New("score", "AUROC ↑", "FPR95 ↓", "FPR95 ID+ ↓", "AUPR out ↑", "AUPR in ↑")
+		heads := []string{"score", "AUROC ↑", "FPR95 ↓", "FPR95 ID+ ↓", "AUPR out ↑", "AUPR in ↑"}
+		if r.Intervals != nil {
+			heads = append(heads, "AUROC 95 %")
+		}
+		t := table.New(heads...)
 		var reasons []string
 		for score, v := range scores.All() {
-			t.Row(score, percent(v, "auroc"), percent(v, "fpr95_ood_pos"), percent(v, "fpr95_id_pos"), percent(v, "aupr_out"), percent(v, "aupr_in"))
+			cells := []string{score, percent(v, "auroc"), percent(v, "fpr95_ood_pos"), percent(v, "fpr95_id_pos"), percent(v, "aupr_out"), percent(v, "aupr_in")}
+			if r.Intervals != nil {
+				cells = append(cells, interval(v, "auroc_ci95"))
+			}
+			t.Row(cells...)
 			if reason := v.Reason("auroc"); reason != "" {
 				reasons = append(reasons, score+": "+reason)
 			}
@@ -138,10 +147,19 @@ func printDetection(w io.Writer, r *ood.Result) error {
 			warn(w, []string{name + ": " + text})
 		}
 	}
-	for key, reason := range r.Reasons {
-		warn(w, []string{key + ": " + reason})
+	for _, key := range slices.Sorted(maps.Keys(r.Reasons)) {
+		warn(w, []string{key + ": " + r.Reasons[key]})
 	}
 	return nil
+}
+
+// interval is "96.8..97.6", in percent.
+func interval(v analysis.Values, key string) string {
+	low, high, ok := v.Pair(key)
+	if !ok {
+		return table.Missing
+	}
+	return table.Percent(low) + ".." + table.Percent(high)
 }
 
 func deref(x *float64) float64 {
