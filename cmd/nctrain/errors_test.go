@@ -112,6 +112,8 @@ func TestErrorsAreOneLineAndLeaveNothing(t *testing.T) {
 		{"precision", append([]string{"train", "--precision", "tf32", "--out", out}, shapes...), exitUsage, []string{"--precision tf32", "fp32"}},
 		{"no CUDA", append([]string{"train", "--device", "cuda", "--out", out}, shapes...), exitFailed, []string{"device: cuda", "--device cpu"}},
 		{"unknown device", append([]string{"train", "--device", "tpu", "--out", out}, shapes...), exitUsage, []string{"--device tpu"}},
+		{"threshold without val", []string{"ood", "--id", "a", "--head", "b", "--ood", "c", "--threshold-at", "0.95"}, exitUsage, []string{"--threshold-at", "--val"}},
+		{"parameter of no score", []string{"ood", "--id", "a", "--head", "b", "--ood", "c", "--param", "knn.q=3"}, exitUsage, []string{"--param", "knn.q"}},
 		{"epochs", append(append([]string{"train", "--out", out}, shapes...), "--epochs", "0"), exitUsage, []string{"--epochs 0"}},
 		{"not a number", []string{"train", "--lr", "fast"}, exitUsage, []string{"train: ", "fast", "--help"}},
 		{"unknown flag", []string{"run", "--colour"}, exitUsage, []string{"run: ", "--colour"}},

@@ -29,7 +29,7 @@ stopped.`,
   nctrain run --resume runs/cifar100`,
 		Args: noArguments,
 		RunE: func(c *cobra.Command, _ []string) error {
-			if err := f.check(c.Flags(), "ood", "scores", "notebook", "keep-features"); err != nil {
+			if err := f.check(c.Flags(), "ood", "scores", "notebook", "keep-features", "no-report"); err != nil {
 				return err
 			}
 			sets, err := run.ParseNamed(others)

@@ -55,6 +55,9 @@ func TestRunWritesTheDirectoryOfSpec(t *testing.T) {
 			t.Errorf("no %q in the output:\n%s", part, text)
 		}
 	}
+	if strings.Contains(text, "report.html") {
+		t.Error("--no-report, and the output speaks of a report")
+	}
 	want := []string{"config.json", "history.csv", "log.jsonl", "nc.json", "nc2_cosines.npz", "ood.json", "scores.npz", "state/last.safetensors", "state/prev.safetensors",
 		"thumbs/ood_also.png", "thumbs/ood_digits.png", "thumbs/test.png", "thumbs/train.png", "thumbs/val.png"}
 	for _, e := range []string{"0000", "0001", "0002"} {
@@ -111,6 +114,20 @@ func TestRunWritesTheDirectoryOfSpec(t *testing.T) {
 	decode(t, read(t, dir, "config.json"), &config)
 	if config.Settings["width"] != 4.0 || len(config.Sessions) != 1 || config.Sessions[0]["device"] == "" || len(config.Sessions[0]["variants"].([]any)) < 10 {
 		t.Errorf("config is %+v", config)
+	}
+}
+
+// A run ends in its figures and its page; what they show is the report's own test.
+func TestRunEndsInItsReport(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "run")
+	text := must(t, append([]string{"run"}, tiny(dir, "--ood", "digits", "--epochs", "1", "--scores", "msp")...)...)
+	for _, name := range []string{"report.html", "figures/training.svg", "figures/collapse.png", "figures/ood_grid_digits.svg"} {
+		if len(read(t, dir, name)) == 0 {
+			t.Errorf("%s is empty", name)
+		}
+	}
+	if !strings.Contains(text, "report.html") {
+		t.Errorf("the output does not say where the report is:\n%s", text)
 	}
 }
 
@@ -171,6 +188,12 @@ func TestFilesGiveTheNumbersOfTheRun(t *testing.T) {
 		t.Errorf("the table leaves variants out:\n%s", text)
 	}
 	must(t, "ood", "--train", at("train.npz"), "--id", at("test.npz"), "--ood", "digits="+at("digits.npz"), "--head", at("head.npz"), "--json", at("ood.json"))
+	// Intervals and saved scores come on top, and change none of the numbers.
+	text = must(t, "ood", "--train", at("train.npz"), "--id", at("test.npz"), "--ood", "digits="+at("digits.npz"), "--head", at("head.npz"), "--bootstrap", "50",
+		"--save", at("fitted.npz"))
+	if !strings.Contains(text, "AUROC 95 %") || len(read(t, at("fitted.npz"))) == 0 {
+		t.Errorf("no interval or no saved scores:\n%s", text)
+	}
 	for _, name := range []string{"nc.json", "ood.json"} {
 		var rows []any
 		var single any
