@@ -109,10 +109,3 @@ func (f *trainFlags) options(progress *progress) (*machine, run.Options, error) 
 	}
 	return m, o, nil
 }
-
-func (f *trainFlags) directory() string {
-	if f.resume != "" {
-		return f.resume
-	}
-	return f.out
-}

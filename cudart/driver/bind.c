@@ -1,4 +1,4 @@
-// go:build ignore
+//go:build ignore
 
 // The late-bound CUDA driver: opened at the first call of any of its functions, each function looked up at its own first call (trampolines.sh).
 //

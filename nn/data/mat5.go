@@ -23,7 +23,6 @@ type matArray struct {
 	dims   []int  // first index fastest
 	stored uint32 // type of the stored elements, which may be narrower than the class
 	raw    []byte // stored elements in the file's byte order, the first of them where fewer were asked for
-	whole  int64  // bytes that all elements take
 	order  binary.ByteOrder
 }
 

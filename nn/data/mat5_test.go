@@ -168,10 +168,10 @@ func TestSVHNRefusesWithTheWayOut(t *testing.T) {
 		{"negative", with(func(m *matFile) { m.add("X", matClassUint8, []int{-2, 2, 3, 2}, 2, x) }), "X has impossible dimensions [-2 2 3 2]"},
 		{"grey", with(func(m *matFile) {
 			m.add("X", matClassUint8, []int{2, 2, 1, 6}, 2, x).add("y", matClassUint8, []int{2, 1}, 2, y)
-		}), "X has dimensions [2 2 1 6] and class 9: uint8 [H,W,3,N] is wanted"},
+		}), "array X has dimensions [2 2 1 6] and class 9: uint8 [H,W,3,N] is wanted"},
 		{"counts", with(func(m *matFile) {
 			m.add("X", matClassUint8, dims, 2, x).add("y", matClassUint8, []int{1, 1}, 2, y[:1])
-		}), "X has dimensions [2 2 3 2], y has [1 1]: one label an image is wanted"},
+		}), "array X has dimensions [2 2 3 2], y has [1 1]: one label an image is wanted"},
 		{"label", with(func(m *matFile) {
 			m.add("X", matClassUint8, dims, 2, x).add("y", matClassUint8, []int{2, 1}, 2, []byte{1, 11})
 		}), "y: label 11 of image 1: digits are 1 to 9, and 10 for 0"},

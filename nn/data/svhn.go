@@ -55,14 +55,14 @@ func (s *Set) svhnShape(x, y *matArray) (n int, err error) {
 		d = append(d[:3:3], 1) // MATLAB drops a last dimension of one image.
 	}
 	if x.class != matClassUint8 || matSizes[x.stored] != 1 || len(d) != 4 || d[2] != Channels {
-		return 0, fmt.Errorf("X has dimensions %v and class %d: uint8 [H,W,3,N] is wanted", x.dims, x.class)
+		return 0, fmt.Errorf("array X has dimensions %v and class %d: uint8 [H,W,3,N] is wanted", x.dims, x.class)
 	}
 	labels := 1
 	for _, dim := range y.dims {
 		labels *= dim
 	}
 	if labels != d[3] {
-		return 0, fmt.Errorf("X has dimensions %v, y has %v: one label an image is wanted", x.dims, y.dims)
+		return 0, fmt.Errorf("array X has dimensions %v, y has %v: one label an image is wanted", x.dims, y.dims)
 	}
 	s.H, s.W = d[0], d[1]
 	return d[3], nil
