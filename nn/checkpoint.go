@@ -1,6 +1,7 @@
 package nn
 
 import (
+	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -106,6 +107,9 @@ func decodeSafetensors(buffer []byte) (tensors []Tensor, metadata string, err er
 			err = fmt.Errorf("damaged header: %v", r)
 		}
 	}()
+	if len(buffer) < 8 || binary.LittleEndian.Uint64(buffer) > uint64(len(buffer)-8) {
+		return nil, "", fmt.Errorf("the file's %d bytes do not hold the header that its first 8 bytes promise", len(buffer))
+	}
 	headerSize, header, err := safetensors.ReadMetadata(buffer)
 	if err != nil {
 		return nil, "", err

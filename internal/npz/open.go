@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -34,6 +35,9 @@ type array struct {
 // against the bytes that are there. The caller closes the File.
 func Open(path string) (*File, error) {
 	file, err := os.Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("npz: %w: check the path", err)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("npz: %w", err)
 	}
