@@ -82,7 +82,7 @@ func TestOpenRefusesWithTheReason(t *testing.T) {
 			}
 		})
 	}
-	if _, err := Open("/nonexistent/f.npz"); err == nil || err.Error() != "npz: open /nonexistent/f.npz: no such file or directory" {
+	if _, err := Open("/nonexistent/f.npz"); err == nil || err.Error() != "npz: open /nonexistent/f.npz: no such file or directory: check the path" {
 		t.Errorf("missing file: %v", err)
 	}
 	if _, err := Open(t.TempDir()); err == nil || !strings.Contains(err.Error(), "is a directory") {
