@@ -45,16 +45,7 @@ func TestGradientsAreFiniteDifferences(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		loss := func() float64 {
-			if err := plan.Run(); err != nil {
-				t.Fatal(err)
-			}
-			l, _, err := st.Losses(1)
-			if err != nil {
-				t.Fatal(err)
-			}
-			return l[0]
-		}
+		loss := func() float64 { return lossOf(t, plan, st) }
 		loss()
 		grads, err := net.SaveGradients()
 		if err != nil {
@@ -99,6 +90,19 @@ func TestGradientsAreFiniteDifferences(t *testing.T) {
 	if compared < 200 {
 		t.Errorf("only %d gradients compared", compared)
 	}
+}
+
+// lossOf runs a plan and reads its loss.
+func lossOf(t *testing.T, plan *Plan, st *StepState) float64 {
+	t.Helper()
+	if err := plan.Run(); err != nil {
+		t.Fatal(err)
+	}
+	losses, _, err := st.Losses(1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return losses[0]
 }
 
 func indexOf(list []*param, name string) int {
@@ -146,16 +150,7 @@ func TestSharedWeightsGetBothGradients(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	loss := func() float64 {
-		if err := plan.Run(); err != nil {
-			t.Fatal(err)
-		}
-		l, _, err := st.Losses(1)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return l[0]
-	}
+	loss := func() float64 { return lossOf(t, plan, st) }
 	loss()
 	grad := make([]float64, w.Len())
 	weights := make([]float64, w.Len())

@@ -110,23 +110,29 @@ func requireNonZero(t *testing.T, values []float64) {
 	t.Fatal("the reference is zero everywhere: the comparison would say nothing")
 }
 
+// linearProducts is a linear layer and its gradients in float64: y = x w^T + bias [n,k], dx [n,c], dw [k,c], dbias [k].
+func linearProducts(n, c, k int, x, w, bias, dy []float64) (y, dx, dw, dbias products) {
+	y, dx, dw, dbias = newProducts(n*k), newProducts(n*c), newProducts(k*c), newProducts(k)
+	for i := range n {
+		for j := range k {
+			y.add(i*k+j, bias[j])
+			dbias.add(j, dy[i*k+j])
+			for ch := range c {
+				y.add(i*k+j, x[i*c+ch]*w[j*c+ch])
+				dx.add(i*c+ch, dy[i*k+j]*w[j*c+ch])
+				dw.add(j*c+ch, dy[i*k+j]*x[i*c+ch])
+			}
+		}
+	}
+	return y, dx, dw, dbias
+}
+
 func TestLinear(t *testing.T) {
 	for _, s := range []Shape{{N: 4, C: 16, K: 10}, {N: 1, C: 1, K: 1}, {N: 3, C: 33, K: 17}, {N: 17, C: 129, K: 10}} {
 		n, c, k := int(s.N), int(s.C), int(s.K)
 		x, w, bias, dy := reals(23, n*c), reals(24, k*c), reals(25, k), reals(26, n*k)
 		bias[0], dy[0] = 1, 1
-		y, dx, dw, dbias := newProducts(n*k), newProducts(n*c), newProducts(k*c), newProducts(k)
-		for i := range n {
-			for j := range k {
-				y.add(i*k+j, bias[j])
-				dbias.add(j, dy[i*k+j])
-				for ch := range c {
-					y.add(i*k+j, x[i*c+ch]*w[j*c+ch])
-					dx.add(i*c+ch, dy[i*k+j]*w[j*c+ch])
-					dw.add(j*c+ch, dy[i*k+j]*x[i*c+ch])
-				}
-			}
-		}
+		y, dx, dw, dbias := linearProducts(n, c, k, x, w, bias, dy)
 		checkKernel(t, "linear_fprop_direct", s, []arg{{name: "x", in: x}, {name: "w", in: w}, {name: "bias", in: bias}, y.arg("y", c+1)}, nil, 0)
 		checkKernel(t, "linear_dgrad_direct", s, []arg{{name: "dy", in: dy}, {name: "w", in: w}, dx.arg("dx", k)}, nil, 0)
 		checkKernel(t, "linear_wgrad_direct", s, []arg{{name: "x", in: x}, {name: "dy", in: dy}, dw.arg("dw", n+1), dbias.arg("dbias", n+1)}, nil, 0)

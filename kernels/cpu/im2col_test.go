@@ -183,18 +183,7 @@ func TestLinearIm2col(t *testing.T) {
 			n, c, k := int(s.N), int(s.C), int(s.K)
 			x, w, bias, dy := draw(33, n*c), draw(34, k*c), draw(35, k), draw(36, n*k)
 			x[0], w[0], dy[0] = 1, 1, 1
-			y, dx, dw, dbias := newProducts(n*k), newProducts(n*c), newProducts(k*c), newProducts(k)
-			for i := range n {
-				for j := range k {
-					y.add(i*k+j, bias[j])
-					dbias.add(j, dy[i*k+j])
-					for ch := range c {
-						y.add(i*k+j, x[i*c+ch]*w[j*c+ch])
-						dx.add(i*c+ch, dy[i*k+j]*w[j*c+ch])
-						dw.add(j*c+ch, dy[i*k+j]*x[i*c+ch])
-					}
-				}
-			}
+			y, dx, dw, dbias := linearProducts(n, c, k, x, w, bias, dy)
 			result := func(name string, p products, terms int) arg {
 				requireNonZero(t, p.out)
 				if exact {
