@@ -84,7 +84,7 @@ func TestNPZRefusesWithTheWayOut(t *testing.T) {
 			}
 		})
 	}
-	if _, err := Open("npz:/nonexistent/f.npz", Train, Options{}); err == nil || err.Error() != "data: npz: open /nonexistent/f.npz: no such file or directory" {
+	if _, err := Open("npz:/nonexistent/f.npz", Train, Options{}); err == nil || err.Error() != "data: npz: open /nonexistent/f.npz: no such file or directory: check the path" {
 		t.Errorf("missing: %v", err)
 	}
 }
