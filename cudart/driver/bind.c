@@ -2,9 +2,9 @@
 
 // The late-bound CUDA driver: opened at the first call of any of its functions, each function looked up at its own first call (trampolines.sh).
 //
-// A program linked with it starts on any machine: cuInit always succeeds, and where there is no driver, or the driver does not start,
-// cuDeviceGetCount says zero and everything else CUDA_ERROR_NO_DEVICE. (gorgonia.org/cu calls cuInit when the program starts and ends the process
-// where that fails.) A function that the driver lacks answers CUDA_ERROR_NOT_SUPPORTED.
+// A program linked with it starts on any machine: cuInit always succeeds, and where there is no driver, or the driver does not start, cuDeviceGetCount says
+// zero and everything else CUDA_ERROR_NO_DEVICE. (gorgonia.org/cu calls cuInit when the program starts and ends the process where that fails.)
+// A function that the driver lacks answers CUDA_ERROR_NOT_SUPPORTED.
 #include <dlfcn.h>
 #include <pthread.h>
 #include <stdio.h>

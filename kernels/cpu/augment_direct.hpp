@@ -1,8 +1,9 @@
-// augment: i = order[state[2]+n]; x[n,h,w,c] = lut[images[i,h,w,c]][c]; labels[n] = set_labels[i].   images [k,h,w,c] uint8, x [n,h,w,c], lut
-// [256,c]. Flag RANDOM_CROP_FLIP: the image is padded with zeros by `pad` on each side (zero before normalising: lut[0]), cropped to h x w at a
-// random offset and mirrored left to right with p = 1/2. Random words: Philox-4x32-10, key = seed (state[4]), counter = (i, epoch (state[3]), 0, 0);
-// the row offset is floor(word0 * (2*pad+1) / 2^32), the column offset the same of word 1, the flip word 2's lowest bit. So an image's crop depends
-// on nothing but seed, epoch and its index in the set. Cost: one byte read and one T written an element.      Exact: no arithmetic.
+// augment: i = order[state[2]+n]; x[n,h,w,c] = lut[images[i,h,w,c]][c]; labels[n] = set_labels[i].   images [k,h,w,c] uint8, x [n,h,w,c], lut [256,c].
+// Flag RANDOM_CROP_FLIP: the image is padded with zeros by `pad` on each side (zero before normalising: lut[0]), cropped to h x w at a random offset and
+// mirrored left to right with p = 1/2. Random words: Philox-4x32-10, key = seed (state[4]), counter = (i, epoch (state[3]), 0, 0); the row offset is
+// floor(word0 * (2*pad+1) / 2^32), the column offset the same of word 1, the flip word 2's lowest bit. So an image's crop depends on nothing but
+// seed, epoch and its index in the set.
+// Cost: one byte read and one T written an element.      Exact: no arithmetic.
 #ifndef NCT_AUGMENT_DIRECT_HPP
 #define NCT_AUGMENT_DIRECT_HPP
 #include "parallel.hpp"

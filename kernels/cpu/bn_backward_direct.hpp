@@ -1,8 +1,7 @@
 // bn_backward_stats: g = dy [flag RELU: where y > 0, else 0]; dbeta = sum g, dgamma = sum g*(x-mean)*invstd.
 // bn_backward: dx = gamma*invstd * (g - dbeta/M - (x-mean)*invstd*dgamma/M), M = N*H*W; [dresidual = g].
 // dy, y, x, dx, dresidual [n,h,w,c]; the others [c]. The mask is y itself: bit for bit the sequence relu_backward, bn_backward.
-// Cost: each operand moved once.      Error: at most 256 rows are summed in T, then in double.      Needs: workspace of BNReduction
-// (bn_backward_stats).
+// Cost: each operand moved once.      Error: at most 256 rows are summed in T, then in double.      Needs: workspace of BNReduction (bn_backward_stats).
 #ifndef NCT_BN_BACKWARD_DIRECT_HPP
 #define NCT_BN_BACKWARD_DIRECT_HPP
 #include "bn_rows.hpp"

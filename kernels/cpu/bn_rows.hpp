@@ -1,8 +1,8 @@
 // How batch normalisation walks over [rows, channels], shared by its kernels: a pass over memory in address order, whole vectors, float sums bounded.
 //
-// Rows are read one after the other, whole: with rows or channels taken in groups the processor's prefetcher loses the way (a third of the
-// bandwidth). Fold: a few rows are read as one row of fold*C channels where C is no multiple of the vector length, or so small that the sums of a row
-// would wait for those of the row before; each real channel then has `fold` partial sums that are merged at the end. All tasks follow from the shape.
+// Rows are read one after the other, whole: with rows or channels taken in groups the processor's prefetcher loses the way (a third of the bandwidth).
+// Fold: a few rows are read as one row of fold*C channels where C is no multiple of the vector length, or so small that the sums of a row would wait for
+// those of the row before; each real channel then has `fold` partial sums that are merged at the end. All tasks follow from the shape.
 #ifndef NCT_BN_ROWS_HPP
 #define NCT_BN_ROWS_HPP
 #include "parallel.hpp"
@@ -43,8 +43,7 @@ struct BNRows {
   }
 };
 
-// A sum over rows is done in tasks of `task_rows` folded rows, each in blocks of `block_rows`. A task leaves two doubles a folded channel in the
-// workspace.
+// A sum over rows is done in tasks of `task_rows` folded rows, each in blocks of `block_rows`. A task leaves two doubles a folded channel in the workspace.
 struct BNReduction : BNRows {
   int64_t block_rows, task_rows, tasks;
 

@@ -1,8 +1,8 @@
 // bn_stats: mean = avg x, var = avg (x-mean)^2, invstd = 1/sqrt(var+eps); running_mean += momentum*(mean-running_mean),
 // running_var += momentum*(var*M/(M-1)-running_var), M = N*H*W; num_batches_tracked += 1.      x [n,h,w,c]
 // bn_eval_stats: mean = running_mean, invstd = 1/sqrt(running_var+eps).
-// One pass over memory: a block of rows that fits the second-level cache is read twice, first for its mean, then for the sums of d = x-mean and of
-// d^2 (the corrected two-pass sum: the first removes the rounding of the mean); blocks are merged in double (Chan, Golub, LeVeque 1983, eq. 2.1).
+// One pass over memory: a block of rows that fits the second-level cache is read twice, first for its mean, then for the sums of d = x-mean and of d^2
+// (the corrected two-pass sum: the first removes the rounding of the mean); blocks are merged in double (Chan, Golub, LeVeque 1983, eq. 2.1).
 // Needs: workspace, BNReduction.      Error: at most 256 rows are summed in T.
 #ifndef NCT_BN_STATS_DIRECT_HPP
 #define NCT_BN_STATS_DIRECT_HPP

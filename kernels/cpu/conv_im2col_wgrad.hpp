@@ -3,8 +3,7 @@
 // An implicit matrix product: rows are k, columns (r,s,c) as they stand in dw, the sum runs over output pixels. A chunk's part of dy and, tap by tap,
 // a panel of x are copied to be contiguous: rows of 2^n channels would fall on a few sets of the L1 cache. Where the channels of one tap do not fill
 // two vectors (the stem, narrow networks) whole patches are gathered instead, and the columns are all of (r,s,c) together.
-// Task:  a range of at most kRangePixels pixels times a block of dw (a filter row's taps, kBlockRows k, kBlockColumns c). It goes through its range
-// in
+// Task:  a range of at most kRangePixels pixels times a block of dw (a filter row's taps, kBlockRows k, kBlockColumns c). It goes through its range in
 //        chunks that stay in L2 while the block's tiles pass over them. With more than one range each writes its own copy of dw into the
 //        workspace; a second region adds the copies in order. Ranges follow from the shape, so the sums do not depend on the threads.
 // Cost:  2*N*P*Q*K*R*S*C flop; workspace: ranges * 4*K*R*S*C bytes where there are several.

@@ -3,8 +3,7 @@
 // The gradient of F(4x4, 3x3) by its transformed weights (winograd_f43.hpp): dU[product][k][c] = sum over tiles of (A dy A^T)[k] * (B^T x B)[c], and
 // dw = G^T dU G. 36 matrix products whose sum runs over tiles.
 // Needs: 3x3, stride 1, pad 1; any H, W, C, K.
-// Task:  where dU fits in L2 (private), a range of tiles: transformed in blocks and added to the range's own dU. Otherwise (staged) all threads
-// transform
+// Task:  where dU fits in L2 (private), a range of tiles: transformed in blocks and added to the range's own dU. Otherwise (staged) all threads transform
 //        a block of tiles together and then add to the one dU, a task one product of kPlaneWidth k. Ranges and blocks follow from the shape. The
 //        last region adds the ranges in order and transforms to dw.
 // Cost:  2*36*ceil(P/4)*ceil(Q/4)*N*C*K flop of matrix product, and the transforms.      Workspace: dU of each range, planes of a staged block.

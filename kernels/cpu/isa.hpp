@@ -1,5 +1,4 @@
-// The kernel table of each instruction set, one function a thin source file (isa_*.cpp): the i-th kernel of a precision (bits 32 or 64), null past
-// the end.
+// The kernel table of each instruction set, one function a thin source file (isa_*.cpp): the i-th kernel of a precision (bits 32 or 64), null past the end.
 #ifndef NCT_ISA_HPP
 #define NCT_ISA_HPP
 #include "nct.h"

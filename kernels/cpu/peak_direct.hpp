@@ -1,7 +1,8 @@
-// peak_fma: y[i] = x[i] after k times x = x*a + (1 - a), n elements, a = scalar 0.      What this machine can compute: 2*n*k flop and no memory
-// traffic. peak_read: y[n] = sum_c x[n,c].      What this machine can read: 4*n*c bytes (float), one addition each. They are the roofline that
-// `nctrain kernels bench` compares the other kernels with; no network calls them. peak_fma keeps 12 independent chains in registers: two units of
-// latency 4 want 8, separate multiplies and adds (baseline) 12, and 14 of 16 registers hold them with both constants.
+// peak_fma: y[i] = x[i] after k times x = x*a + (1 - a), n elements, a = scalar 0.      What this machine can compute: 2*n*k flop and no memory traffic.
+// peak_read: y[n] = sum_c x[n,c].      What this machine can read: 4*n*c bytes (float), one addition each.
+// They are the roofline that `nctrain kernels bench` compares the other kernels with; no network calls them.
+// peak_fma keeps 12 independent chains in registers: two units of latency 4 want 8, separate multiplies and adds (baseline) 12, and 14 of 16 registers hold
+// them with both constants.
 #ifndef NCT_PEAK_DIRECT_HPP
 #define NCT_PEAK_DIRECT_HPP
 #include "parallel.hpp"

@@ -1,6 +1,5 @@
 // The kernel table of one instruction set. Adding a kernel is its header, included here, and one line in one of the two lists (each ends
-// with a null row); the name is the function's own, so list and code cannot drift. The including isa_*.cpp sets NCT_ISA (its namespace) and
-// NCT_VECTOR_BYTES.
+// with a null row); the name is the function's own, so list and code cannot drift. The including isa_*.cpp sets NCT_ISA (its namespace) and NCT_VECTOR_BYTES.
 //
 // What stands in these headers is compiled once an instruction set. It must live in nct::NCT_ISA and must not use std:: templates or
 // inline functions from elsewhere: the linker keeps one copy of such a function, and a machine without AVX-512 would then run another's zmm code

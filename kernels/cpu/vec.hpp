@@ -116,8 +116,7 @@ struct Vectors {
   static constexpr int count = N;
 };
 
-// for_vector_blocks cuts n values into blocks of N vectors: body(i, Vectors<N>, Whole) for the whole blocks, then body(i, Vectors<1>, part) for the
-// rest.
+// for_vector_blocks cuts n values into blocks of N vectors: body(i, Vectors<N>, Whole) for the whole blocks, then body(i, Vectors<1>, part) for the rest.
 template <typename T, int N, typename Body>
 inline void for_vector_blocks(int64_t n, Body body) {
   int64_t i = 0;

@@ -14,10 +14,10 @@
 // Each transform below is a function of vectors (or of a scalar), with what it shares computed once; at the end of this file the compiler itself runs
 // them on unit vectors and checks that together they are the convolution, and that each is the other's transpose.
 //
-// Error. To first order |error| <= sum over the six products of |A^T| (|G| |g|) (|B^T| |d|) times the roundings on the way. For inputs of one
-// magnitude that is so many times direct's own sum of |x w|: fprop and dgrad: max_i (sum_k |A_ki| sum_j |G_kj| sum_l |B_lk|)^2 / 9 = 68.9; wgrad,
-// whose sum has 16 products a tile: max_j (sum_k |G_kj| sum_l |B_lk| sum_i |A_ki|)^2 / 16 = 59.1. An output's error also depends on those inputs of
-// its tile which it does not read, so a bound takes the largest |x| and |w| (or |dy|), not the output's own products:
+// Error. To first order |error| <= sum over the six products of |A^T| (|G| |g|) (|B^T| |d|) times the roundings on the way. For inputs of one magnitude
+// that is so many times direct's own sum of |x w|: fprop and dgrad: max_i (sum_k |A_ki| sum_j |G_kj| sum_l |B_lk|)^2 / 9 = 68.9;
+// wgrad, whose sum has 16 products a tile: max_j (sum_k |G_kj| sum_l |B_lk| sum_i |A_ki|)^2 / 16 = 59.1. An output's error also depends on those inputs
+// of its tile which it does not read, so a bound takes the largest |x| and |w| (or |dy|), not the output's own products:
 //   |error| <= (C + 30) * eps * 68.9 * 9*C * max|x| max|w|,     wgrad: (tiles + 30) * eps * 59.1 * 16*tiles * max|x| max|dy|
 // (30: the roundings of the three transforms, each at most 5 a dimension). Root mean square on normal random data, as a multiple of im2col's: fprop
 // and dgrad 2.2 to 2.6, wgrad 3.7.

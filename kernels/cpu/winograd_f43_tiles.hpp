@@ -1,9 +1,9 @@
 // The tiles of F(4x4, 3x3) on NHWC images, and the transforms between images and products.
 //
-// An image is cut into tiles of 4x4 outputs, the last of a row or column clipped; a tile reads 6x6 inputs, from one pixel above and left of its
-// outputs (pad 1), zeros beyond the edge. Transformed data are kF43Products planes, each [tile][channel row]: plane i*6+j holds product (i, j) of
-// every tile. A channel row is rounded up to whole vectors. Planes are a cache line further apart than a power of two, and rows of more than
-// kPlaneWidth channels can be cut into blocks, each [tile][kPlaneWidth]: what strides by a power of two uses few sets of the L1 cache.
+// An image is cut into tiles of 4x4 outputs, the last of a row or column clipped; a tile reads 6x6 inputs, from one pixel above and left of its outputs
+// (pad 1), zeros beyond the edge. Transformed data are kF43Products planes, each [tile][channel row]: plane i*6+j holds product (i, j) of every tile.
+// A channel row is rounded up to whole vectors. Planes are a cache line further apart than a power of two, and rows of more than kPlaneWidth channels can
+// be cut into blocks, each [tile][kPlaneWidth]: what strides by a power of two uses few sets of the L1 cache.
 #ifndef NCT_WINOGRAD_F43_TILES_HPP
 #define NCT_WINOGRAD_F43_TILES_HPP
 #include "gemm.hpp"
@@ -65,8 +65,8 @@ inline void tile_pixels(const TileGrid& g, int64_t tile, const T* images, int64_
   }
 }
 
-// prefetch_tiles asks for the pixels of tiles [first, end) at the places of their outputs (tiles share the rest) to come to L2. A transform is bound
-// by memory and a product by arithmetic: what the next block needs comes while this one multiplies.
+// prefetch_tiles asks for the pixels of tiles [first, end) at the places of their outputs (tiles share the rest) to come to L2. A transform is bound by
+// memory and a product by arithmetic: what the next block needs comes while this one multiplies.
 template <typename T>
 inline void prefetch_tiles(const TileGrid& g, int64_t first, int64_t end, const T* images, int64_t channels) {
   constexpr int64_t kLine = 64 / sizeof(T);

@@ -1,10 +1,10 @@
 // augment_direct: i = order[state[2]+n]; x[n,h,w,c] = lut[images[i,h,w,c]][c]; labels[n] = set_labels[i].
 // images [k,h,w,c] uint8, set_labels [k] and order [k] int32, lut [256,c], x [n,h,w,c], labels [n] int32
-// Flag RANDOM_CROP_FLIP: the image is padded with zeros by `pad` on each side (zero before normalising: lut[0]), cropped to h x w at a random offset
-// and mirrored left to right with p = 1/2. Random words: Philox-4x32-10, key = seed (state[4]), counter = (i, epoch (state[3]), 0, 0); the row offset
-// is floor(word0 * (2*pad+1) / 2^32), the column offset the same of word 1, the flip word 2's lowest bit. Grid:  one thread a pixel of the result;
-// each computes its image's random words again, which is cheaper than sharing them.      Builds for: sm_75 and later. Cost:  one byte read and four
-// written an element.      Exact: no arithmetic.
+// Flag RANDOM_CROP_FLIP: the image is padded with zeros by `pad` on each side (zero before normalising: lut[0]), cropped to h x w at a random offset and mirrored left to
+// right with p = 1/2. Random words: Philox-4x32-10, key = seed (state[4]), counter = (i, epoch (state[3]), 0, 0); the row offset is floor(word0 * (2*pad+1) / 2^32),
+// the column offset the same of word 1, the flip word 2's lowest bit.
+// Grid:  one thread a pixel of the result; each computes its image's random words again, which is cheaper than sharing them.      Builds for: sm_75 and later.
+// Cost:  one byte read and four written an element.      Exact: no arithmetic.
 #include "device.cuh"
 
 struct PhiloxWords {

@@ -1,7 +1,7 @@
 // What every kernel includes: the CUDA language for both of its compilers, and the one place for inline PTX.
 //
-// nvcc compiles a .cu for the card, g++ for the emulated driver (cudart/emu), from the same source. Both are told not to contract a*b + c
-// (-fmad=false, -ffp-contract=off): a kernel writes fmaf where it means one rounding, and so has the same bits on either.
+// nvcc compiles a .cu for the card, g++ for the emulated driver (cudart/emu), from the same source. Both are told not to contract a*b + c (-fmad=false,
+// -ffp-contract=off): a kernel writes fmaf where it means one rounding, and so has the same bits on either.
 #ifndef NCTRAIN_DEVICE_CUH
 #define NCTRAIN_DEVICE_CUH
 #include <stdint.h>
@@ -67,8 +67,8 @@ DEVICE void store4(float* p, float4 v) {
   unchecked_store4(p, v);
 }
 
-// copy_async16: 16 bytes of global memory into shared memory, of which the first source_bytes are read and the rest is zero; it has landed once its
-// group (those since the last commit) was waited for by the thread, and for others after a barrier as well.
+// copy_async16: 16 bytes of global memory into shared memory, of which the first source_bytes are read and the rest is zero; it has landed once its group
+// (those since the last commit) was waited for by the thread, and for others after a barrier as well.
 DEVICE void copy_async16(void* shared, const void* global, uint32_t source_bytes) { emu_copy_async(shared, global, source_bytes); }
 DEVICE void copy_async_commit() { emu_copy_commit(); }
 template <int GroupsLeft>

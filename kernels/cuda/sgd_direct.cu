@@ -1,7 +1,7 @@
 // sgd_direct: g' = g + weight_decay*w; buf = momentum*buf + g'; w = w - lr*buf, n elements; nothing at all where state[5] is set.      lr: float64
 // Grid:  one thread four elements, 16 bytes a load and a store.      Needs: 16-byte aligned buffers.      Builds for: sm_75 and later.
-// Roundings as PyTorch's kernels and kernels/cpu: the first and the last line are one rounding each (fused), and momentum*buf is rounded before g' is
-// added. Cost:  20 bytes an element, bound by memory.
+// Roundings as PyTorch's kernels and kernels/cpu: the first and the last line are one rounding each (fused), and momentum*buf is rounded before g' is added.
+// Cost:  20 bytes an element, bound by memory.
 #include "device.cuh"
 
 KERNEL sgd_direct(float* w, const float* g, float* buf, const double* lr, const int64_t* state, float momentum, float weight_decay, int64_t n) {

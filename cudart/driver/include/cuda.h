@@ -1,6 +1,6 @@
 // The driver's header as gorgonia.org/cu v0.9.6 knows it. This folder stands first on the include path; the installed header comes after.
-// CUDA 13 gave five functions new prototypes under their old names. Those the package calls are mapped back to the old prototype here, so that it
-// needs no fork: with CUDA 12 headers this file changes nothing.
+// CUDA 13 gave five functions new prototypes under their old names. Those the package calls are mapped back to the old prototype here, so that it needs no fork:
+// with CUDA 12 headers this file changes nothing.
 #ifndef NCTRAIN_CUDA_H
 #define NCTRAIN_CUDA_H
 #include_next <cuda.h>

@@ -1,7 +1,7 @@
 // The CUDA language for g++: what a .cu source finds in place of nvcc's built-ins when it is compiled for the emulated driver (cudart/emu).
 //
-// Each thread of a block is a fiber, and every function here that waits gives way to the other fibers. Memory accesses of the kernels are seen
-// through the hooks that -fsanitize=thread plants; what those hooks cannot see (atomics, copies) is checked inside the functions below.
+// Each thread of a block is a fiber, and every function here that waits gives way to the other fibers. Memory accesses of the kernels are seen through the hooks
+// that -fsanitize=thread plants; what those hooks cannot see (atomics, copies) is checked inside the functions below.
 #ifndef EMU_DEVICE_H
 #define EMU_DEVICE_H
 #include <math.h>
@@ -52,11 +52,10 @@ void emu_copy_async(void* shared, const void* global, size_t source_bytes);
 void emu_copy_commit(void);
 void emu_copy_wait(int groups_left);
 
-// emu_ldmatrix: ldmatrix.x4: lane l gives row l%8 (16 bytes of shared memory) of matrix l/8, and gets of each 8x8 matrix of 16-bit elements the two
-// that mma.sync wants of it; transposed: of the matrix's transpose.
+// emu_ldmatrix: ldmatrix.x4: lane l gives row l%8 (16 bytes of shared memory) of matrix l/8, and gets of each 8x8 matrix of 16-bit elements the two that mma.sync wants
+// of it; transposed: of the matrix's transpose.
 void emu_ldmatrix(unsigned out[4], const void* row, int transposed);
-// emu_mma_bf16: mma.sync.m16n8k16, emu_mma_tf32: mma.sync.m16n8k8 (row.col); d += a*b, fragments as the PTX ISA lays them out, float32 sums in order
-// of k.
+// emu_mma_bf16: mma.sync.m16n8k16, emu_mma_tf32: mma.sync.m16n8k8 (row.col); d += a*b, fragments as the PTX ISA lays them out, float32 sums in order of k.
 void emu_mma_bf16(float d[4], const unsigned a[4], const unsigned b[2]);
 void emu_mma_tf32(float d[4], const unsigned a[4], const unsigned b[2]);
 }

@@ -1,7 +1,7 @@
 // The emulated driver inside: memory and what is known of each byte, the fibers of the running block, and faults.
 //
-// One launch runs at a time, its blocks one after another on the calling thread: races between threads and between blocks are found by rule, from
-// what is remembered of each byte, and so need no true concurrency to show.
+// One launch runs at a time, its blocks one after another on the calling thread: races between threads and between blocks are found by rule, from what is
+// remembered of each byte, and so need no true concurrency to show.
 #ifndef EMU_H
 #define EMU_H
 #include <stddef.h>
@@ -53,8 +53,8 @@ std::string source_line(const void* pc);
 
 // ---- memory (memory.cpp)
 
-// Who touched a byte last, and when. A segment is the time between two barriers of one block of one launch: they are numbered on, and blocks run one
-// after another, so that a record's segment tells whether it is of this launch, of this block, and before its last barrier.
+// Who touched a byte last, and when. A segment is the time between two barriers of one block of one launch: they are numbered on, and blocks run one after
+// another, so that a record's segment tells whether it is of this launch, of this block, and before its last barrier.
 struct Record {
   uint32_t segment = 0;
   uint16_t thread : 10 = 0;

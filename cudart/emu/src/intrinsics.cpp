@@ -19,8 +19,8 @@ static void meet(Warp& warp, Meeting& m) {
     if (m.mask >> lane & 1) block->threads[first + lane].state = State::ready;
 }
 
-// arrive waits until all lanes of mask are here, and returns their meeting; `enter` fills the lane's slot of it. A lane may enter its next meeting
-// before slower lanes have read this one, so the table of the generation before stays.
+// arrive waits until all lanes of mask are here, and returns their meeting; `enter` fills the lane's slot of it. A lane may enter its next meeting before slower
+// lanes have read this one, so the table of the generation before stays.
 template <typename F>
 static Meeting& arrive(unsigned mask, const void* pc, F enter, bool orders) {
   Thread& t = *block->running;

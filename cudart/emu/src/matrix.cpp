@@ -1,5 +1,4 @@
-// The matrix instructions of a warp: ldmatrix and mma.sync. Fragment layouts are the PTX ISA's ("Matrix Fragments for mma.m16n8k16", "...
-// mma.m16n8k8").
+// The matrix instructions of a warp: ldmatrix and mma.sync. Fragment layouts are the PTX ISA's ("Matrix Fragments for mma.m16n8k16", "... mma.m16n8k8").
 #include <string.h>
 
 #include "../include/emu_device.h"

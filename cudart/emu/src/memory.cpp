@@ -79,8 +79,8 @@ bool host_range(uintptr_t address, size_t bytes) {
 
 static unsigned warp_of(unsigned thread) { return thread / 32; }
 
-// conflicts says whether what the record tells of and the running thread's access have no order. Of one launch, two accesses are ordered where they
-// are of the same thread, of the same block with a barrier between, or of the same warp with a warp barrier between.
+// conflicts says whether what the record tells of and the running thread's access have no order. Of one launch, two accesses are ordered where they are of
+// the same thread, of the same block with a barrier between, or of the same warp with a warp barrier between.
 static bool conflicts(const Record& r) {
   const Block& b = *block;
   if (r.segment < segment_first || r.segment < b.launch_first) return false;

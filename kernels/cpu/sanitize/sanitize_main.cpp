@@ -1,9 +1,8 @@
 // Runs every kernel of every instruction set and precision without Go, for the sanitizers, valgrind and qemu (their commands: README.md beside).
 //
-// Each kernel meets odd shapes, with and without its optional operands and flags, on 1, 2, 3 and 5 threads. Every operand is its own heap block, so
-// that an address sanitizer sees the first byte outside it; outputs start as NaN; in other builds a guard band around each must stay. The result must
-// be the same bits on any number of threads and agree with the direct kernel in double on the baseline instruction set. What the pool promises is
-// tried apart.
+// Each kernel meets odd shapes, with and without its optional operands and flags, on 1, 2, 3 and 5 threads. Every operand is its own heap block, so that
+// an address sanitizer sees the first byte outside it; outputs start as NaN; in other builds a guard band around each must stay. The result must be the
+// same bits on any number of threads and agree with the direct kernel in double on the baseline instruction set. What the pool promises is tried apart.
 //
 // Usage: sanitize_main [part of a kernel's name]
 #include <math.h>
