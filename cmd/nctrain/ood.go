@@ -51,7 +51,7 @@ Scores: ` + strings.Join(names, ", ") + `; without --scores the notebook's six.`
 	flags.Uint64Var(&f.options.Seed, "seed", 47, "seed of the bootstrap's resamples")
 	flags.StringVar(&f.options.Baseline, "baseline", "", "score that the others are compared with (default msp)")
 	flags.Float64Var(&f.options.ThresholdAt, "threshold-at", 0, "share of ID rows to accept, between 0 and 1: each score's conformal threshold, from --val")
-	flags.StringVar(&f.options.SaveTo, "save", "", "write the fitted scores and their thresholds to this .npz, for nctrain score")
+	flags.StringVar(&f.options.SaveTo, "save", "", "write the fitted scores and their thresholds to this .npz")
 	flags.BoolVar(&f.options.DropOverlap, "drop-overlap", false, "leave out scored rows that also occur in a fit set")
 	flags.BoolVar(&f.options.AllowOverlap, "allow-overlap", false, "go on where more than 1 % of a scored set occurs in a fit set")
 	flags.StringVar(&f.run, "run", "", "run directory: every checkpoint it has analysed")
