@@ -110,7 +110,7 @@ func (e *Evaluator) Each(ctx context.Context, f func(Rows) error) error {
 }
 
 func (e *Evaluator) sweep(ctx context.Context, f func(evalPlan) error) error {
-	if err := e.step.Begin(0, 0, 0, 0, 0); err != nil {
+	if err := e.Rewind(); err != nil {
 		return err
 	}
 	for done := 0; done < e.set.N; {

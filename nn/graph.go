@@ -56,11 +56,6 @@ type taped struct {
 // NewGraph starts an empty record.
 func NewGraph(training bool) *Graph { return &Graph{Training: training} }
 
-// Resident is a tensor with a buffer of its own.
-func (g *Graph) Resident(name string, typ kernels.Type, buffer kernels.Buffer, dims ...int) *Value {
-	return &Value{Name: name, Type: typ, Dims: dims, resident: true, buffer: buffer}
-}
-
 // Keep marks an activation that is read after the run: its memory is not reused.
 func (g *Graph) Keep(v *Value) *Value {
 	g.keep = append(g.keep, v)
@@ -69,6 +64,17 @@ func (g *Graph) Keep(v *Value) *Value {
 
 func newValue(name string, typ kernels.Type, dims ...int) *Value {
 	return &Value{Name: name, Type: typ, Dims: dims}
+}
+
+// newResident is a value with a buffer of its own, zeroed.
+func newResident(dev kernels.Device, p kernels.Precision, name string, typ kernels.Type, dims ...int) (*Value, error) {
+	v := newValue(name, typ, dims...)
+	b, err := dev.Alloc(v.Len() * typ.Size(p))
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	v.resident, v.buffer = true, b
+	return v, nil
 }
 
 // emit appends a call and checks every operand against the operation's row: a mismatch is a bug of the layer, so it panics.

@@ -1,9 +1,5 @@
 package nn
 
-import (
-	"slices"
-)
-
 // Rewind puts the device's counters at the first batch and the learning rate at 0, so that [Trainer.Plan] can be run and profiled without changing the
 // weights (the running statistics of batch norms do change). RunEpoch sets its own counters and rate again.
 func (t *Trainer) Rewind() error {
@@ -18,13 +14,3 @@ func (e *Evaluator) Plan() *Plan { return e.plans[0].Plan }
 
 // Rewind puts the device's counters at the first sample, so that [Evaluator.Plan] can be run and profiled.
 func (e *Evaluator) Rewind() error { return e.step.Begin(0, 0, 0, 0, 0) }
-
-// Variants are the distinct choices of the plan as "conv_fprop=im2col", sorted.
-func (p *Plan) Variants() []string {
-	var names []string
-	for _, s := range p.steps {
-		names = append(names, s.variant.String())
-	}
-	slices.Sort(names)
-	return slices.Compact(names)
-}

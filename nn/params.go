@@ -44,9 +44,8 @@ type Parameters struct {
 
 	dev       kernels.Device
 	precision kernels.Precision
-	flat      [3]*Value // weights, gradients, momentum; set by place
 
-	weights, grads, momentum *Value
+	weights, grads, momentum *Value // flat; set by Place
 	running, counters        kernels.Buffer
 }
 
@@ -99,10 +98,10 @@ func (p *Parameters) Place(dev kernels.Device, precision kernels.Precision) erro
 	if p.counters, err = take(elements[counter], 8); err != nil {
 		return fmt.Errorf("parameters: %w", err)
 	}
-	for i, name := range []string{"weights", "gradients", "momentum"} {
-		p.flat[i] = &Value{Name: name, Type: kernels.Real, Dims: []int{elements[trained]}, resident: true, buffer: buffers[i]}
+	flat := func(name string, buffer kernels.Buffer) *Value {
+		return &Value{Name: name, Type: kernels.Real, Dims: []int{elements[trained]}, resident: true, buffer: buffer}
 	}
-	p.weights, p.grads, p.momentum = p.flat[0], p.flat[1], p.flat[2]
+	p.weights, p.grads, p.momentum = flat("weights", buffers[0]), flat("gradients", buffers[1]), flat("momentum", buffers[2])
 	for _, t := range p.list {
 		t.value.buffer = p.buffer(t, p.weights.buffer)
 		if t.kind == trained {

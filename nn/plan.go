@@ -192,6 +192,16 @@ func (p *Plan) Run() error { return p.recording.Replay() }
 // Memory is the bytes that activations, workspaces and packed weights take, and the most that live at one time.
 func (p *Plan) Memory() (bytes, live int) { return p.memory.Bytes(), liveBytes(p.lives) }
 
+// Variants are the distinct choices of the plan as "conv_fprop=im2col", sorted.
+func (p *Plan) Variants() []string {
+	var names []string
+	for _, s := range p.steps {
+		names = append(names, s.variant.String())
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
 // Close frees the recording. The memory belongs to the pool.
 func (p *Plan) Close() error { return p.recording.Close() }
 

@@ -55,11 +55,10 @@ func NewStepState(dev kernels.Device, slots int) (*StepState, error) {
 		{&st.state, "state", kernels.Int64, kernels.StateLen}, {&st.lr, "lr", kernels.Float64, 1},
 		{&st.losses, "losses", kernels.Float64, st.slots}, {&st.correct, "correct", kernels.Int32, st.slots},
 	} {
-		b, err := dev.Alloc(v.n * v.typ.Size(kernels.FP32))
-		if err != nil {
+		var err error
+		if *v.dst, err = newResident(dev, kernels.FP32, v.name, v.typ, v.n); err != nil {
 			return nil, fmt.Errorf("step state: %w", err)
 		}
-		*v.dst = &Value{Name: v.name, Type: v.typ, Dims: []int{v.n}, resident: true, buffer: b}
 	}
 	return st, nil
 }
@@ -149,12 +148,10 @@ func NewDeviceSet(dev kernels.Device, precision kernels.Precision, set *data.Set
 		{&d.images, "images", kernels.Uint8, []int{n, d.H, d.W, data.Channels}}, {&d.labels, "set_labels", kernels.Int32, []int{n}},
 		{&d.order, "order", kernels.Int32, []int{n}}, {&d.lut, "lut", kernels.Real, []int{kernels.NormPixelValues, data.Channels}},
 	} {
-		*v.dst = newValue(v.name, v.typ, v.dims...)
-		b, err := dev.Alloc((*v.dst).Len() * v.typ.Size(precision))
-		if err != nil {
+		var err error
+		if *v.dst, err = newResident(dev, precision, v.name, v.typ, v.dims...); err != nil {
 			return nil, fmt.Errorf("%s: %w", set.Name, err)
 		}
-		(*v.dst).resident, (*v.dst).buffer = true, b
 	}
 	if err := dev.Upload(d.images.buffer, set.Images); err != nil {
 		return nil, err
