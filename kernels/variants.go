@@ -11,7 +11,7 @@ var (
 // variants is the table's second half: under each operation the preferred first. A pinned or chosen row decides the bits, so the order is part
 // of what makes a run repeatable.
 var variants = []Variant{
-	{Op: ConvFprop, Name: "im2col", Kind: CPU, Precisions: float32Only, Class: Float32Sum, Pack: true, Why: "blocked implicit GEMM on gathered patches"},
+	{Op: ConvFprop, Name: "im2col", Kind: CPU, Precisions: float32Only, Class: Float32Sum, Pack: true, Why: "blocked implicit GEMM: pixels are rows of channels already, found through pointers"},
 	{Op: ConvFprop, Name: "direct", Kind: CPU, Precisions: realAndDouble, Class: Float32Sum, Why: "plain loops: the readable reference"},
 	{
 		Op: ConvFprop, Name: "winograd_f43", Kind: CPU, Precisions: float32Only, Class: WinogradSum, Pack: true, Can: winogradF43,
