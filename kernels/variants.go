@@ -1,6 +1,9 @@
 package kernels
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // realAndDouble is what the reference variants have: float32, and the tests' float64.
 var (
@@ -10,7 +13,9 @@ var (
 
 // variants is the table's second half: under each operation the preferred first. A pinned or chosen row decides the bits, so the order is part
 // of what makes a run repeatable.
-var variants = []Variant{
+var variants = slices.Concat(cpuVariants, cudaVariants)
+
+var cpuVariants = []Variant{
 	{Op: ConvFprop, Name: "im2col", Kind: CPU, Precisions: float32Only, Class: Float32Sum, Pack: true, Why: "blocked implicit GEMM: pixels are rows of channels already, found through pointers"},
 	{Op: ConvFprop, Name: "direct", Kind: CPU, Precisions: realAndDouble, Class: Float32Sum, Why: "plain loops: the readable reference"},
 	{

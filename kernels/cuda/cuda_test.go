@@ -145,7 +145,9 @@ func (m *machine) run(t *testing.T, name string, op *kernels.Op, s kernels.Shape
 	}
 	k, err := m.library.Find(name)
 	must(t, err)
-	must(t, k.Launch(m.stream, call))
+	work, err := k.Ready(call)
+	must(t, err)
+	must(t, work.Launch(m.stream))
 	must(t, m.stream.Synchronize())
 	out := make([][]float64, len(operands))
 	for i, values := range operands {
@@ -325,6 +327,9 @@ func TestHeaderAgreesWithTheTable(t *testing.T) {
 	if !strings.Contains(string(header), want) {
 		t.Errorf("device.cuh lacks %q", want)
 	}
+	if cuda.FP32 != cuda.Precision(kernels.FP32) || cuda.TF32 != cuda.Precision(kernels.TF32) || cuda.BF16 != cuda.Precision(kernels.BF16) {
+		t.Error("library.go's precisions are not the table's")
+	}
 	if cuda.ReLU != uint32(kernels.ReLU) || cuda.RandomCropFlip != uint32(kernels.RandomCropFlip) || cuda.MaxOperands != kernels.MaxOperands || cuda.MaxScalars != kernels.MaxScalars {
 		t.Error("library.go's flags or bounds are not the table's")
 	}
@@ -351,7 +356,7 @@ func TestEverySourceIsAKernel(t *testing.T) {
 		names = append(names, name)
 		text, err := os.ReadFile(source)
 		must(t, err)
-		for _, part := range []string{"// " + name + ": ", "// Grid: ", "Builds for: sm_", "KERNEL " + name + "(", "EXPORT_KERNEL(" + name + ")"} {
+		for _, part := range []string{"// " + name + ": ", "// Grid: ", "Builds for: sm_", "EXPORT_KERNEL(" + name} {
 			if !strings.Contains(string(text), part) {
 				t.Errorf("%s lacks %q", source, part)
 			}

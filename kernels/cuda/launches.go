@@ -2,53 +2,56 @@
 
 package cuda
 
-import "nctrain/cudart"
+import (
+	"fmt"
 
-// launcher says how a call is launched: the grid that the kernel's header comment states, and its arguments.
-type launcher func(*Call) (cudart.Geometry, []cudart.Arg)
+	"nctrain/cudart"
+)
 
-const threads = 256 // a block, of kernels that neither share memory nor wait for each other
-
-// launches has every kernel of this folder; a test holds it against the folder and against the operations' table.
-var launches = map[string]launcher{
-	"relu_forward_direct":  flat(1, 0),
-	"relu_backward_direct": flat(2, 0, 1),
-	"add_direct":           flat(2, 0, 1),
-	"sgd_direct": func(c *Call) (cudart.Geometry, []cudart.Arg) {
-		momentum, decay := cudart.Scalar(float32(c.Scalars[0])), cudart.Scalar(float32(c.Scalars[1]))
-		return fours(c.Shape.N), append(c.pointers(0, 1, 2, 3, 4), momentum, decay, count(c.Shape.N))
-	},
-	"advance_direct": func(c *Call) (cudart.Geometry, []cudart.Arg) {
-		return cudart.Linear(1, 1), append(c.pointers(0), count(c.Shape.N))
-	},
-	"avg_pool_forward_direct": func(c *Call) (cudart.Geometry, []cudart.Arg) {
-		s := c.Shape
-		return ones(s.N * s.C), append(c.pointers(1, 0), count(s.N), count(s.H*s.W), count(s.C))
-	},
-	"avg_pool_backward_direct": func(c *Call) (cudart.Geometry, []cudart.Arg) {
-		s := c.Shape
-		return ones(s.N * s.H * s.W * s.C), append(c.pointers(1, 0), count(s.N), count(s.H*s.W), count(s.C))
-	},
-	"bn_eval_stats_direct": func(c *Call) (cudart.Geometry, []cudart.Arg) {
-		return ones(c.Shape.C), append(c.pointers(2, 3, 0, 1), cudart.Scalar(float32(c.Scalars[0])), count(c.Shape.C))
-	},
-	"bn_forward_direct": func(c *Call) (cudart.Geometry, []cudart.Arg) {
-		s := c.Shape
-		return fours(s.N * s.H * s.W * s.C), append(c.pointers(6, 0, 1, 2, 3, 4, 5), count(s.N*s.H*s.W), small(s.C), cudart.Scalar(c.Flags))
-	},
-	"augment_direct": func(c *Call) (cudart.Geometry, []cudart.Arg) {
-		s := c.Shape
-		return ones(s.N * s.H * s.W), append(c.pointers(5, 6, 0, 1, 2, 3, 4), count(s.N), small(s.H), small(s.W), small(s.C), small(s.Pad), cudart.Scalar(c.Flags))
-	},
+// entry is how a variant's kernel runs: what it needs beside its operands, and what a call launches, in order. Each launch sees all that the one before
+// it wrote. All of it is a function of the call alone, so that a call always gives the same bits.
+type entry struct {
+	workspace func(Shape, Precision) int // bytes of Call.Workspace; nil: none
+	packed    func(Shape, Precision) int // bytes of the weight operand in the variant's own order; nil: it reads KRSC
+	pack      func(*Call) []launch       // with packed: Operands[0] are the weights in KRSC, Operands[1] the packed ones
+	launches  func(*Call) []launch
 }
 
-// flat is a kernel over n elements, four a thread: its output first, then its inputs.
-func flat(operands ...int) launcher {
-	return func(c *Call) (cudart.Geometry, []cudart.Arg) {
-		return fours(c.Shape.N), append(c.pointers(operands...), count(c.Shape.N))
+// launch is one launch of a function that the variant's source exports: the grid that its header comment states, and its arguments. Dynamic shared memory
+// past 48 KB is allowed to it as geometry.Shared asks.
+type launch struct {
+	function string
+	geometry cudart.Geometry
+	args     []cudart.Arg
+}
+
+// entries has every kernel of this folder by its source's name; each family of operations registers its own in launches_<family>.go.
+var entries = map[string]entry{}
+
+// register adds a family, from its file's init.
+func register(family map[string]entry) {
+	for name, e := range family {
+		if _, twice := entries[name]; twice {
+			panic(fmt.Sprintf("kernels/cuda: %s is registered twice", name))
+		}
+		if e.launches == nil || (e.packed == nil) != (e.pack == nil) {
+			panic(fmt.Sprintf("kernels/cuda: %s lacks a part of its entry", name))
+		}
+		entries[name] = e
 	}
 }
 
+// single is the entry of a variant that launches its one function once.
+func single(name string, of func(*Call) (cudart.Geometry, []cudart.Arg)) entry {
+	return entry{launches: func(c *Call) []launch {
+		geometry, args := of(c)
+		return []launch{{name, geometry, args}}
+	}}
+}
+
+const threads = 256 // a block, of kernels that neither share memory nor wait for each other
+
+// pointers are operands as arguments, in the order that the kernel takes them.
 func (c *Call) pointers(operands ...int) []cudart.Arg {
 	args := make([]cudart.Arg, 0, len(operands)+8)
 	for _, i := range operands {

@@ -1,0 +1,18 @@
+package kernels
+
+// What the card multiplies in. Operations without products that lose precision run as FP32 under each.
+var cudaPrecisions = []Precision{FP32, TF32, BF16}
+
+// cudaVariants are the rows for the cuda device; under each operation the preferred first. Each names a source of kernels/cuda, which holds its launch.
+var cudaVariants = []Variant{
+	{Op: BNEvalStats, Name: "direct", Kind: CUDA, Precisions: cudaPrecisions, Class: Float32Sum, Why: "a thread a channel"},
+	{Op: BNForward, Name: "direct", Kind: CUDA, Precisions: cudaPrecisions, Class: Float32Sum, Why: "normalise, add and ReLU in one pass, four elements a thread"},
+	{Op: ReLUForward, Name: "direct", Kind: CUDA, Precisions: cudaPrecisions, Class: Float32Sum, Why: "four elements a thread"},
+	{Op: ReLUBackward, Name: "direct", Kind: CUDA, Precisions: cudaPrecisions, Class: Float32Sum, Why: "four elements a thread"},
+	{Op: Add, Name: "direct", Kind: CUDA, Precisions: cudaPrecisions, Class: Float32Sum, Why: "four elements a thread"},
+	{Op: AvgPoolForward, Name: "direct", Kind: CUDA, Precisions: cudaPrecisions, Class: Float32Sum, Why: "a thread a channel of an image"},
+	{Op: AvgPoolBackward, Name: "direct", Kind: CUDA, Precisions: cudaPrecisions, Class: Float32Sum, Why: "a thread an element"},
+	{Op: Augment, Name: "direct", Kind: CUDA, Precisions: cudaPrecisions, Class: Float32Sum, Why: "a thread a pixel, each with its own Philox"},
+	{Op: SGD, Name: "direct", Kind: CUDA, Precisions: cudaPrecisions, Class: Float32Sum, Why: "one pass over all parameters, which lie together"},
+	{Op: Advance, Name: "direct", Kind: CUDA, Precisions: cudaPrecisions, Class: Float32Sum, Why: "one thread"},
+}
