@@ -326,7 +326,7 @@ func (r *checkRun) compareOutput(operand int, got, before []byte, result *CheckR
 	return fmt.Errorf("%s (%d of %d elements of %s are wrong)", first, wrong, len(r.want[operand]), o.Name)
 }
 
-// bound is how far an element may be off. What is under the smallest normal number may be flushed to zero. In FP64 the reference is no more precise
+// bound is how far an element may be off: by the sum's roundings, and under TF32 and BF16 by those of the products' factors. What is under the smallest normal number may be flushed to zero. In FP64 the reference is no more precise
 // than the variant, and errs by as much.
 func (r *checkRun) bound(operand, j int) float64 {
 	tol := r.tolerance[operand][j]
@@ -340,7 +340,12 @@ func (r *checkRun) bound(operand, j int) float64 {
 	if r.p == FP64 {
 		tol, smallest = 2*tol, 0x1p-1022
 	}
-	return tol*r.p.Eps()*r.v.Class.Factor + smallest
+	bound := tol*r.p.Eps()*r.v.Class.Factor + smallest
+	if products := r.products[operand]; products != nil {
+		u := r.p.ProductEps()
+		bound += products[j] * u * (1 + u/2) // (1+u)^2 - 1 = 2u(1+u/2)
+	}
+	return bound
 }
 
 // replayAllocations counts the heap objects that a replay makes, Go's and those of the native library. Other goroutines may allocate meanwhile, so the

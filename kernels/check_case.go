@@ -19,6 +19,7 @@ type checkCase struct {
 	in        [][]float64 // nil where an operand is absent, or an output
 	want      [][]float64 // of Out and InOut operands
 	tolerance [][]float64
+	products  [][]float64 // RefCall.Products
 }
 
 // name tells a case from the others of its shape.
@@ -84,7 +85,7 @@ func newCheckCase(op *Op, p Precision, s Shape, seed uint64, t tier, f form, sc 
 		}
 		ref := newRefCall(op, s, f.flags, in.scalars, operands, func(i int) bool { return !slices.Contains(f.absent, i) })
 		op.Reference(ref)
-		c.scalars, c.tolerance = in.scalars, ref.Tolerance
+		c.scalars, c.tolerance, c.products = in.scalars, ref.Tolerance, ref.Products
 		c.want = make([][]float64, len(op.Operands))
 		for i, o := range op.Operands {
 			if o.Role != In {

@@ -2,6 +2,7 @@ package kernels
 
 import (
 	"math"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -68,13 +69,22 @@ func (c *Call) edit(t *testing.T, dev Device, operand string, change func(v []fl
 }
 
 // tf32 drops the mantissa bits that a tensor core's tf32 does not have, rounding.
-func tf32(v []float32) {
+func tf32(v []float32) { toMantissa(v, 10) }
+
+// toMantissa rounds to so many bits of mantissa, of 23.
+func toMantissa(v []float32, bits int) {
+	dropped := 23 - bits
 	for i, x := range v {
-		v[i] = math.Float32frombits((math.Float32bits(x) + 1<<12) &^ (1<<13 - 1))
+		v[i] = math.Float32frombits((math.Float32bits(x) + 1<<(dropped-1)) &^ (1<<dropped - 1))
 	}
 }
 
 var plainConv = Shape{N: 2, H: 8, W: 8, C: 16, K: 16, R: 3, S: 3, Stride: 1, Pad: 1}
+
+func directVariant(op OpID) *Variant {
+	rows := Variants(op, CPU)
+	return rows[slices.IndexFunc(rows, func(v *Variant) bool { return v.Name == "direct" })]
+}
 
 // Every broken kernel is caught, and the message says where.
 func TestCheckCatches(t *testing.T) {
@@ -250,8 +260,7 @@ func TestCheckCatches(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			t0 = t
 			op := test.op.Op()
-			direct := Variants(test.op, CPU)
-			v := direct[len(direct)-1]
+			v := directVariant(test.op)
 			if test.class != (Class{}) {
 				transformed := *v
 				transformed.Class = test.class
@@ -277,6 +286,52 @@ func TestCheckCatches(t *testing.T) {
 			}
 			t.Log(err)
 		})
+	}
+}
+
+// Products of factors that are rounded as a precision says pass, and those of factors with two bits less are caught, in sums of every length.
+func TestCheckCatchesRoughProducts(t *testing.T) {
+	dev, err := OpenCPU(CPUOptions{Threads: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer dev.Close()
+	for _, test := range []struct {
+		p    Precision
+		bits int
+	}{{TF32, 10}, {BF16, 7}} {
+		for _, call := range []struct {
+			op      OpID
+			shape   Shape
+			factors [2]string
+		}{
+			{ConvFprop, plainConv, [2]string{"x", "w"}},
+			{ConvFprop, Shape{N: 1, H: 4, W: 4, C: 512, K: 16, R: 3, S: 3, Stride: 1, Pad: 1}, [2]string{"x", "w"}},
+			{ConvWgrad, plainConv, [2]string{"x", "dy"}},
+			{LinearFprop, Shape{N: 128, C: 64, K: 100}, [2]string{"x", "w"}},
+		} {
+			v := *directVariant(call.op)
+			v.Precisions = []Precision{test.p}
+			cases, err := newCheckCases(call.op.Op(), test.p, call.shape, 1)
+			if err != nil {
+				t.Fatal(err)
+			}
+			with := func(bits int) error {
+				_, err := checkCases(&faulty{Device: dev, fault: func(dev Device, c *Call, run func() error) error {
+					for _, operand := range call.factors {
+						defer c.edit(t, dev, operand, func(f []float32) { toMantissa(f, bits) })()
+					}
+					return run()
+				}}, &v, cases, false)
+				return err
+			}
+			if err := with(test.bits); err != nil {
+				t.Errorf("%d bits: %v", test.bits, err)
+			}
+			if err := with(test.bits - 2); err == nil || !strings.Contains(err.Error(), "times its bound") {
+				t.Errorf("%v %v at %v, factors of %d bits of mantissa: error %v, want one out of bound", call.op, test.p, call.shape, test.bits-2, err)
+			}
+		}
 	}
 }
 

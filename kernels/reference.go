@@ -19,12 +19,17 @@ type RefCall struct {
 	// Tolerance of each Out and InOut operand, filled by the reference: how far a result may be off, elementwise, in units of the unit roundoff:
 	// of a sum what [total] derives, plus the roundings before and after it. 0: exact.
 	Tolerance [][]float64
+
+	// Products of each operand whose elements are sums of products, nil of others: how far a result may be off where the factors of each product are rounded
+	// before, elementwise, in units of the roundoff of that ([Precision.ProductEps]); what [total.products] derives.
+	Products [][]float64
 }
 
 // newRefCall makes room for what a reference fills: outputs that are nil (want[i] says which are wanted), and tolerances. InOut operands are changed
 // in place, so the caller hands over copies.
 func newRefCall(op *Op, s Shape, flags Flags, scalars []float64, operands [][]float64, want func(i int) bool) *RefCall {
-	c := &RefCall{Shape: s, Flags: flags, Scalars: scalars, Operands: make([][]float64, len(op.Operands)), Tolerance: make([][]float64, len(op.Operands))}
+	n := len(op.Operands)
+	c := &RefCall{Shape: s, Flags: flags, Scalars: scalars, Operands: make([][]float64, n), Tolerance: make([][]float64, n), Products: make([][]float64, n)}
 	copy(c.Operands, operands)
 	for i, o := range op.Operands {
 		if o.Role == Out && want(i) {
@@ -77,6 +82,13 @@ func (t total) tolerance(block int, roundings float64) float64 {
 	return math.Min(likely, (b+m+roundings)*t.abs)
 }
 
+// products is how far a sum of products may be off where both factors of each are rounded before, in units of that rounding: each product is then off by
+// two independent errors of at most one unit of it (and by their product, which [checkRun.bound] adds): the sum's error is never more than 2 * sum|a*b|.
+// The errors have an rms of some 0.4 units (of a mantissa m, uniform within 1/m), so that 3 * sqrt(2 * sum (a*b)^2) is seven standard deviations.
+func (t total) products() float64 {
+	return math.Min(3*math.Sqrt(2*t.squares), 2*t.abs)
+}
+
 // eachTap calls f for each pair of an output pixel and an input pixel that some tap (r,s) of a convolution connects: i indexes x's pixels, o y's
 // pixels and t the taps.
 func eachTap(s Shape, f func(i, o, t int)) {
@@ -110,9 +122,11 @@ func refConv(c *RefCall, out, block int, pick func(x, w, y int) (a, b, o int), a
 			}
 		}
 	})
+	c.Products[out] = make([]float64, len(totals))
 	for i, t := range totals {
 		if t.n > 0 {
 			c.set(out, i, t.sum, t.tolerance(block, 1))
+			c.Products[out][i] = t.products()
 		}
 	}
 }
@@ -272,12 +286,14 @@ func refAvgPoolBackward(c *RefCall) {
 
 // refMatmul sets out[i,j] = sum_l a(i,l)*b(l,j) + bias[j].
 func refMatmul(c *RefCall, out, rows, cols, inner int, a, b func(i, j int) float64, bias []float64) {
+	c.Products[out] = make([]float64, rows*cols)
 	for i := range rows {
 		for j := range cols {
 			var t total
 			for l := range inner {
 				t.add(a(i, l) * b(l, j))
 			}
+			c.Products[out][i*cols+j] = t.products()
 			if bias != nil {
 				t.add(bias[j])
 			}
@@ -300,6 +316,7 @@ func refLinearWgrad(c *RefCall) {
 	s, x, dy := c.Shape, c.Operands[0], c.Operands[1]
 	refMatmul(c, 2, s.K, s.C, s.N, func(k, n int) float64 { return dy[n*s.K+k] }, func(n, i int) float64 { return x[n*s.C+i] }, nil)
 	refMatmul(c, 3, 1, s.K, s.N, func(_, n int) float64 { return 1 }, func(n, k int) float64 { return dy[n*s.K+k] }, nil)
+	c.Products[3] = nil // nothing is multiplied
 }
 
 func refCrossEntropy(c *RefCall) {

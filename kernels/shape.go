@@ -36,14 +36,15 @@ func (s Shape) String() string {
 	return fmt.Sprintf("%d", s.N)
 }
 
-// Precision is how a call multiplies and stores real numbers.
+// Precision is how a call multiplies and stores real numbers. kernels/cuda has the same numbers.
 type Precision uint8
 
 const (
 	FP32 Precision = iota // float32 storage and arithmetic
 	FP64                  // float64 storage and arithmetic: the tests' mode
-	TF32                  // float32 storage, products of 10-bit mantissas, float32 accumulation (CUDA)
-	BF16                  // bfloat16 products, float32 accumulation and master weights (CUDA)
+	// Float32 storage; convolutions and linear layers round the factors of their products, to the nearest, and sum the products in float32.
+	TF32 // to 10 bits of mantissa (CUDA)
+	BF16 // to bfloat16, 7 bits of mantissa (CUDA)
 )
 
 var precisionNames = [...]string{FP32: "fp32", FP64: "fp64", TF32: "tf32", BF16: "bf16"}
@@ -74,4 +75,15 @@ func (p Precision) Eps() float64 {
 		return 0x1p-53
 	}
 	return 0x1p-24
+}
+
+// ProductEps is the unit roundoff of the factors of a convolution's or linear layer's products; 0 where they are taken as they are.
+func (p Precision) ProductEps() float64 {
+	switch p {
+	case TF32:
+		return 0x1p-11
+	case BF16:
+		return 0x1p-8
+	}
+	return 0
 }

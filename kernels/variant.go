@@ -17,7 +17,7 @@ type Class struct {
 }
 
 var (
-	// Float32Sum: the operation's own products, summed in float32 in any order.
+	// Float32Sum: the operation's own products, their factors as the precision has them, summed in float32 in any order.
 	Float32Sum = Class{Name: "float32 sum", Factor: 1, Exact: true}
 	// WinogradSum: sums of products of transformed tiles. At worst F(4x4, 3x3) errs 69 times as much as the plain sum (kernels/cpu/winograd_f43.hpp); with
 	// random signs, which the tolerance counts on, some three times.
