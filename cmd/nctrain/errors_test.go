@@ -125,6 +125,10 @@ func TestErrorsAreOneLineAndLeaveNothing(t *testing.T) {
 		{"resume with settings", []string{"run", "--no-report", "--resume", at("nowhere"), "--lr", "1"}, exitUsage, []string{"--resume", "--lr"}},
 		{"nc without input", []string{"nc"}, exitUsage, []string{"--features", "--head", "--run"}},
 		{"features of no file", []string{"features", "--checkpoint", at("file"), "--data", "shapes", "--out", at("f.npz")}, exitFailed, []string{"weights: ", "file"}},
+		{"score without input", []string{"score", "--detector", "d.npz"}, exitUsage, []string{"--detector", "--features", "ood --save"}},
+		{"scores to no format", []string{"score", "--detector", "d.npz", "--features", "f.npz", "--out", at("s.txt")}, exitUsage, []string{"--out", "s.txt", ".csv or .npz"}},
+		{"detectors of no file", []string{"score", "--detector", at("nowhere.npz"), "--features", "f.npz"}, exitFailed, []string{"nowhere.npz", "no such file"}},
+		{"head for detectors", []string{"score", "--detector", at("chw.npz"), "--features", "f.npz"}, exitFailed, []string{"chw.npz", "weight"}},
 		{"ood parameter", []string{"ood", "--id", "a", "--head", "b", "--ood", "c", "--param", "vim=3"}, exitUsage, []string{"--param vim=3", "vim.dim=64"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -84,7 +84,7 @@ func filesIn(t *testing.T, dir string) []string {
 
 func TestHelpNamesEveryCommandOfSpec(t *testing.T) {
 	help := must(t)
-	for _, name := range []string{"run", "train", "features", "nc", "ood", "data", "kernels", "bench", "doctor", "completion"} {
+	for _, name := range []string{"run", "train", "features", "nc", "ood", "score", "data", "kernels", "bench", "doctor", "completion"} {
 		if !strings.Contains(help, "\n  "+name+" ") {
 			t.Errorf("no %s in the help", name)
 		}
