@@ -106,6 +106,12 @@ bench-pytorch: build ## training step and feature sweep beside PyTorch's, interl
 	$(GO) run ./bench/compare --task train --out $(call RESULT,train)
 	$(GO) run ./bench/compare --task infer --out $(call RESULT,infer)
 
+# The text of the notebook whose functions are timed beside; without it they are left out.
+NOTEBOOK ?= $(wildcard ../shared/seed/notebook.txt)
+.PHONY: bench-analysis
+bench-analysis: tools ## NC1..NC5 and six scores beside numpy, scikit-learn and the notebook (NCTRAIN_PYTHON, NOTEBOOK=notebook.txt)
+	$(GO) run ./bench/analysis --notebook "$(NOTEBOOK)" --out $(call RESULT,analysis)
+
 .PHONY: clean
 clean: ## remove what the build made (runs/ stays)
 	rm -rf bin build kernels/cuda/images
