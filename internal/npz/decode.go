@@ -26,6 +26,10 @@ func decodeFloat64(a *array, dst []float64, raw []byte) error {
 		for i := range dst {
 			dst[i] = float64(halfToFloat32(binary.LittleEndian.Uint16(raw[2*i:])))
 		}
+	case BFloat16:
+		for i := range dst {
+			dst[i] = float64(bfloatToFloat32(binary.LittleEndian.Uint16(raw[2*i:])))
+		}
 	case Float32:
 		for i := range dst {
 			dst[i] = float64(math.Float32frombits(binary.LittleEndian.Uint32(raw[4*i:])))
@@ -44,6 +48,10 @@ func decodeFloat32(a *array, dst []float32, raw []byte) error {
 	case Float16:
 		for i := range dst {
 			dst[i] = halfToFloat32(binary.LittleEndian.Uint16(raw[2*i:]))
+		}
+	case BFloat16:
+		for i := range dst {
+			dst[i] = bfloatToFloat32(binary.LittleEndian.Uint16(raw[2*i:]))
 		}
 	case Float32:
 		for i := range dst {
@@ -113,3 +121,5 @@ func halfToFloat32(h uint16) float32 {
 	}
 	return math.Float32frombits(sign | (exponent+127-15)<<23 | fraction<<13)
 }
+
+func bfloatToFloat32(b uint16) float32 { return math.Float32frombits(uint32(b) << 16) }

@@ -7,6 +7,9 @@
 // Nothing a file declares is believed: an array's type and shape must account for the exact bytes of its entry, and an
 // entry for bytes that the file has, before memory is allocated for it. Errors name the file and the array.
 //
+// A loose .npy is mapped into memory and its pages are given back as they have been read; the members of an archive are read as a stream and
+// held against its checksum, unless the reading starts in the middle (Rows.Skip).
+//
 // Format: https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html
 package npz
 
@@ -35,6 +38,7 @@ const (
 	Float16
 	Float32
 	Float64
+	BFloat16 // float32's upper half; NumPy has no such type, .safetensors has
 )
 
 // dtypes has one row a DType: NumPy's name and its type code without the byte order.
@@ -55,6 +59,8 @@ var dtypes = [...]struct {
 	Float16: {"float16", "f2", 2},
 	Float32: {"float32", "f4", 4},
 	Float64: {"float64", "f8", 8},
+
+	BFloat16: {"bfloat16", "", 2},
 }
 
 // String returns NumPy's name of the type.
@@ -64,7 +70,7 @@ func (d DType) String() string { return dtypes[d].name }
 func (d DType) Size() int { return dtypes[d].size }
 
 // IsFloat tells whether the elements are floating-point numbers.
-func (d DType) IsFloat() bool { return d == Float16 || d == Float32 || d == Float64 }
+func (d DType) IsFloat() bool { return d >= Float16 && d <= BFloat16 }
 
 // IsInteger tells whether the elements are integers (or bool, which counts as 0 and 1).
 func (d DType) IsInteger() bool { return d >= Bool && d <= Uint64 }

@@ -15,10 +15,12 @@ import (
 // deflateMaxRatio is the most that deflate can shrink anything: 258 bytes from two bits and a little more.
 const deflateMaxRatio = 1032
 
-// File is an open .npz or .npy file. Its methods may be called from several goroutines at once.
+// File is an open .npz or .npy file, or another format's (OpenRaw). Its methods may be called from several goroutines at once.
 type File struct {
+	format string // begins errors
 	path   string
 	file   *os.File
+	mapped *mapping // nil where the file is not mapped
 	arrays []*array
 }
 
@@ -29,28 +31,37 @@ type array struct {
 	headerBytes int64
 	dataBytes   int64
 	open        func() (io.ReadCloser, error) // from the first byte of the header
+	// data are the elements as they lie in the file; nil where they are compressed.
+	data io.ReaderAt
+	// checksum says that reading to the end through open holds the elements against a checksum.
+	checksum bool
 }
 
 // Open opens the .npz archive or the .npy file at path (told apart by their first bytes) and checks every array's header
 // against the bytes that are there. The caller closes the File.
 func Open(path string) (*File, error) {
+	return openWith("npz", path, (*File).list)
+}
+
+// openWith opens a file and lists its arrays.
+func openWith(format, path string, list func(*File) error) (*File, error) {
 	file, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("npz: %w: check the path", err)
+		return nil, fmt.Errorf("%s: %w: check the path", format, err)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("npz: %w", err)
+		return nil, fmt.Errorf("%s: %w", format, err)
 	}
-	f := &File{path: path, file: file}
-	if err := f.list(); err != nil {
-		file.Close()
+	f := &File{format: format, path: path, file: file}
+	if err := list(f); err != nil {
+		f.Close()
 		return nil, err
 	}
 	return f, nil
 }
 
 // Close releases the file; readers obtained from it end with an error from then on.
-func (f *File) Close() error { return f.file.Close() }
+func (f *File) Close() error { return errors.Join(f.mapped.close(), f.file.Close()) }
 
 // Path returns the path that Open was given.
 func (f *File) Path() string { return f.path }
@@ -90,16 +101,36 @@ func (f *File) lookup(name string) (*array, error) {
 }
 
 func (f *File) errorf(name, format string, args ...any) error {
-	return fmt.Errorf("npz: %s: %s: %w", f.path, name, fmt.Errorf(format, args...))
+	return fmt.Errorf("%s: %s: %s: %w", f.format, f.path, name, fmt.Errorf(format, args...))
+}
+
+// size of the file in bytes.
+func (f *File) size() (int64, error) {
+	stat, err := f.file.Stat()
+	if err != nil {
+		return 0, fmt.Errorf("%s: %w", f.format, err)
+	}
+	if stat.IsDir() {
+		return 0, fmt.Errorf("%s: %s is a directory: name a file", f.format, f.path)
+	}
+	return stat.Size(), nil
+}
+
+// view is the file as its mapping, or itself where it cannot be mapped (a device, another system): bytes are copied out of either.
+func (f *File) view(size int64) io.ReaderAt {
+	if f.mapped == nil {
+		f.mapped = mapFile(f.file, size)
+	}
+	if f.mapped == nil {
+		return f.file
+	}
+	return f.mapped
 }
 
 func (f *File) list() error {
-	stat, err := f.file.Stat()
+	size, err := f.size()
 	if err != nil {
-		return fmt.Errorf("npz: %w", err)
-	}
-	if stat.IsDir() {
-		return fmt.Errorf("npz: %s is a directory: name a .npz or .npy file", f.path)
+		return err
 	}
 	start := make([]byte, len(magic))
 	n, err := f.file.ReadAt(start, 0)
@@ -108,14 +139,15 @@ func (f *File) list() error {
 	}
 	if bytes.Equal(start[:n], []byte(magic)) {
 		name := strings.TrimSuffix(filepath.Base(f.path), ".npy")
-		return f.add(name, stat.Size(), func() (io.ReadCloser, error) {
-			return io.NopCloser(io.NewSectionReader(f.file, 0, stat.Size())), nil
+		whole := f.view(size)
+		return f.add(name, size, whole, func() (io.ReadCloser, error) {
+			return io.NopCloser(io.NewSectionReader(whole, 0, size)), nil
 		})
 	}
-	archive, err := zip.NewReader(f.file, stat.Size())
+	archive, err := zip.NewReader(f.file, size)
 	if err != nil {
 		if errors.Is(err, zip.ErrFormat) {
-			return fmt.Errorf("npz: %s (%d bytes) is neither a .npz archive nor a .npy array, or was cut short: write it again with numpy.savez or numpy.save", f.path, stat.Size())
+			return fmt.Errorf("npz: %s (%d bytes) is neither a .npz archive nor a .npy array, or was cut short: write it again with numpy.savez or numpy.save", f.path, size)
 		}
 		return fmt.Errorf("npz: %s: %w", f.path, err)
 	}
@@ -124,44 +156,50 @@ func (f *File) list() error {
 		if !isArray {
 			continue // NumPy, too, treats other members as no arrays.
 		}
-		if err := f.checkEntry(name, entry, stat.Size()); err != nil {
+		offset, err := f.checkEntry(name, entry, size)
+		if err != nil {
 			return err
 		}
-		if err := f.add(name, int64(entry.UncompressedSize64), entry.Open); err != nil {
+		var data io.ReaderAt
+		if entry.Method == zip.Store {
+			data = io.NewSectionReader(f.file, offset, int64(entry.UncompressedSize64))
+		}
+		if err := f.add(name, int64(entry.UncompressedSize64), data, entry.Open); err != nil {
 			return err
 		}
+		f.arrays[len(f.arrays)-1].checksum = true
 	}
 	return nil
 }
 
-// checkEntry holds what the archive's directory says of an entry against the size of the file.
-func (f *File) checkEntry(name string, entry *zip.File, fileBytes int64) error {
-	offset, err := entry.DataOffset()
+// checkEntry holds what the archive's directory says of an entry against the size of the file, and gives where its bytes begin.
+func (f *File) checkEntry(name string, entry *zip.File, fileBytes int64) (offset int64, err error) {
+	offset, err = entry.DataOffset()
 	if err != nil {
-		return f.errorf(name, "%w", err)
+		return 0, f.errorf(name, "%w", err)
 	}
 	packed := entry.CompressedSize64
 	if offset > fileBytes || packed > uint64(fileBytes-offset) {
-		return f.errorf(name, "needs %d bytes from offset %d, the file ends at %d: it was cut short, write it again", packed, offset, fileBytes)
+		return 0, f.errorf(name, "needs %d bytes from offset %d, the file ends at %d: it was cut short, write it again", packed, offset, fileBytes)
 	}
 	size := entry.UncompressedSize64
 	switch entry.Method {
 	case zip.Store:
 		if size != packed {
-			return f.errorf(name, "the archive says %d bytes in one place and %d in another: write it again", size, packed)
+			return 0, f.errorf(name, "the archive says %d bytes in one place and %d in another: write it again", size, packed)
 		}
 	case zip.Deflate:
 		if size/deflateMaxRatio > packed {
-			return f.errorf(name, "claims %d bytes out of %d compressed ones, more than deflate can hold", size, packed)
+			return 0, f.errorf(name, "claims %d bytes out of %d compressed ones, more than deflate can hold", size, packed)
 		}
 	default:
-		return f.errorf(name, "compressed by method %d: write it again with numpy.savez or numpy.savez_compressed", entry.Method)
+		return 0, f.errorf(name, "compressed by method %d: write it again with numpy.savez or numpy.savez_compressed", entry.Method)
 	}
-	return nil
+	return offset, nil
 }
 
-// add reads the header of an array that takes size bytes with it, and checks its shape against that size.
-func (f *File) add(name string, size int64, open func() (io.ReadCloser, error)) error {
+// add reads the header of an array that takes size bytes with it, and checks its shape against that size. whole are those bytes where they are not compressed.
+func (f *File) add(name string, size int64, whole io.ReaderAt, open func() (io.ReadCloser, error)) error {
 	if _, twice := f.Info(name); twice {
 		return f.errorf(name, "two arrays of this name: rename one")
 	}
@@ -177,6 +215,9 @@ func (f *File) add(name string, size int64, open func() (io.ReadCloser, error)) 
 		return f.errorf(name, "%w", err)
 	}
 	a.dataBytes = size - a.headerBytes
+	if whole != nil {
+		a.data = io.NewSectionReader(whole, a.headerBytes, a.dataBytes)
+	}
 	if a.DType != Other {
 		want, ok := byteLen(a.DType, a.Shape)
 		if !ok {

@@ -1,11 +1,9 @@
 package npz
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 )
 
 // chunkBytes is how much of an array is read from the file at once.
@@ -24,8 +22,7 @@ type Rows struct {
 	chunk []byte
 }
 
-// Rows starts reading the named array of shape [N], [N,D] or [N,...]. C order needs memory for a chunk, Fortran order for the whole
-// array. The caller closes the Rows.
+// Rows starts reading the named array of shape [N], [N,D] or [N,...], with memory for a chunk, in Fortran order for some rows. The caller closes the Rows.
 func (f *File) Rows(name string) (*Rows, error) {
 	a, err := f.lookup(name)
 	if err != nil {
@@ -67,12 +64,33 @@ func (f *File) rows(a *array, n, d int) (*Rows, error) {
 		return nil, f.errorf(a.Name, "%w", err)
 	}
 	if a.Fortran && len(a.Shape) > 1 {
-		if err := rows.loadFortran(); err != nil {
-			r.Close()
-			return nil, err
-		}
+		rows.r = newFortranReader(a, r)
 	}
 	return rows, nil
+}
+
+// Skip passes over the next n rows, or as many as there are. Rows that are stored without compression are not read, and the checksum of an archive, which is over all of
+// its bytes, is then not held against them.
+func (r *Rows) Skip(n int) error {
+	n = min(n, r.N-r.next)
+	if n <= 0 {
+		return nil
+	}
+	skipped := int64(n) * int64(r.D) * int64(r.array.DType.Size())
+	switch f, isFortran := r.r.(*fortranReader); {
+	case isFortran:
+		f.skip(n)
+	case r.array.data != nil:
+		at := int64(r.next+n) * int64(r.D) * int64(r.array.DType.Size())
+		r.r.Close()
+		r.r = io.NopCloser(io.NewSectionReader(r.array.data, at, r.array.dataBytes-at))
+	default:
+		if _, err := io.CopyN(io.Discard, r.r, skipped); err != nil {
+			return r.broken(err)
+		}
+	}
+	r.next += n
+	return nil
 }
 
 // Close releases the reader. It does not close the File.
@@ -90,10 +108,10 @@ func (r *Rows) Float64(dst []float64) (int, error) {
 	return read(r, dst, decodeFloat64)
 }
 
-// Float32 is Float64 for arrays of float32 and float16, which it delivers exactly. Of float64 it is an error.
+// Float32 is Float64 for arrays of float32 and narrower types, which it delivers exactly. Of float64 it is an error.
 func (r *Rows) Float32(dst []float32) (int, error) {
-	exact := r.array.DType == Float32 || r.array.DType == Float16
-	if err := r.want(exact, "float32 or float16, which need no rounding, are"); err != nil {
+	exact := r.array.DType.IsFloat() && r.array.DType != Float64
+	if err := r.want(exact, "float32 or a narrower type, which need no rounding, are"); err != nil {
 		return 0, err
 	}
 	return read(r, dst, decodeFloat32)
@@ -172,50 +190,4 @@ func atEnd(r io.Reader) error {
 		return err
 	}
 	return nil
-}
-
-// loadFortran reads the whole array and replaces the reader by one over its elements in C order.
-func (r *Rows) loadFortran() error {
-	// Grown by what arrives, not by what is declared: compressed entries declare much.
-	var raw []byte
-	for int64(len(raw)) < r.array.dataBytes {
-		step := int(min(max(int64(len(raw)), chunkBytes), r.array.dataBytes-int64(len(raw))))
-		raw = slices.Grow(raw, step)
-		if _, err := io.ReadFull(r.r, raw[len(raw):len(raw)+step]); err != nil {
-			return r.broken(err)
-		}
-		raw = raw[:len(raw)+step]
-	}
-	if err := atEnd(r.r); err != nil {
-		return r.broken(err)
-	}
-	r.r.Close()
-	r.r = io.NopCloser(bytes.NewReader(fortranToC(raw, r.array.Shape, r.array.DType.Size())))
-	return nil
-}
-
-// fortranToC reorders elements of size bytes from first-index-fastest to last-index-fastest.
-func fortranToC(raw []byte, shape []int, size int) []byte {
-	out := make([]byte, len(raw))
-	index := make([]int, len(shape))
-	strides := make([]int, len(shape)) // in bytes, in raw
-	stride := size
-	for i, d := range shape {
-		strides[i] = stride
-		stride *= d
-	}
-	from := 0
-	for to := 0; to < len(out); to += size {
-		copy(out[to:to+size], raw[from:])
-		for i := len(shape) - 1; i >= 0; i-- {
-			index[i]++
-			from += strides[i]
-			if index[i] < shape[i] {
-				break
-			}
-			from -= strides[i] * shape[i]
-			index[i] = 0
-		}
-	}
-	return out
 }

@@ -8,7 +8,7 @@ import (
 // Float64s returns the whole array in C order: floating-point numbers of any width, exactly.
 func (f *File) Float64s(name string) ([]float64, error) { return readAll(f, name, (*Rows).Float64) }
 
-// Float32s returns the whole array in C order, of float32 or float16 only, so that nothing is rounded.
+// Float32s returns the whole array in C order, of float32 or a narrower type only, so that nothing is rounded.
 func (f *File) Float32s(name string) ([]float32, error) { return readAll(f, name, (*Rows).Float32) }
 
 // Int64s returns the whole array in C order: integers of any width, or bool.
