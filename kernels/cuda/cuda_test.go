@@ -145,6 +145,10 @@ func (m *machine) run(t *testing.T, name string, op *kernels.Op, s kernels.Shape
 	}
 	k, err := m.library.Find(name)
 	must(t, err)
+	if bytes := k.Workspace(call.Shape, call.Precision); bytes > 0 {
+		call.Workspace, err = m.arena.Take(offset, bytes)
+		must(t, err)
+	}
 	work, err := k.Ready(call)
 	must(t, err)
 	must(t, work.Launch(m.stream))
@@ -264,7 +268,7 @@ func TestKernelsAgreeWithTheReference(t *testing.T) {
 func compare(t *testing.T, m *machine, name string, op *kernels.Op, s kernels.Shape, flags uint32, in []float64Slice) float64 {
 	t.Helper()
 	var scalars []float64Slice
-	call := &kernels.RefCall{Shape: s, Flags: kernels.Flags(flags), Operands: clone(in), Tolerance: make([][]float64, len(in))}
+	call := &kernels.RefCall{Shape: s, Flags: kernels.Flags(flags), Operands: clone(in), Tolerance: make([][]float64, len(in)), Products: make([][]float64, len(in))}
 	for _, scalar := range op.Scalars {
 		v := map[string]float64{"momentum": 0.9, "weight_decay": 5e-4, "eps": 1e-5}[scalar]
 		scalars = append(scalars, float64Slice{v})
@@ -273,6 +277,9 @@ func compare(t *testing.T, m *machine, name string, op *kernels.Op, s kernels.Sh
 	for i := range op.Operands {
 		if op.Operands[i].Role != kernels.In && in[i] != nil {
 			call.Tolerance[i] = make([]float64, len(in[i]))
+		}
+		if op.Operands[i].Role == kernels.Out && in[i] != nil {
+			clear(call.Operands[i]) // a reference leaves out what nothing adds to
 		}
 	}
 	op.Reference(call)

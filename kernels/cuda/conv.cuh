@@ -1,0 +1,45 @@
+// What all convolutions share: their geometry, and walks over pixels and taps.
+//
+// Names as in kernels/ops.go: x [N,H,W,C], w [K,R,S,C], y [N,P,Q,K]; y[n,p,q,k] = sum_{r,s,c} x[n, p*stride+r-pad, q*stride+s-pad, c] * w[k,r,s,c].
+#ifndef NCTRAIN_CONV_CUH
+#define NCTRAIN_CONV_CUH
+#include "device.cuh"
+
+struct Conv {
+  int32_t N, H, W, C, K, R, S, stride, pad, P, Q;
+
+  // Row and column of x that tap r, s of the output's row p and column q reads. Outside of the image there are zeros.
+  DEVICE int32_t h(int32_t p, int32_t r) const { return p * stride + r - pad; }
+  DEVICE int32_t w(int32_t q, int32_t s) const { return q * stride + s - pad; }
+  DEVICE bool inside(int32_t h, int32_t w) const { return within(h, H) && within(w, W); }
+  DEVICE static bool within(int32_t i, int32_t n) { return static_cast<uint32_t>(i) < static_cast<uint32_t>(n); }
+
+  DEVICE int32_t pixels() const { return N * P * Q; }  // of y
+  DEVICE int32_t taps() const { return R * S; }
+  DEVICE int32_t window() const { return R * S * C; }  // products of an element of y
+};
+
+// A launch's arguments are numbers (launches_conv.go: geometry), so a kernel takes Conv's fields one by one.
+#define CONV_FIELDS int32_t N, int32_t H, int32_t W, int32_t C, int32_t K, int32_t R, int32_t S, int32_t stride, int32_t pad, int32_t P, int32_t Q
+#define CONV_OF_FIELDS \
+  { N, H, W, C, K, R, S, stride, pad, P, Q }
+
+// Digits are a number written as (high * middle radix + middle) * low radix + low: a pixel as image, row, column; a place in a window as r, s, c.
+struct Digits {
+  int32_t high, middle, low;
+};
+struct Radix {
+  int32_t middle, low;
+
+  DEVICE Digits digits(int32_t number) const { return {number / low / middle, number / low % middle, number % low}; }
+  // add counts on without a division.
+  DEVICE void add(Digits& d, const Digits& step) const {
+    d.low += step.low;
+    d.middle += step.middle;
+    d.high += step.high;
+    if (d.low >= low) d.low -= low, d.middle++;
+    if (d.middle >= middle) d.middle -= middle, d.high++;
+  }
+};
+
+#endif

@@ -1,0 +1,66 @@
+//go:build cuda
+
+package cuda
+
+import "nctrain/cudart"
+
+// The convolutions. Operands: x, w, y; dy, w, dx; x, dy, dw.
+func init() {
+	register(map[string]entry{
+		"conv_fprop_direct": single("conv_fprop_direct", func(c *Call) (cudart.Geometry, []cudart.Arg) {
+			s := c.Shape
+			return ones(s.N * s.P() * s.Q() * s.K), append(c.pointers(2, 0, 1), s.geometry()...)
+		}),
+		"conv_dgrad_direct": single("conv_dgrad_direct", func(c *Call) (cudart.Geometry, []cudart.Arg) {
+			s := c.Shape
+			return ones(s.N * s.H * s.W * s.C), append(c.pointers(2, 0, 1), s.geometry()...)
+		}),
+		"conv_wgrad_direct": wgrad(wgradDirectPart, func(c *Call) (string, cudart.Geometry) { return "conv_wgrad_direct", ones(c.Shape.weights()) }),
+	})
+}
+
+// geometry is Conv of conv.cuh.
+func (s Shape) geometry() []cudart.Arg {
+	var args []cudart.Arg
+	for _, n := range []int{s.N, s.H, s.W, s.C, s.K, s.R, s.S, s.Stride, s.Pad, s.P(), s.Q()} {
+		args = append(args, small(n))
+	}
+	return args
+}
+
+func (s Shape) pixels() int  { return s.N * s.P() * s.Q() }
+func (s Shape) weights() int { return s.K * s.R * s.S * s.C }
+
+func blocks(n, each int) int { return (n + each - 1) / each }
+
+// wgrad is a weight gradient that sums over parts of `part` pixels in the grid's last dimension, and then the parts' sums where there are several.
+func wgrad(part func(Shape) int, kernel func(*Call) (string, cudart.Geometry)) entry {
+	parts := func(s Shape) int { return blocks(s.pixels(), part(s)) }
+	return entry{
+		workspace: func(s Shape, _ Precision) int {
+			if n := parts(s); n > 1 {
+				return n * s.weights() * 4
+			}
+			return 0
+		},
+		launches: func(c *Call) []launch {
+			s, n := c.Shape, parts(c.Shape)
+			function, geometry := kernel(c)
+			geometry.Grid[2] = n
+			sums := c.Workspace
+			if n == 1 {
+				sums = c.Operands[2]
+			}
+			args := append([]cudart.Arg{cudart.Pointer(sums)}, c.pointers(0, 1)...)
+			first := launch{function, geometry, append(append(args, small(part(s))), s.geometry()...)}
+			if n == 1 {
+				return []launch{first}
+			}
+			sum := []cudart.Arg{cudart.Pointer(c.Operands[2]), cudart.Pointer(sums), count(s.weights()), small(n)}
+			return []launch{first, {"conv_wgrad_sum", fours(s.weights()), sum}}
+		},
+	}
+}
+
+// A thread of the direct kernel goes through a part alone.
+func wgradDirectPart(Shape) int { return 512 }
