@@ -5,6 +5,9 @@ var cudaPrecisions = []Precision{FP32, TF32, BF16}
 
 // cudaVariants are the rows for the cuda device; under each operation the preferred first. Each names a source of kernels/cuda, which holds its launch.
 var cudaVariants = []Variant{
+	{Op: ConvFprop, Name: "direct", Kind: CUDA, Precisions: cudaPrecisions, Class: Float32Sum, Why: "plain loops: the readable reference, for any number of channels"},
+	{Op: ConvDgrad, Name: "direct", Kind: CUDA, Precisions: cudaPrecisions, Class: Float32Sum, Why: "plain loops: the readable reference, for any number of channels"},
+	{Op: ConvWgrad, Name: "direct", Kind: CUDA, Precisions: cudaPrecisions, Class: Float32Sum, Why: "plain loops over parts of the pixels: the readable reference, for any number of channels"},
 	{Op: BNEvalStats, Name: "direct", Kind: CUDA, Precisions: cudaPrecisions, Class: Float32Sum, Why: "a thread a channel"},
 	{Op: BNForward, Name: "direct", Kind: CUDA, Precisions: cudaPrecisions, Class: Float32Sum, Why: "normalise, add and ReLU in one pass, four elements a thread"},
 	{Op: ReLUForward, Name: "direct", Kind: CUDA, Precisions: cudaPrecisions, Class: Float32Sum, Why: "four elements a thread"},
