@@ -38,6 +38,8 @@ type Options struct {
 	Baseline   string
 	// ThresholdAt is the share of ID rows to be accepted, for which each score's threshold is taken from Val; 0 for none.
 	ThresholdAt float64
+	// Preset groups the OOD sets as a published protocol does; nil for none. See FindPreset.
+	Preset *Preset
 	// SaveTo is the file that the fitted detectors and their thresholds are written to, for OpenFitted; empty for none.
 	SaveTo string
 	// Threads bounds the goroutines, 0 is GOMAXPROCS; it does not change the result.
@@ -56,6 +58,9 @@ type Result struct {
 	NOOD       analysis.Ordered[int] `json:"n_ood"`
 	// OOD: set -> score -> metrics of Measure and OSCR, and with intervals `KEY_ci95`.
 	OOD analysis.Ordered[analysis.Ordered[analysis.Values]] `json:"ood"`
+	// Preset is the name of Options.Preset, and Groups its groups: group -> sets and mean metrics over them.
+	Preset string                  `json:"preset,omitempty"`
+	Groups analysis.Ordered[Group] `json:"groups,omitzero"`
 	// Detectors: score -> what its fit used (fit set, ranks, floors, parameters).
 	Detectors analysis.Ordered[analysis.Values] `json:"detectors"`
 	// Selective: score -> aurc, aurc_best of the ID rows.
@@ -91,6 +96,15 @@ func Compute(ctx context.Context, o Options) (*Result, error) {
 	}
 	if o.Baseline != "" && !slices.ContainsFunc(chosen, func(d Detector) bool { return d.Name == o.Baseline }) {
 		return nil, fmt.Errorf("analysis: ood: the baseline %q is not among the chosen scores: add it to --scores", o.Baseline)
+	}
+	if o.Preset != nil {
+		var names []string
+		for _, s := range o.OOD {
+			names = append(names, s.Name)
+		}
+		if err := o.Preset.Check(o.Head.C, names); err != nil {
+			return nil, err
+		}
 	}
 	scored := []analysis.Named{{Name: IDName, Source: o.ID}}
 	seen := map[string]bool{IDName: true}
@@ -132,6 +146,9 @@ func Compute(ctx context.Context, o Options) (*Result, error) {
 	}
 	res.measure(o, chosen)
 	res.selective()
+	if o.Preset != nil {
+		res.Group(o.Preset)
+	}
 	if o.ThresholdAt > 0 {
 		if err := res.thresholds(ctx, o, ready); err != nil {
 			return nil, err

@@ -58,16 +58,30 @@ func Explain(name string) (analysis.Explanation, error) {
 	if at := slices.IndexFunc(metricTable, func(e analysis.Explanation) bool { return e.Name == entry }); at >= 0 {
 		return metricTable[at], nil
 	}
+	if p, err := FindPreset(name); err == nil {
+		return p.explain(), nil
+	}
 	return analysis.Explanation{}, fmt.Errorf("analysis: ood: there is nothing named %q: choose from %s", name, strings.Join(Explainable(), ", "))
 }
 
-// Explainable lists the names that Explain knows: detectors, then metrics.
+// Explainable lists the names that Explain knows: detectors, then metrics, then presets.
 func Explainable() []string {
 	names := allNames()
 	for _, e := range metricTable {
 		names = append(names, e.Name)
 	}
-	return names
+	return append(names, PresetNames()...)
+}
+
+func (p *Preset) explain() analysis.Explanation {
+	e := analysis.Explanation{Name: p.Name, Definition: "OpenOOD's CIFAR protocol (--preset): the mean of each metric over the sets of a group, every set with the same weight; FPR@95 is fpr95_ood_pos, " +
+		"AUPR_IN and AUPR_OUT are aupr_in_trapz and aupr_out_trapz, ACC is id_accuracy", Source: "J. Zhang et al., OpenOOD v1.5, DMLR 2024",
+		Pitfalls: "a row stands beside the leaderboard's only for its own lists of test images (1,000 ID test images are its validation set, and near sets have overlapping classes removed), its network and " +
+			"its training; the leaderboard shows mean and standard deviation (ddof 0) over three trainings. A group that lacks a set says so in its name"}
+	for _, g := range p.Groups {
+		e.Parts = append(e.Parts, analysis.Part{Name: g.Name, Meaning: "--ood " + strings.Join(g.Sets, "=..., ") + "=..."})
+	}
+	return e
 }
 
 func (d Detector) explain() analysis.Explanation {

@@ -125,6 +125,7 @@ func TestErrorsAreOneLineAndLeaveNothing(t *testing.T) {
 		{"resume with settings", []string{"run", "--no-report", "--resume", at("nowhere"), "--lr", "1"}, exitUsage, []string{"--resume", "--lr"}},
 		{"nc without input", []string{"nc"}, exitUsage, []string{"--features", "--head", "--run"}},
 		{"features of no file", []string{"features", "--checkpoint", at("file"), "--data", "shapes", "--out", at("f.npz")}, exitFailed, []string{"weights: ", "file"}},
+		{"unknown preset", []string{"ood", "--id", "a", "--head", "b", "--ood", "c", "--preset", "openood"}, exitUsage, []string{"--preset", "openood-cifar10, openood-cifar100"}},
 		{"score without input", []string{"score", "--detector", "d.npz"}, exitUsage, []string{"--detector", "--features", "ood --save"}},
 		{"scores to no format", []string{"score", "--detector", "d.npz", "--features", "f.npz", "--out", at("s.txt")}, exitUsage, []string{"--out", "s.txt", ".csv or .npz"}},
 		{"detectors of no file", []string{"score", "--detector", at("nowhere.npz"), "--features", "f.npz"}, exitFailed, []string{"nowhere.npz", "no such file"}},

@@ -10,12 +10,14 @@ import (
 	"nctrain/analysis"
 	"nctrain/analysis/ood"
 	"nctrain/cmd/nctrain/internal/run"
+	"nctrain/internal/wholefile"
 )
 
 // oodFlags are those of `ood`.
 type oodFlags struct {
 	outputFlags
 	train, id, head, val, run string
+	preset, csv               string
 	others, scores, params    []string
 	options                   ood.Options
 }
@@ -34,6 +36,7 @@ func newOODCommand() *cobra.Command {
 		Long: `Score ID and OOD rows (larger = more in-distribution) and measure how well each score tells them apart, in percent.
 Scores: ` + strings.Join(names, ", ") + `; without --scores the notebook's six.`,
 		Example: `  nctrain ood --train train.npz --id test.npz --ood digits=digits.npz --head head.npz --notebook --json ood.json
+  nctrain ood --preset openood-cifar10 --train train.npz --id test.npz --ood cifar100=c100.npz,tin=tin.npz,svhn=svhn.npz --head head.npz --csv vim.csv --scores vim
   nctrain ood --run runs/first`,
 		Args: noArguments,
 		RunE: func(c *cobra.Command, _ []string) error { return f.execute(c) },
@@ -52,6 +55,8 @@ Scores: ` + strings.Join(names, ", ") + `; without --scores the notebook's six.`
 	flags.StringVar(&f.options.Baseline, "baseline", "", "score that the others are compared with (default msp)")
 	flags.Float64Var(&f.options.ThresholdAt, "threshold-at", 0, "share of ID rows to accept, between 0 and 1: each score's conformal threshold, from --val")
 	flags.StringVar(&f.options.SaveTo, "save", "", "write the fitted scores and their thresholds to this .npz")
+	flags.StringVar(&f.preset, "preset", "", "published protocol whose sets --ood names: near and far groups and their means ("+strings.Join(ood.PresetNames(), ", ")+")")
+	flags.StringVar(&f.csv, "csv", "", "write OpenOOD's table (dataset,FPR@95,AUROC,AUPR_IN,AUPR_OUT,ACC) to this file")
 	flags.BoolVar(&f.options.DropOverlap, "drop-overlap", false, "leave out scored rows that also occur in a fit set")
 	flags.BoolVar(&f.options.AllowOverlap, "allow-overlap", false, "go on where more than 1 % of a scored set occurs in a fit set")
 	flags.StringVar(&f.run, "run", "", "run directory: every checkpoint it has analysed")
@@ -78,6 +83,9 @@ func (f *oodFlags) execute(c *cobra.Command) error {
 	}
 	if err := ood.CheckParams(o.Params); err != nil {
 		return usagef("--param: %w", err)
+	}
+	if o.Preset, err = f.findPreset(); err != nil {
+		return err
 	}
 	switch {
 	case o.Replicates < 0:
@@ -110,10 +118,36 @@ func (f *oodFlags) execute(c *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	if err := printDetection(f.stdout(c), r); err != nil {
+	if err := f.show(c, r); err != nil {
 		return err
 	}
 	return f.write(r)
+}
+
+// findPreset gives the chosen preset, nil for none.
+func (f *oodFlags) findPreset() (*ood.Preset, error) {
+	if f.preset == "" {
+		return nil, nil
+	}
+	p, err := ood.FindPreset(f.preset)
+	if err != nil {
+		return nil, usagef("--preset: %w", err)
+	}
+	return p, nil
+}
+
+// show prints the tables and writes the one for OpenOOD.
+func (f *oodFlags) show(c *cobra.Command, r *ood.Result) error {
+	if err := printDetection(f.stdout(c), r); err != nil {
+		return err
+	}
+	if f.csv == "" {
+		return nil
+	}
+	if err := wholefile.Write(f.csv, 0o644, r.WriteOpenOOD); err != nil {
+		return fmt.Errorf("--csv: %w", err)
+	}
+	return nil
 }
 
 // stored prints what a run has computed: the last checkpoint whole, all of them as JSON.
@@ -121,7 +155,12 @@ func (f *oodFlags) stored(c *cobra.Command) error {
 	if f.train != "" || f.id != "" || f.head != "" || f.val != "" || len(f.others) > 0 || len(f.scores) > 0 || len(f.params) > 0 || f.options.Notebook {
 		return usagef("--run reads what the run has stored: leave out the other inputs, and choose --scores when the run is started")
 	}
-	if _, err := run.ReadConfig(f.run); err != nil {
+	preset, err := f.findPreset()
+	if err != nil {
+		return err
+	}
+	config, err := run.ReadConfig(f.run)
+	if err != nil {
 		return err
 	}
 	results, err := run.ReadResults(f.run)
@@ -132,7 +171,15 @@ func (f *oodFlags) stored(c *cobra.Command) error {
 	if n == 0 {
 		return fmt.Errorf("ood: %s: no checkpoint has been scored: name OOD sets when the run is started (--ood), or write features and score those", f.run)
 	}
-	if err := printDetection(f.stdout(c), results.OOD[n-1]); err != nil {
+	if preset != nil {
+		for _, r := range results.OOD {
+			if err := preset.Check(config.Sets["train"].Classes, r.OOD.Keys()); err != nil {
+				return err
+			}
+			r.Group(preset)
+		}
+	}
+	if err := f.show(c, results.OOD[n-1]); err != nil {
 		return err
 	}
 	return f.write(results.OOD)

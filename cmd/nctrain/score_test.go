@@ -64,3 +64,25 @@ func opened(t *testing.T, path string) *npz.File {
 	t.Cleanup(func() { file.Close() })
 	return file
 }
+
+// TestOpenOODPresetOfARun: a run's sets named as the protocol names them; the table has its layout and a partial group says so.
+func TestOpenOODPresetOfARun(t *testing.T) {
+	tmp := t.TempDir()
+	dir, path := filepath.Join(tmp, "run"), filepath.Join(tmp, "vim.csv")
+	must(t, append([]string{"run", "--no-report", "--scores", "vim"}, tiny(dir, "--ood", "svhn=digits", "--epochs", "1")...)...)
+	text := must(t, "ood", "--run", dir, "--preset", "openood-cifar10", "--csv", path)
+	for _, part := range []string{"openood-cifar10: means", "farood (1 of 4 sets)", "warning: openood-cifar10: nearood lacks cifar100, tin", "OSCR", "AURC", "ID accuracy"} {
+		if !strings.Contains(text, part) {
+			t.Errorf("no %q in\n%s", part, text)
+		}
+	}
+	lines := strings.Split(string(read(t, path)), "\n")
+	if len(lines) != 4 || lines[0] != "dataset,FPR@95,AUROC,AUPR_IN,AUPR_OUT,ACC" || !strings.HasPrefix(lines[1], "svhn,") || !strings.HasPrefix(lines[2], "farood (1 of 4 sets),") {
+		t.Errorf("table %q", lines)
+	}
+	_, stderr, status := call("ood", "--run", dir, "--preset", "openood-cifar100")
+	if status != exitFailed {
+		t.Errorf("status %d", status)
+	}
+	wantLine(t, stderr, "openood-cifar100", "100 classes", "10")
+}

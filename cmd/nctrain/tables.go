@@ -111,22 +111,36 @@ func of(epoch *int, hash *string) string {
 	return text
 }
 
-// printDetection prints one table an OOD set.
+// detectionHeads are the columns of metrics in the tables of detection; each table names the ID accuracy above them.
+var detectionHeads = []struct{ name, key string }{
+	{"AUROC ↑", "auroc"}, {"FPR95 ↓", "fpr95_ood_pos"}, {"FPR95 ID+ ↓", "fpr95_id_pos"}, {"AUPR out ↑", "aupr_out"}, {"AUPR in ↑", "aupr_in"}, {"OSCR ↑", "oscr"},
+}
+
+// printDetection prints one table an OOD set, and one of the means of a preset's groups.
 func printDetection(w io.Writer, r *ood.Result) error {
-	fmt.Fprintf(w, "Out-of-distribution detection%s, in percent: ↑ larger is better, ↓ smaller; ID accuracy %s\n", of(r.Epoch, r.Checkpoint),
-		table.Optional(deref(r.IDAccuracy), r.IDAccuracy != nil, table.Percent))
+	accuracy := table.Optional(deref(r.IDAccuracy), r.IDAccuracy != nil, table.Percent)
+	fmt.Fprintf(w, "Out-of-distribution detection%s, in percent: ↑ larger is better, ↓ smaller\n", of(r.Epoch, r.Checkpoint))
 	for name, scores := range r.OOD.All() {
 		n, _ := r.NOOD.Get(name)
 		base := 100 * float64(n) / float64(max(n+r.NID, 1))
-		fmt.Fprintf(w, "%s: %s ID and %s OOD rows (base rate of OOD %s)\n", name, table.Count(r.NID), table.Count(n), table.Percent(base))
-		heads := []string{"score", "AUROC ↑", "FPR95 ↓", "FPR95 ID+ ↓", "AUPR out ↑", "AUPR in ↑"}
+		fmt.Fprintf(w, "%s: %s ID and %s OOD rows (base rate of OOD %s), ID accuracy %s\n", name, table.Count(r.NID), table.Count(n), table.Percent(base), accuracy)
+		heads := []string{"score"}
+		for _, c := range detectionHeads {
+			heads = append(heads, c.name)
+		}
+		heads = append(heads, "AURC ↓")
 		if r.Intervals != nil {
 			heads = append(heads, "AUROC 95 %")
 		}
 		t := table.New(heads...)
 		var reasons []string
 		for score, v := range scores.All() {
-			cells := []string{score, percent(v, "auroc"), percent(v, "fpr95_ood_pos"), percent(v, "fpr95_id_pos"), percent(v, "aupr_out"), percent(v, "aupr_in")}
+			cells := []string{score}
+			for _, c := range detectionHeads {
+				cells = append(cells, percent(v, c.key))
+			}
+			selective, _ := r.Selective.Get(score)
+			cells = append(cells, percent(selective, "aurc"))
 			if r.Intervals != nil {
 				cells = append(cells, interval(v, "auroc_ci95"))
 			}
@@ -140,7 +154,11 @@ func printDetection(w io.Writer, r *ood.Result) error {
 		}
 		warn(w, reasons)
 	}
-	fmt.Fprintln(w, "  FPR95: ID rejected where 95 % of OOD is found; FPR95 ID+: OOD accepted where 95 % of ID is kept")
+	fmt.Fprintln(w, "  FPR95: ID rejected where 95 % of OOD is found; FPR95 ID+: OOD accepted where 95 % of ID is kept; OSCR: pairs in which the ID row is right and scores higher;")
+	fmt.Fprintln(w, "  AURC: error of the classifier over the ID rows of largest score, mean over how many")
+	if err := printGroups(w, r, accuracy); err != nil {
+		return err
+	}
 	warn(w, r.Warnings)
 	for name, v := range r.Detectors.All() {
 		for _, text := range v.Warnings {
@@ -151,6 +169,23 @@ func printDetection(w io.Writer, r *ood.Result) error {
 		warn(w, []string{key + ": " + r.Reasons[key]})
 	}
 	return nil
+}
+
+// printGroups prints the means over the groups of a preset, by its conventions.
+func printGroups(w io.Writer, r *ood.Result, accuracy string) error {
+	if r.Groups.Len() == 0 {
+		return nil
+	}
+	fmt.Fprintf(w, "%s: means over the sets of each group, AUPR by trapezoids, ID accuracy %s\n", r.Preset, accuracy)
+	t := table.New("group", "score", "FPR@95 ↓", "AUROC ↑", "AUPR_IN ↑", "AUPR_OUT ↑").Left(1)
+	for name, g := range r.Groups.All() {
+		label := g.Label(name)
+		for score, v := range g.Scores.All() {
+			t.Row(label, score, percent(v, "fpr95_ood_pos"), percent(v, "auroc"), percent(v, "aupr_in_trapz"), percent(v, "aupr_out_trapz"))
+			label = ""
+		}
+	}
+	return t.Write(w, "  ")
 }
 
 // interval is "96.8..97.6", in percent.
