@@ -2,232 +2,202 @@ package analysis
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"path/filepath"
-	"strings"
-
-	"nctrain/internal/npz"
 )
 
-// maxMeta bounds the meta array of a file in bytes; ours take some two hundred.
-const maxMeta = 1 << 20
-
-// File is a source over feature files, read in blocks at each sweep. Float16, 32 and 64 features, C or Fortran order, integer labels of any width are taken as
-// numpy, PyTorch and scikit-learn write them.
+// File is a source over one feature file or over the shards of a set, read in blocks at each sweep: see OpenFeatures.
 type File struct {
-	info                     Info
-	features, labels, logits fileArray
-	files                    []*npz.File
+	info  Info
+	parts []part
 }
 
-// fileArray is one array of an open file; the zero value is absent.
-type fileArray struct {
-	file *npz.File
-	info npz.Info
+// part is a file of a set, or loose arrays that belong together.
+type part struct {
+	start int // index of its first row in the set
+	info  Info
+	open  opener
+	held  rows // where it is the only one, so that it stays open; nil otherwise, so that any number of shards takes one open file
 }
 
-// OpenFeatures opens a feature file: the path of an .npz with features [N,D], labels [N], optionally logits [N,C] and meta, or
-// "features=F.npy,labels=L.npy[,logits=G.npy]" for loose arrays. The caller closes the File.
+// opener opens a part and holds its shapes and types against each other.
+type opener func() (rows, error)
+
+// rows is an open part.
+type rows interface {
+	about() Info
+	// sweep hands over rows from..to-1, Block.Start counted in the part.
+	sweep(ctx context.Context, from, to int, visit func(*Block) error) error
+	Close() error
+}
+
+// OpenFeatures opens a set of rows with features [N,D], labels [N] and optionally logits [N,C]. spec is one of
+//
+//	f.npz, f.safetensors           arrays features, labels, logits; meta beside them or in the metadata
+//	f.csv                          columns f0.. or h0.., label, logit0.. under a header, in any order; other columns are left out
+//	features=F.npy,labels=L.npy    loose arrays, and logits=G.npy where there are logits; patterns and lists pair in order
+//	dir, "shards/*.npz", a,b,c     the files of a directory or pattern by name, or of a list in its order, as one set
+//
+// Features are float16, 32, 64 or bfloat16, in C or Fortran order, labels integers of any width. Shards must have the same widths, type and checkpoint. Each sweep
+// reads the files anew, with memory that does not grow with their size. The caller closes the File.
 func OpenFeatures(spec string) (*File, error) {
-	f := &File{info: Info{Name: spec}}
-	var err error
-	if strings.HasPrefix(spec, "features=") || strings.HasPrefix(spec, "labels=") || strings.HasPrefix(spec, "logits=") {
-		err = f.openLoose(spec)
-	} else {
-		err = f.openArchive(spec)
-	}
-	if err == nil {
-		err = f.check()
-	}
+	openers, err := locate(spec)
 	if err != nil {
-		return nil, errors.Join(err, f.Close())
+		return nil, err
+	}
+	f := &File{}
+	for _, open := range openers {
+		r, err := open()
+		if err == nil {
+			err = f.add(r, open, spec)
+		}
+		if r != nil && (err != nil || len(openers) > 1) {
+			err = errors.Join(err, r.Close())
+		} else if err == nil {
+			f.parts[0].held = r
+		}
+		if err != nil {
+			return nil, err
+		}
 	}
 	return f, nil
 }
 
-func (f *File) open(path string) (*npz.File, error) {
-	file, err := npz.Open(path)
-	if err != nil {
-		return nil, fmt.Errorf("analysis: %w", err)
-	}
-	f.files = append(f.files, file)
-	return file, nil
-}
-
-func (f *File) openArchive(path string) error {
-	file, err := f.open(path)
-	if err != nil {
+// add appends a part, which must belong to those before.
+func (f *File) add(r rows, open opener, spec string) error {
+	info := r.about()
+	if err := info.validate(); err != nil {
 		return err
 	}
-	for name, array := range map[string]*fileArray{"features": &f.features, "labels": &f.labels, "logits": &f.logits} {
-		if info, ok := file.Info(name); ok {
-			*array = fileArray{file, info}
-		}
-	}
-	f.info.Meta, err = readMeta(file)
-	return err
-}
-
-func (f *File) openLoose(spec string) error {
-	arrays := map[string]*fileArray{"features": &f.features, "labels": &f.labels, "logits": &f.logits}
-	for _, part := range strings.Split(spec, ",") {
-		name, path, _ := strings.Cut(part, "=")
-		array := arrays[name]
-		if array == nil || path == "" || array.file != nil {
-			return fmt.Errorf("analysis: %s: cannot read %q: write features=F.npy,labels=L.npy[,logits=G.npy]", spec, part)
-		}
-		file, err := f.open(path)
-		if err != nil {
+	if len(f.parts) == 0 {
+		f.info = info
+	} else {
+		if err := sameSet(f.parts[0].info, info); err != nil {
 			return err
 		}
-		all := file.Arrays()
-		if len(all) != 1 {
-			return fmt.Errorf("analysis: %s: holds %d arrays where one is wanted as %s: give an .npy file", path, len(all), name)
-		}
-		*array = fileArray{file, all[0]}
+		f.info.Name = spec
+		f.info.Meta = f.info.Meta.common(info.Meta)
 	}
-	if f.features.file != nil {
-		f.info.Name = f.features.file.Path()
+	p := part{info: info, open: open}
+	if n := len(f.parts); n > 0 {
+		p.start = f.parts[n-1].start + f.parts[n-1].info.N
+	}
+	f.info.N = p.start + info.N
+	f.parts = append(f.parts, p)
+	return nil
+}
+
+// sameSet tells whether two shards can be parts of one set.
+func sameSet(a, b Info) error {
+	differ := func(what string, found, want any, wayOut string) error {
+		return fmt.Errorf("analysis: %s: %s %v, %s has %v: %s", b.Name, what, found, a.Name, want, wayOut)
+	}
+	logits := func(i Info) string {
+		if !i.HasLogits() {
+			return "none"
+		}
+		return fmt.Sprintf("[%d,%d]", i.N, i.C)
+	}
+	switch {
+	case a.D != b.D:
+		return differ("features", fmt.Sprintf("[%d,%d]", b.N, b.D), fmt.Sprintf("[%d,%d]", a.N, a.D), "shards of one set have one width: give the files of one model")
+	case a.C != b.C:
+		return differ("logits", logits(b), logits(a), "shards of one set have the same logits: write them for all of them, of one width, or leave them out")
+	case a.Type != b.Type:
+		return differ("features in", b.Type, a.Type, "shards of one set have one type: write them again in one")
+	case a.Meta.Checkpoint != b.Meta.Checkpoint:
+		return differ("meta.checkpoint", hashText(b), hashText(a), "shards of one set come from one model: extract them with the same weights")
 	}
 	return nil
 }
 
-// check holds shapes and types against each other.
-func (f *File) check() error {
-	wrong := func(array string, a fileArray, want string) error {
-		if a.file == nil {
-			return fmt.Errorf("analysis: %s: there is no array %s: give %s", f.info.Name, array, want)
-		}
-		return fmt.Errorf("analysis: %s: array %s: found %s, want %s: save it so", a.file.Path(), array, a.info, want)
+func hashText(i Info) string {
+	if i.Meta.Checkpoint == "" {
+		return "none"
 	}
-	const wantFeatures, wantLabels = "floating-point features [N,D]", "integer labels [N]"
-	if f.features.file == nil || !f.features.info.DType.IsFloat() || len(f.features.info.Shape) != 2 {
-		return wrong("features", f.features, wantFeatures)
-	}
-	f.info.N, f.info.D = f.features.info.Shape[0], f.features.info.Shape[1]
-	switch f.features.info.DType {
-	case npz.Float16:
-		f.info.Type = Float16
-	case npz.Float64:
-		f.info.Type = Float64
-	}
-	if err := f.info.validate(); err != nil {
-		return err
-	}
-	l := f.labels.info
-	if f.labels.file == nil || !l.DType.IsInteger() || len(l.Shape) == 0 || l.Shape[0] != f.info.N || l.Len() != f.info.N {
-		return wrong("labels", f.labels, fmt.Sprintf("integer labels [%d]", f.info.N))
-	}
-	if g := f.logits.info; f.logits.file != nil {
-		if !g.DType.IsFloat() || len(g.Shape) != 2 || g.Shape[0] != f.info.N || g.Shape[1] < 1 {
-			return wrong("logits", f.logits, fmt.Sprintf("floating-point logits [%d,C]", f.info.N))
-		}
-		f.info.C = g.Shape[1]
-	}
-	return nil
+	return short(i.Meta.Checkpoint)
 }
 
-// Info describes the file.
+// common keeps what two shards agree on.
+func (m Meta) common(other Meta) Meta {
+	if m.Set != other.Set {
+		m.Set = ""
+	}
+	if m.Split != other.Split {
+		m.Split = ""
+	}
+	if m.Version != other.Version {
+		m.Version = ""
+	}
+	if m.Epoch != nil && (other.Epoch == nil || *m.Epoch != *other.Epoch) {
+		m.Epoch = nil
+	}
+	return m
+}
+
+// Info describes the set.
 func (f *File) Info() Info { return f.info }
 
 // Close closes what OpenFeatures opened.
 func (f *File) Close() error {
-	var err error
-	for _, file := range f.files {
-		err = errors.Join(err, file.Close())
-	}
-	return err
-}
-
-// Sweep reads the file from its first row to its last, with memory for one block.
-func (f *File) Sweep(ctx context.Context, visit func(*Block) error) (err error) {
-	features, err := openRows(f.features)
-	if err != nil {
-		return err
-	}
-	defer features.Close()
-	labels, err := openRows(f.labels)
-	if err != nil {
-		return err
-	}
-	defer labels.Close()
-	b := Block{Features: make([]float64, blockRows*f.info.D), Labels: make([]int64, blockRows)}
-	var logits *npz.Rows
-	if f.info.HasLogits() {
-		if logits, err = openRows(f.logits); err != nil {
-			return err
-		}
-		defer logits.Close()
-		b.Logits = make([]float64, blockRows*f.info.C)
-	}
-	for at := 0; at < f.info.N; at += blockRows {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		n := min(blockRows, f.info.N-at)
-		b.Start, b.N = at, n
-		b.Features, b.Labels = b.Features[:n*f.info.D], b.Labels[:n]
-		if err := readFull(features.Float64, b.Features, n); err != nil {
-			return fmt.Errorf("analysis: %w", err)
-		}
-		if err := readFull(labels.Int64, b.Labels, n); err != nil {
-			return fmt.Errorf("analysis: %w", err)
-		}
-		if logits != nil {
-			b.Logits = b.Logits[:n*f.info.C]
-			if err := readFull(logits.Float64, b.Logits, n); err != nil {
-				return fmt.Errorf("analysis: %w", err)
-			}
-		}
-		if err := visit(&b); err != nil {
-			return err
-		}
+	if held := f.parts[0].held; held != nil {
+		return held.Close()
 	}
 	return nil
 }
 
-func openRows(a fileArray) (*npz.Rows, error) {
-	rows, err := a.file.Rows(a.info.Name)
-	if err != nil {
-		return nil, fmt.Errorf("analysis: %w", err)
-	}
-	return rows, nil
+// Sweep reads the set from its first row to its last, with memory for one block.
+func (f *File) Sweep(ctx context.Context, visit func(*Block) error) error {
+	return f.SweepRows(ctx, 0, f.info.N, visit)
 }
 
-// readFull reads exactly n rows into dst, whose size is that of n rows.
-func readFull[T any](read func([]T) (int, error), dst []T, n int) error {
-	width := len(dst) / n
-	for done := 0; done < n; {
-		k, err := read(dst[done*width:])
+// SweepRows reads rows from..to-1: of a .csv it reads over those before, of a compressed .npz it unpacks them, of other files it does not touch them.
+func (f *File) SweepRows(ctx context.Context, from, to int, visit func(*Block) error) error {
+	for _, p := range f.parts {
+		first, last := max(from-p.start, 0), min(to-p.start, p.info.N)
+		if first >= last {
+			continue
+		}
+		err := p.sweep(ctx, first, last, func(b *Block) error {
+			b.Start += p.start
+			return visit(b)
+		})
 		if err != nil {
-			if errors.Is(err, io.EOF) {
-				return io.ErrUnexpectedEOF
-			}
 			return err
 		}
-		done += k
 	}
 	return nil
 }
 
-// readMeta reads the meta array: JSON as uint8; absent is the zero Meta.
-func readMeta(file *npz.File) (m Meta, err error) {
-	info, ok := file.Info("meta")
-	if !ok {
-		return m, nil
+func (p *part) sweep(ctx context.Context, from, to int, visit func(*Block) error) (err error) {
+	r := p.held
+	if r == nil {
+		if r, err = p.open(); err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, r.Close()) }()
+		if now := r.about(); now.N != p.info.N || sameSet(p.info, now) != nil {
+			return fmt.Errorf("analysis: %s: it is not the file that it was when the set was opened: leave the shards alone while they are read", p.info.Name)
+		}
 	}
-	if info.DType != npz.Uint8 || info.Len() > maxMeta {
-		return m, fmt.Errorf("analysis: %s: array meta: found %s, want JSON as at most %d uint8: leave meta out or write it so", file.Path(), info, maxMeta)
+	return r.sweep(ctx, from, to, visit)
+}
+
+// newBlock makes room for the blocks of n rows.
+func newBlock(info Info, n int) Block {
+	n = min(n, blockRows)
+	b := Block{Features: make([]float64, n*info.D), Labels: make([]int64, n)}
+	if info.HasLogits() {
+		b.Logits = make([]float64, n*info.C)
 	}
-	text, err := file.Uint8s("meta")
-	if err != nil {
-		return m, fmt.Errorf("analysis: %w", err)
+	return b
+}
+
+// resize sets a block to n rows from start on, no more than it was made for.
+func (b *Block) resize(info Info, start, n int) {
+	b.Start, b.N = start, n
+	b.Features, b.Labels = b.Features[:n*info.D], b.Labels[:n]
+	if b.Logits != nil {
+		b.Logits = b.Logits[:n*info.C]
 	}
-	if err := json.Unmarshal(text, &m); err != nil {
-		return m, fmt.Errorf("analysis: %s: array meta is no JSON object of checkpoint, epoch, set, split, version (%v): leave meta out or write it so", filepath.Clean(file.Path()), err)
-	}
-	return m, nil
 }

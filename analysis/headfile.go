@@ -4,54 +4,78 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 
 	"nctrain/internal/npz"
 )
 
-// OpenHead reads a head file: an .npz with weight [C,D], optionally bias [C] and meta.
-func OpenHead(path string) (h *Head, err error) {
-	file, err := npz.Open(path)
-	if err != nil {
-		return nil, fmt.Errorf("analysis: %w", err)
-	}
-	defer func() { err = errors.Join(err, file.Close()) }()
-	weight, ok := file.Info("weight")
-	if !ok || !weight.DType.IsFloat() || len(weight.Shape) != 2 {
-		found := "no such array"
-		if ok {
-			found = weight.String()
+// OpenHead reads a head: an .npz or .safetensors with weight [C,D] and optionally bias [C] and meta, or loose arrays "weight=W.npy[,bias=B.npy]".
+func OpenHead(spec string) (h *Head, err error) {
+	var meta Meta
+	var weight, bias fileArray
+	var files []*npz.File
+	defer func() {
+		for _, file := range files {
+			err = errors.Join(err, file.Close())
 		}
-		return nil, fmt.Errorf("analysis: %s: array weight: found %s, want floating-point weight [C,D]: take the file that features --head-out wrote", path, found)
+	}()
+	if strings.HasPrefix(spec, "weight=") || strings.HasPrefix(spec, "bias=") {
+		for _, item := range strings.Split(spec, ",") {
+			role, path, _ := strings.Cut(item, "=")
+			array := map[string]*fileArray{"weight": &weight, "bias": &bias}[role]
+			if array == nil || path == "" || array.file != nil {
+				return nil, fmt.Errorf("analysis: %s: cannot read %q: write weight=W.npy[,bias=B.npy]", spec, item)
+			}
+			file, err := openNPY(path, role)
+			if err != nil {
+				return nil, err
+			}
+			files = append(files, file)
+			*array = fileArray{file, file.Arrays()[0]}
+		}
+	} else {
+		var file *npz.File
+		if file, meta, err = openArrays(spec); err != nil {
+			return nil, err
+		}
+		files = append(files, file)
+		for name, array := range map[string]*fileArray{"weight": &weight, "bias": &bias} {
+			if info, ok := file.Info(name); ok {
+				*array = fileArray{file, info}
+			}
+		}
 	}
-	c, d := weight.Shape[0], weight.Shape[1]
-	bias, hasBias := file.Info("bias")
-	if hasBias && (!bias.DType.IsFloat() || bias.Len() != c) {
-		return nil, fmt.Errorf("analysis: %s: array bias: found %s, want floating-point bias [%d]: save it so or leave it out", path, bias, c)
+	return readHead(spec, weight, bias, meta)
+}
+
+func readHead(name string, weight, bias fileArray, meta Meta) (*Head, error) {
+	w := weight.info
+	if weight.file == nil || !w.DType.IsFloat() || len(w.Shape) != 2 {
+		found := "no such array"
+		if weight.file != nil {
+			found = w.String()
+		}
+		return nil, fmt.Errorf("analysis: %s: array weight: found %s, want floating-point weight [C,D]: take the file that features --head-out wrote", name, found)
 	}
-	meta, err := readMeta(file)
-	if err != nil {
-		return nil, err
+	c, d := w.Shape[0], w.Shape[1]
+	if bias.file != nil && (!bias.info.DType.IsFloat() || bias.info.Len() != c) {
+		return nil, fmt.Errorf("analysis: %s: array bias: found %s, want floating-point bias [%d]: save it so or leave it out", name, bias.info, c)
 	}
-	w, err := file.Float64s("weight")
+	values, err := weight.file.Float64s(w.Name)
 	if err != nil {
 		return nil, fmt.Errorf("analysis: %w", err)
 	}
 	var b []float64
-	if hasBias {
-		if b, err = file.Float64s("bias"); err != nil {
+	if bias.file != nil {
+		if b, err = bias.file.Float64s(bias.info.Name); err != nil {
 			return nil, fmt.Errorf("analysis: %w", err)
 		}
 	}
-	h, err = NewHead(path, c, d, w, b, meta)
+	h, err := NewHead(name, c, d, values, b, meta)
 	if err != nil {
 		return nil, err
 	}
-	switch weight.DType {
-	case npz.Float16:
-		h.Type = Float16
-	case npz.Float32:
-		h.Type = Float32
-	}
+	h.Type = typeOf(w.DType)
 	return h, nil
 }
 

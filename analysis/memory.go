@@ -43,12 +43,17 @@ func (m *Memory[T]) Info() Info { return m.info }
 
 // Sweep hands over the rows in blocks of a fixed size.
 func (m *Memory[T]) Sweep(ctx context.Context, visit func(*Block) error) error {
+	return m.SweepRows(ctx, 0, m.info.N, visit)
+}
+
+// SweepRows hands over rows from..to-1.
+func (m *Memory[T]) SweepRows(ctx context.Context, from, to int, visit func(*Block) error) error {
 	var b Block
-	for at := 0; at < m.info.N; at += blockRows {
+	for at := from; at < to; at += blockRows {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		n := min(blockRows, m.info.N-at)
+		n := min(blockRows, to-at)
 		b.Start, b.N = at, n
 		b.Features = widen(b.Features, m.features[at*m.info.D:(at+n)*m.info.D])
 		b.Labels = m.labels[at : at+n]

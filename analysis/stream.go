@@ -13,6 +13,8 @@ const (
 	Float32 DType = iota
 	Float16
 	Float64
+	// BFloat16 is float32 with 8 bits of precision, as PyTorch writes it to .safetensors.
+	BFloat16
 )
 
 // Eps is the distance from 1 to the next larger value of the type.
@@ -22,6 +24,8 @@ func (t DType) Eps() float64 {
 		return 0x1p-10
 	case Float64:
 		return 0x1p-52
+	case BFloat16:
+		return 0x1p-7
 	}
 	return 0x1p-23
 }
@@ -32,6 +36,8 @@ func (t DType) String() string {
 		return "float16"
 	case Float64:
 		return "float64"
+	case BFloat16:
+		return "bfloat16"
 	}
 	return "float32"
 }
@@ -99,7 +105,7 @@ func SweepBlocks(ctx context.Context, src Source, size int, visit func(*Block) e
 			return nil
 		}
 		err := visit(&held)
-		held = Block{Start: held.Start + held.N, Features: held.Features[:0], Logits: held.Logits[:0], Labels: held.Labels[:0]}
+		held = Block{Features: held.Features[:0], Logits: held.Logits[:0], Labels: held.Labels[:0]}
 		return err
 	}
 	err := src.Sweep(ctx, func(b *Block) error {
@@ -110,10 +116,12 @@ func SweepBlocks(ctx context.Context, src Source, size int, visit func(*Block) e
 					return err
 				}
 				at += take
-				held.Start = b.Start + at
 				continue
 			}
 			part := b.slice(info, at, take)
+			if held.N == 0 {
+				held.Start = part.Start
+			}
 			held.Features = append(held.Features, part.Features...)
 			held.Logits = append(held.Logits, part.Logits...)
 			held.Labels = append(held.Labels, part.Labels...)

@@ -256,7 +256,7 @@ func readFit(file *npz.File, prefix string, head *analysis.Head, saved savedFit)
 			return nil, err
 		}
 	}
-	if saved.Type > analysis.Float64 {
+	if saved.Type > analysis.BFloat16 {
 		return nil, fmt.Errorf("array detectors: type %d of %s", saved.Type, saved.Name)
 	}
 	return &Fit{Head: head, Info: analysis.Info{Name: saved.Name, N: int(class.N()), D: d, C: c, Type: saved.Type}, Class: class, Tally: &stats.Tally{MaxLogit: saved.MaxLogit}}, nil
