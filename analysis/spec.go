@@ -134,6 +134,9 @@ func group(paths []string) ([]opener, error) {
 					taken[partner] = true
 				}
 			}
+			if labels, isFeatures := inRole(path, "labels"); isFeatures && named["labels"] == "" {
+				return nil, fmt.Errorf("analysis: %s: there is no %s beside it: write features=F.npy,labels=L.npy[,logits=G.npy]", path, filepath.Base(labels))
+			}
 			if len(named) > 0 {
 				openers = append(openers, openLoose(named))
 			}
