@@ -13,11 +13,7 @@ struct BatchNorm {
   DEVICE auto normalise(const float* x, uint32_t c, At at) const {
     const auto centred = each([](float a, float b) { return a - b; }, at.load(x), at.load(mean + c));
     const auto scale = each([](float a, float b) { return a * b; }, at.load(invstd + c), at.load(gamma + c));
-    return fused(centred, scale, at.load(beta + c));
-  }
-  DEVICE static float fused(float a, float b, float c) { return fmaf(a, b, c); }
-  DEVICE static float4 fused(float4 a, float4 b, float4 c) {
-    return {fmaf(a.x, b.x, c.x), fmaf(a.y, b.y, c.y), fmaf(a.z, b.z, c.z), fmaf(a.w, b.w, c.w)};
+    return each([](float a, float b, float d) { return fmaf(a, b, d); }, centred, scale, at.load(beta + c));
   }
 };
 

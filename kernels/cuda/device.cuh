@@ -94,6 +94,8 @@ DEVICE int64_t global_thread() { return static_cast<int64_t>(blockIdx.x) * block
 
 // relu keeps NaN.
 DEVICE float relu(float x) { return x <= 0.0f ? 0.0f : x; }
+// relu_gradient: the mask is the output itself, so nothing is saved.
+DEVICE float relu_gradient(float dy, float y) { return y > 0.0f ? dy : 0.0f; }
 
 // for4 runs f on the thread's four consecutive elements of n, as one float4 where all four are there. f gets the index, and loads and stores by `at`.
 struct Vector4 {
@@ -130,6 +132,14 @@ DEVICE float each(F f, float a, float b) {
 template <typename F>
 DEVICE float4 each(F f, float4 a, float4 b) {
   return {f(a.x, b.x), f(a.y, b.y), f(a.z, b.z), f(a.w, b.w)};
+}
+template <typename F>
+DEVICE float each(F f, float a, float b, float c) {
+  return f(a, b, c);
+}
+template <typename F>
+DEVICE float4 each(F f, float4 a, float4 b, float4 c) {
+  return {f(a.x, b.x, c.x), f(a.y, b.y, c.y), f(a.z, b.z, c.z), f(a.w, b.w, c.w)};
 }
 
 #endif

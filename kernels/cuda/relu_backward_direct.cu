@@ -4,6 +4,6 @@
 #include "device.cuh"
 
 KERNEL relu_backward_direct(float* dx, const float* dy, const float* y, int64_t n) {
-  for4(n, [=](int64_t i, auto at) { at.store(dx + i, each([](float g, float v) { return v > 0.0f ? g : 0.0f; }, at.load(dy + i), at.load(y + i))); });
+  for4(n, [=](int64_t i, auto at) { at.store(dx + i, each([](float g, float v) { return relu_gradient(g, v); }, at.load(dy + i), at.load(y + i))); });
 }
 EXPORT_KERNEL(relu_backward_direct)
