@@ -42,6 +42,16 @@ func (t DType) String() string {
 	return "float32"
 }
 
+// ParseDType reads what String writes.
+func ParseDType(name string) (DType, error) {
+	for _, t := range []DType{Float16, BFloat16, Float32, Float64} {
+		if t.String() == name {
+			return t, nil
+		}
+	}
+	return Float32, fmt.Errorf("%q is no type of features", name)
+}
+
 // Meta says where rows or a head come from. The zero value is a foreign file that tells nothing.
 type Meta struct {
 	// Checkpoint is the identity of the weights (SHA-256 in hex), empty where unknown.
@@ -51,8 +61,16 @@ type Meta struct {
 	// Set and Split name the data ("cifar100", "train").
 	Set   string `json:"set,omitempty"`
 	Split string `json:"split,omitempty"`
+	// Normalization of the images, nil where unknown.
+	Normalization *Normalization `json:"normalization,omitempty"`
 	// Version of the program that wrote the file.
 	Version string `json:"version,omitempty"`
+}
+
+// Normalization is what images scaled to [0,1] were normalised by, a number a channel.
+type Normalization struct {
+	Mean [3]float32 `json:"mean"`
+	Std  [3]float32 `json:"std"`
 }
 
 // Info describes a source before it is swept.

@@ -30,9 +30,8 @@ type Accumulator struct {
 	shifted []float64 // [n,D] of the chunk in work
 }
 
-// NewAccumulator starts empty sums for the classes and features of head.
-func NewAccumulator(head *analysis.Head, threads int) *Accumulator {
-	c, d := head.C, head.D
+// NewAccumulator starts empty sums for c classes and d features. The logits of the rows are held against head; nil leaves Tally.Mismatch zero.
+func NewAccumulator(c, d int, head *analysis.Head, threads int) *Accumulator {
 	return &Accumulator{head: head, threads: threads, seen: make([]bool, c), sums: Sums{
 		C: c, D: d,
 		Count: make([]int64, c), Shift: make([]float64, c*d), Sum: make([]float64, c*d), Square: make([]float64, c), Second: make([]float64, d*d),
@@ -40,7 +39,7 @@ func NewAccumulator(head *analysis.Head, threads int) *Accumulator {
 	}}
 }
 
-// Add sums a block of rows with logits. An error where a label is no class of the head.
+// Add sums a block of rows with logits. An error where a label is none of the classes.
 func (a *Accumulator) Add(b *analysis.Block) error {
 	c, d := a.sums.C, a.sums.D
 	for i, label := range b.Labels {
@@ -62,7 +61,9 @@ func (a *Accumulator) Add(b *analysis.Block) error {
 		a.sums.Count[label]++
 	}
 	AddGram(a.sums.Second, a.shifted, b.N, d, a.threads)
-	a.checkHead(b)
+	if a.head != nil {
+		a.checkHead(b)
+	}
 	return nil
 }
 

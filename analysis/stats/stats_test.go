@@ -344,3 +344,5 @@ func TestSpectra(t *testing.T) {
 		t.Error("Above counts wrongly")
 	}
 }
+
+func nan() float64 { return math.NaN() }
