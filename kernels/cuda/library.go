@@ -4,8 +4,11 @@ package cuda
 
 import (
 	"embed"
+	"errors"
 	"fmt"
 	"io/fs"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -58,8 +61,9 @@ type Call struct {
 
 // Library is the kernels on one device, each loaded when it is first looked up.
 type Library struct {
-	device *cudart.Device
-	loaded map[string]*Kernel
+	device  *cudart.Device
+	loaded  map[string]*Kernel
+	instead string // folder of images that stand in for the program's; empty: none
 }
 
 // Kernel is one variant's kernel on a device: the functions of its source, each looked up when it is first launched.
@@ -82,9 +86,19 @@ type readyLaunch struct {
 	f *function
 }
 
-// NewLibrary is the library of a device.
+// NewLibrary is the library of a device. $NCTRAIN_CUDA_IMAGES names a folder whose images stand in for the program's, where it has them: changed kernels in a
+// program that stays as it is (kernels/cuda/mutants).
 func NewLibrary(d *cudart.Device) *Library {
-	return &Library{device: d, loaded: map[string]*Kernel{}}
+	return &Library{device: d, loaded: map[string]*Kernel{}, instead: os.Getenv("NCTRAIN_CUDA_IMAGES")}
+}
+
+func (l *Library) image(file string) ([]byte, error) {
+	if l.instead != "" {
+		if image, err := os.ReadFile(filepath.Join(l.instead, file)); !errors.Is(err, fs.ErrNotExist) {
+			return image, err
+		}
+	}
+	return images.ReadFile("images/" + file)
 }
 
 // Names lists the kernels that there are, sorted.
@@ -116,7 +130,7 @@ func (l *Library) Find(name string) (*Kernel, error) {
 	if l.device.Capabilities().Emulated {
 		suffix = ".so"
 	}
-	image, err := images.ReadFile("images/" + name + suffix)
+	image, err := l.image(name + suffix)
 	if err != nil {
 		return nil, fmt.Errorf("kernels/cuda: %w: make cuda-kernels, then build again", err)
 	}
