@@ -44,8 +44,13 @@ type Result struct {
 	NC3      analysis.Values                   `json:"nc3"`
 	NC4      analysis.Values                   `json:"nc4"`
 	NC5      analysis.Ordered[analysis.Values] `json:"nc5"`
-	Health   analysis.Values                   `json:"health"`
-	Warnings []string                          `json:"warnings,omitempty"`
+	// NC1Test, NC2Test and NC3Test are those of the test rows, absent without a test set.
+	NC1Test  analysis.Values `json:"nc1_test,omitzero"`
+	NC2Test  analysis.Values `json:"nc2_test,omitzero"`
+	NC3Test  analysis.Values `json:"nc3_test,omitzero"`
+	Health   analysis.Values `json:"health"`
+	PerClass *PerClass       `json:"per_class,omitempty"`
+	Warnings []string        `json:"warnings,omitempty"`
 	// Classes C, and Cosines [C,C] between the class means less mu_G, for the heat map; nil where undefined.
 	Classes int       `json:"-"`
 	Cosines []float64 `json:"-"`
@@ -53,7 +58,7 @@ type Result struct {
 	Unusable error `json:"-"`
 }
 
-// Compute measures NC1..NC5 in two sweeps of Train and Test and one of each OOD set. An error where the parts do not fit together or a source fails; what is
+// Compute measures NC1..NC5 in two sweeps of Train and of Test and one of each OOD set. An error where the parts do not fit together or a source fails; what is
 // mathematically undefined is null in the result.
 func Compute(ctx context.Context, o Options) (*Result, error) {
 	if o.Train == nil || o.Head == nil {
@@ -117,21 +122,22 @@ func Compute(ctx context.Context, o Options) (*Result, error) {
 	return res, nil
 }
 
-// nearestMeans fills NC4 and the test accuracy.
+// nearestMeans fills NC4, the test accuracy, the metrics of the test rows and those of single classes.
 func (r *Result) nearestMeans(ctx context.Context, o Options, m *measure) error {
+	train, err := disagreement(ctx, analysis.WithLogits(o.Train, o.Head), m, o)
+	if err != nil {
+		return err
+	}
 	if m.undefined != "" {
 		r.NC4.Null("train", m.undefined)
 	} else {
-		train, err := disagreement(ctx, analysis.WithLogits(o.Train, o.Head), m, o)
-		if err != nil {
-			return err
-		}
 		r.NC4.Set("train", train.share())
 	}
 	if o.Test == nil {
 		const reason = "no test set was given"
 		r.NC4.Null("test", reason)
 		r.Accuracy.Null("test", reason)
+		r.PerClass = m.perClass(train, nil, agreement{})
 		return nil
 	}
 	test, err := disagreement(ctx, analysis.WithLogits(o.Test, o.Head), m, o)
@@ -141,23 +147,30 @@ func (r *Result) nearestMeans(ctx context.Context, o Options, m *measure) error 
 	if test.warning != "" {
 		r.Warnings = append(r.Warnings, test.warning)
 	}
+	reason := ""
 	switch {
 	case test.nonFinite > 0:
-		reason := nonFinite(int(test.nonFinite), int(test.n), o.Test.Info())
+		reason = nonFinite(int(test.nonFinite), int(test.n), o.Test.Info())
 		r.unusable(reason)
 		r.NC4.Null("test", reason)
-		r.Accuracy.Null("test", reason)
-		return nil
 	case m.undefined != "":
 		r.NC4.Null("test", m.undefined)
 	default:
 		r.NC4.Set("test", test.share())
 	}
-	if test.outside > 0 {
-		r.Accuracy.Null("test", fmt.Sprintf("%d of %d labels of %s are no class of the head", test.outside, test.n, o.Test.Info().Name))
-		return nil
+	if reason == "" && test.outside > 0 {
+		reason = fmt.Sprintf("%d of %d labels of %s are no class of the head", test.outside, test.n, o.Test.Info().Name)
 	}
-	r.Accuracy.Set("test", 100*float64(test.correct)/float64(test.n))
+	if reason != "" {
+		r.Accuracy.Null("test", reason)
+	} else {
+		r.Accuracy.Set("test", 100*float64(test.correct())/float64(test.n))
+	}
+	class, err := r.testCollapse(ctx, o, m, reason)
+	if err != nil {
+		return fmt.Errorf("analysis: %s: %w", o.Test.Info().Name, err)
+	}
+	r.PerClass = m.perClass(train, class, test)
 	return nil
 }
 
@@ -186,6 +199,11 @@ func (r *Result) undefined(o Options, reason string) {
 	nulls(&r.NC2, nc2Table.names())
 	nulls(&r.NC3, nc3Table.names())
 	nulls(&r.NC4, nc4Table.names())
+	if o.Test != nil {
+		nulls(&r.NC1Test, nc1TestTable.names())
+		nulls(&r.NC2Test, nc2TestTable.names())
+		nulls(&r.NC3Test, nc3TestTable.names())
+	}
 	for _, s := range o.OOD {
 		var v analysis.Values
 		nulls(&v, nc5Table.names())

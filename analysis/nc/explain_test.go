@@ -18,16 +18,25 @@ func TestEverythingInAResultIsExplained(t *testing.T) {
 			seen[metric+"."+key] = true
 		}
 	}
-	results := []*nc.Result{compute(t, small(t, 6, []int64{0, 1, 2, 3, 4, 5, 0, 1, 2, 3, 4, 5}))} // C-1 > D
+	many := small(t, 6, []int64{0, 1, 2, 3, 4, 5, 0, 1, 2, 3, 4, 5}) // C-1 > D
+	many.Test = many.Train
+	results := []*nc.Result{compute(t, many)}
 	for _, o := range inputs {
 		results = append(results, compute(t, o))
 	}
 	for _, r := range results {
-		for metric, v := range map[string]analysis.Values{"accuracy": r.Accuracy, "nc1": r.NC1, "nc2": r.NC2, "nc3": r.NC3, "nc4": r.NC4, "health": r.Health} {
+		for metric, v := range map[string]analysis.Values{"accuracy": r.Accuracy, "nc1": r.NC1, "nc2": r.NC2, "nc3": r.NC3, "nc4": r.NC4, "health": r.Health,
+			"nc1_test": r.NC1Test, "nc2_test": r.NC2Test, "nc3_test": r.NC3Test} {
 			take(metric, v)
 		}
 		for _, v := range r.NC5.All() {
 			take("nc5", v)
+		}
+		columns, _ := marshal(t, r)["per_class"].(map[string]any)
+		for key := range columns {
+			if key != "reasons" {
+				seen["per_class."+key] = true
+			}
 		}
 	}
 	explained := nc.Explainable()

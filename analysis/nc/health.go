@@ -2,6 +2,7 @@ package nc
 
 import (
 	"fmt"
+	"slices"
 
 	"nctrain/analysis"
 	"nctrain/analysis/stats"
@@ -17,9 +18,18 @@ var healthTable = variants{
 	{"rows_less_classes", "N - C, to be read against d: S_W cannot have a higher rank"},
 	{"d", "features D"},
 	{"smallest_class", "rows of the smallest class"},
+	{"largest_class", "rows of the largest class"},
 	{"zero_units", "units that are zero in every row"},
 	{"nan_count", "rows that hold NaN or Inf"},
 	{"head_mismatch", "worst ||logits - (W h + b)||; a head of another checkpoint shows here"},
+}
+
+// imbalance is the ratio of class counts beyond which a warning names the classes.
+const imbalance = 2
+
+// present leaves out the counts of classes without rows.
+func present(count []int64) []int64 {
+	return slices.DeleteFunc(slices.Clone(count), func(n int64) bool { return n == 0 })
 }
 
 // health tells how many directions carry a row, how well S_W is determined, and whether the head belongs to the features: see healthTable.
@@ -55,10 +65,19 @@ func (m *measure) health(tally *stats.Tally) (v analysis.Values, err error) {
 	if n-int64(c) < int64(d) {
 		v.Warn("N - C = %d is less than D = %d: S_W cannot have full rank", n-int64(c), d)
 	}
-	smallest, which := m.class.Smallest()
+	count := m.class.Count
+	smallest, largest := slices.Min(count), slices.Max(count)
 	v.Set("smallest_class", float64(smallest))
-	if smallest < 2 {
-		v.Warn("class %d has %d rows: its variance is not measured", which, smallest)
+	v.Set("largest_class", float64(largest))
+	if text := emptyClasses(count); text != "" {
+		v.Warn("%s: what needs every class mean is undefined", text)
+	}
+	if single := withRows(count, 1, 1); len(single) > 0 {
+		v.Warn("one row alone in class %s: no variance is measured there", listed(single))
+	}
+	if few := slices.Min(present(count)); largest > imbalance*few {
+		v.Warn("imbalanced: %d rows in class %s, %d in class %s: mu_G is the mean of class means in nc1 and the mean of all rows elsewhere, and here they differ", few,
+			listed(withRows(count, few, few)), largest, listed(withRows(count, largest, largest)))
 	}
 	zero := 0
 	for _, x := range tally.MaxAbs {

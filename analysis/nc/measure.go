@@ -1,7 +1,6 @@
 package nc
 
 import (
-	"fmt"
 	"math"
 
 	"gonum.org/v1/gonum/blas"
@@ -33,12 +32,8 @@ type measure struct {
 func (m *measure) prepare() (err error) {
 	c, d := m.class.C, m.class.D
 	m.r = min(c-1, d)
-	smallest, which := m.class.Smallest()
-	switch {
-	case c == 1:
+	if m.undefined = emptyClasses(m.class.Count); c == 1 {
 		m.undefined = "there is one class only"
-	case smallest == 0:
-		m.undefined = fmt.Sprintf("class %d has no rows", which)
 	}
 	m.within = m.class.Within()
 	m.muRows = m.class.MeanOfRows()

@@ -40,11 +40,26 @@ func (m *measure) nc2() (v analysis.Values) {
 	weights.equiangularity(&v, "equiangularity_weights")
 	means.etfError(&v, "etf_error")
 	weights.etfError(&v, "etf_error_weights")
-	if c-1 > d {
+	m.setAttainable(&v)
+	return v
+}
+
+// meansAlone is nc2 without the variants of W.
+func (m *measure) meansAlone() (v analysis.Values) {
+	v.N = m.class.C
+	means := &frame{m.aboutRows, m.class.C, m.class.D, m.undefined}
+	means.equinorm(&v, "equinorm")
+	means.equiangularity(&v, "equiangularity")
+	means.etfError(&v, "etf_error")
+	m.setAttainable(&v)
+	return v
+}
+
+func (m *measure) setAttainable(v *analysis.Values) {
+	if c, d := m.class.C, m.class.D; c-1 > d {
 		v.Set("welch_cosine", welchCosine(c, d))
 		v.Set("etf_error_min", etfErrorMin(c, d))
 	}
-	return v
 }
 
 // welchCosine is sqrt((C-D)/(D(C-1))), the least possible maximum of |cos| between C unit vectors in D < C dimensions.

@@ -18,18 +18,27 @@ var nc4Table = variants{
 
 // agreement counts a set's rows by what the network and the nearest class mean say.
 type agreement struct {
-	n, correct, differ, nonFinite int64
+	n, differ, nonFinite int64
 	// outside counts labels that are no class of the head.
 	outside int64
+	// ofClass [C]: finite rows of each class, and those classified as it.
+	ofClass []struct{ n, correct int64 }
 	warning string
+}
+
+func (a agreement) correct() (n int64) {
+	for _, each := range a.ofClass {
+		n += each.correct
+	}
+	return n
 }
 
 func (a agreement) share() float64 { return float64(a.differ) / float64(a.n) }
 
-// disagreement counts the rows of src where the argmax of the logits is not the class with the nearest mean (NC4), and the rows classified correctly. Where
-// class means are undefined only the latter is counted.
+// disagreement counts the rows of src where the argmax of the logits is not the class with the nearest mean (NC4), and those of each class that are classified correctly. Where
+// class means are undefined only the latter are counted.
 func disagreement(ctx context.Context, src analysis.Source, m *measure, o Options) (agreement, error) {
-	var total agreement
+	total := agreement{ofClass: make([]struct{ n, correct int64 }, m.class.C)}
 	var mismatch analysis.HeadMismatch
 	info := src.Info()
 	c, d := m.class.C, m.class.D
@@ -38,6 +47,7 @@ func disagreement(ctx context.Context, src analysis.Source, m *measure, o Option
 		const rows = 64
 		parts := make([]agreement, (b.N+rows-1)/rows)
 		worst := make([]analysis.HeadMismatch, len(parts))
+		predicted := make([]int, b.N) // -1 for rows that are not finite
 		stats.Parallel(len(parts), o.Threads, func(p int) {
 			from := p * rows
 			n := min(rows, b.N-from)
@@ -51,16 +61,11 @@ func disagreement(ctx context.Context, src analysis.Source, m *measure, o Option
 				row := l[i*c : (i+1)*c]
 				if s := floats.Norm(row, 1) + floats.Norm(h[i*d:(i+1)*d], 1); math.IsNaN(s) || math.IsInf(s, 0) {
 					parts[p].nonFinite++
+					predicted[from+i] = -1
 					continue
 				}
-				predicted := analysis.Argmax(row)
-				switch label := b.Labels[from+i]; {
-				case label < 0 || label >= int64(c):
-					parts[p].outside++
-				case label == int64(predicted):
-					parts[p].correct++
-				}
-				if nearest != nil && nearest[i] != predicted {
+				predicted[from+i] = analysis.Argmax(row)
+				if nearest != nil && nearest[i] != predicted[from+i] {
 					parts[p].differ++
 				}
 			}
@@ -68,11 +73,21 @@ func disagreement(ctx context.Context, src analysis.Source, m *measure, o Option
 		})
 		for p, part := range parts {
 			total.n += part.n
-			total.correct += part.correct
 			total.differ += part.differ
 			total.nonFinite += part.nonFinite
-			total.outside += part.outside
 			mismatch.Merge(worst[p])
+		}
+		for i, label := range b.Labels {
+			switch {
+			case predicted[i] < 0:
+			case label < 0 || label >= int64(c):
+				total.outside++
+			default:
+				total.ofClass[label].n++
+				if int64(predicted[i]) == label {
+					total.ofClass[label].correct++
+				}
+			}
 		}
 		return nil
 	})

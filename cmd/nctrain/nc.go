@@ -12,33 +12,44 @@ import (
 
 	"nctrain/analysis"
 	"nctrain/analysis/nc"
+	"nctrain/analysis/stats"
 	"nctrain/cmd/nctrain/internal/run"
+)
+
+// What the flags for features and heads take.
+const (
+	featureSpecs = ".npz, .safetensors, .csv, a directory, pattern or list of shards, or features=F.npy,labels=L.npy[,logits=G.npy]"
+	headSpecs    = ".npz, .safetensors, or weight=W.npy[,bias=B.npy]"
 )
 
 // ncFlags are those of `nc`.
 type ncFlags struct {
 	outputFlags
-	features, head, test, run string
-	others                    []string
-	threads                   int
+	features, stats, head, test, run string
+	others                           []string
+	threads                          int
+	perClass                         bool
 }
 
 func newNCCommand() *cobra.Command {
 	f := &ncFlags{}
 	c := &cobra.Command{
-		Use:   "nc --features f.npz --head h.npz [--test t.npz] [--ood NAME=o.npz ...] | nc --run DIR",
+		Use:   "nc --features f.npz|--stats all.npz --head h.npz [--test t.npz] [--ood NAME=o.npz ...] | nc --run DIR",
 		Short: "Neural collapse NC1..NC5, every variant, of a feature file or of a run's checkpoints",
 		Example: `  nctrain nc --features train.npz --head head.npz --test test.npz --ood digits=digits.npz
+  nctrain nc --stats all.npz --head head.npz
   nctrain nc --run runs/first --json nc.json`,
 		Args: noArguments,
 		RunE: func(c *cobra.Command, _ []string) error { return f.execute(c) },
 	}
 	flags := c.Flags()
-	flags.StringVar(&f.features, "features", "", "un-augmented training features: .npz, or features=F.npy,labels=L.npy[,logits=G.npy]")
-	flags.StringVar(&f.head, "head", "", "head of the same checkpoint, .npz")
+	flags.StringVar(&f.features, "features", "", "un-augmented training features: "+featureSpecs)
+	flags.StringVar(&f.stats, "stats", "", "statistics of all training rows instead, as nctrain stats has written them")
+	flags.StringVar(&f.head, "head", "", "head of the same checkpoint: "+headSpecs)
 	flags.StringVar(&f.test, "test", "", "test features, for nc4 and the test accuracy")
 	flags.StringArrayVar(&f.others, "ood", nil, "OOD features for nc5, [NAME=]o.npz; repeat, or separate by commas")
 	flags.StringVar(&f.run, "run", "", "run directory: every checkpoint it has analysed")
+	flags.BoolVar(&f.perClass, "per-class", false, "print the numbers of every class too (the last checkpoint's with --run)")
 	flags.IntVar(&f.threads, "threads", 0, "threads, 0 for one a core; does not change a bit of the results")
 	f.outputFlags.register(flags)
 	return c
@@ -47,8 +58,8 @@ func newNCCommand() *cobra.Command {
 func (f *ncFlags) execute(c *cobra.Command) error {
 	out := f.stdout(c)
 	if f.run != "" {
-		if f.features != "" || f.head != "" || f.test != "" || len(f.others) > 0 {
-			return usagef("--run reads what the run has stored: leave out --features, --head, --test and --ood")
+		if f.features != "" || f.stats != "" || f.head != "" || f.test != "" || len(f.others) > 0 {
+			return usagef("--run reads what the run has stored: leave out --features, --stats, --head, --test and --ood")
 		}
 		rows, err := storedCollapse(f.run)
 		if err != nil {
@@ -57,16 +68,23 @@ func (f *ncFlags) execute(c *cobra.Command) error {
 		if err := printCollapse(out, rows); err != nil {
 			return err
 		}
+		if err := f.printClasses(out, rows[len(rows)-1]); err != nil {
+			return err
+		}
 		return f.write(rows)
 	}
-	if f.features == "" || f.head == "" {
+	switch {
+	case (f.features == "" && f.stats == "") || f.head == "":
 		return usagef("--features and --head are needed, of one checkpoint (nctrain features writes them), or --run DIR")
+	case f.features != "" && f.stats != "":
+		return usagef("--stats stands in for --features: give one of them")
 	}
 	var files files
 	defer files.close()
 	o := nc.Options{Threads: f.threads}
 	var err error
-	if o.Train, err = files.open(f.features); err != nil {
+	var health string
+	if o.Train, health, err = f.train(&files); err != nil {
 		return err
 	}
 	if o.Head, err = analysis.OpenHead(f.head); err != nil {
@@ -87,10 +105,43 @@ func (f *ncFlags) execute(c *cobra.Command) error {
 	if r.Unusable != nil {
 		return r.Unusable
 	}
+	if health != "" {
+		r.Health.Warn("%s", health)
+	}
 	if err := printCollapseWhole(out, r); err != nil {
 		return err
 	}
+	if err := f.printClasses(out, r); err != nil {
+		return err
+	}
 	return f.write(r)
+}
+
+// printClasses prints the classes of a checkpoint if they are wanted.
+func (f *ncFlags) printClasses(w io.Writer, r *nc.Result) error {
+	if !f.perClass {
+		return nil
+	}
+	return printPerClass(w, r)
+}
+
+// train opens the training rows, or the statistics that stand in for them, with what is then to be said of the result's health.
+func (f *ncFlags) train(files *files) (src analysis.Source, health string, err error) {
+	if f.stats == "" {
+		src, err = files.open(f.features)
+		return src, "", err
+	}
+	part, err := stats.ReadPart(f.stats)
+	if err != nil {
+		return nil, "", err
+	}
+	if err := part.Complete(); err != nil {
+		return nil, "", fmt.Errorf("nc: --stats %s: %w", f.stats, err)
+	}
+	if !part.Checked {
+		health = "head_mismatch is that of the class means: the worst row's takes a second sweep (or nctrain stats --head)"
+	}
+	return part.Stored(), health, nil
 }
 
 // storedCollapse reads the rows of a run.
@@ -145,16 +196,8 @@ func (f *files) named(items []string) ([]analysis.Named, error) {
 	return all, nil
 }
 
-// looseArrays begin a spec of loose .npy arrays, whose own commas and equals signs separate its parts.
-var looseArrays = []string{"features", "labels", "logits"}
-
-func isLoose(spec string) bool {
-	first, _, ok := strings.Cut(spec, "=")
-	return ok && slices.Contains(looseArrays, first)
-}
-
 func nameOf(item string) (name, spec string) {
-	if !isLoose(item) {
+	if !analysis.IsLoose(item) {
 		if before, after, ok := strings.Cut(item, "="); ok && !strings.Contains(before, "/") {
 			return before, after
 		}
@@ -168,9 +211,9 @@ func splitSpecs(items []string) []string {
 	var out []string
 	for _, item := range items {
 		for _, part := range strings.Split(item, ",") {
-			if isLoose(part) && len(out) > 0 {
+			if analysis.IsLoose(part) && len(out) > 0 {
 				_, last := nameOf(out[len(out)-1])
-				if isLoose(last) && !strings.Contains(last, part[:strings.Index(part, "=")+1]) {
+				if analysis.IsLoose(last) && !strings.Contains(last, part[:strings.Index(part, "=")+1]) {
 					out[len(out)-1] += "," + part
 					continue
 				}

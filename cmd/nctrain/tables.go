@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"math"
 	"slices"
 	"strconv"
 
@@ -83,6 +84,9 @@ func printCollapseWhole(w io.Writer, r *nc.Result) error {
 	for name, v := range r.NC5.All() {
 		add("nc5 "+name, v)
 	}
+	add("nc1_test", r.NC1Test)
+	add("nc2_test", r.NC2Test)
+	add("nc3_test", r.NC3Test)
 	add("health", r.Health)
 	if err := t.Write(w, "  "); err != nil {
 		return err
@@ -91,8 +95,34 @@ func printCollapseWhole(w io.Writer, r *nc.Result) error {
 	return nil
 }
 
+// printPerClass prints a line a class.
+func printPerClass(w io.Writer, r *nc.Result) error {
+	p := r.PerClass
+	if p == nil {
+		fmt.Fprintln(w, "Classes: no numbers are stored for this checkpoint")
+		return nil
+	}
+	fmt.Fprintln(w, "Classes (nctrain explain per_class): variance = mean ||h - mu_c||^2, cos_weight = cos(w_c, mu_c - mu_G), accuracies in percent")
+	head := []string{"class", "n", "variance", "mean_norm", "cos_weight", "train acc %"}
+	withTest := p.NTest != nil
+	if withTest {
+		head = append(head, "n_test", "variance_test", "test acc %")
+	}
+	t := table.New(head...)
+	defined := func(x float64, format func(float64) string) string { return table.Optional(x, !math.IsNaN(x), format) }
+	for k, n := range p.N {
+		cells := []string{strconv.Itoa(k), table.Count(int(n)), defined(p.Variance[k], table.Number), defined(p.MeanNorm[k], table.Number), defined(p.WeightCosine[k], table.Number),
+			defined(p.AccuracyTrain[k], table.Percent)}
+		if withTest {
+			cells = append(cells, table.Count(int(p.NTest[k])), defined(p.VarianceTest[k], table.Number), defined(p.AccuracyTest[k], table.Percent))
+		}
+		t.Row(cells...)
+	}
+	return t.Write(w, "  ")
+}
+
 func warningsOf(r *nc.Result) []string {
-	all := slices.Concat(r.Warnings, r.NC1.Warnings, r.NC2.Warnings, r.NC3.Warnings, r.NC4.Warnings)
+	all := slices.Concat(r.Warnings, r.NC1.Warnings, r.NC2.Warnings, r.NC3.Warnings, r.NC4.Warnings, r.NC1Test.Warnings)
 	for _, v := range r.NC5.All() {
 		all = append(all, v.Warnings...)
 	}

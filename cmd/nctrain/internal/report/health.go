@@ -108,7 +108,7 @@ func (r *stored) warnings() (now, earlier []string) {
 }
 
 func collapseWarnings(r *nc.Result) []string {
-	all := slices.Concat(r.Warnings, r.NC1.Warnings, r.NC2.Warnings, r.NC3.Warnings, r.NC4.Warnings, r.Health.Warnings)
+	all := slices.Concat(r.Warnings, r.NC1.Warnings, r.NC2.Warnings, r.NC3.Warnings, r.NC4.Warnings, r.NC1Test.Warnings, r.Health.Warnings)
 	for set, v := range r.NC5.All() {
 		for _, text := range v.Warnings {
 			all = append(all, set+": "+text)
