@@ -7,9 +7,11 @@ import (
 )
 
 // CheckOneCheckpoint refuses to mix what does not belong together: every source must have the head's sizes, and all checkpoint hashes that are
-// known must be equal. It returns a warning for each part that carries no hash; for those HeadMismatch must decide.
+// known must be equal, as must all normalisations of the images. It returns a warning for each part that carries no hash; for those HeadMismatch must
+// decide.
 func CheckOneCheckpoint(head *Head, sources ...Source) (warnings []string, err error) {
 	reference, from := head.Meta.Checkpoint, head.Name
+	var normalised Info // the first source that says by what
 	if reference == "" {
 		warnings = append(warnings, head.Name+" carries no checkpoint hash: only ||logits - (W h + b)|| tells whether it belongs to the features")
 	}
@@ -22,6 +24,14 @@ func CheckOneCheckpoint(head *Head, sources ...Source) (warnings []string, err e
 		if info.HasLogits() && info.C != head.C {
 			return nil, fmt.Errorf("analysis: %s: logits [%d,%d] do not fit the head %s of %d classes: take both from one checkpoint",
 				info.Name, info.N, info.C, head.Name, head.C)
+		}
+		if n, first := info.Meta.Normalization, normalised.Meta.Normalization; n != nil {
+			if first == nil {
+				normalised = info
+			} else if *n != *first {
+				return nil, fmt.Errorf("analysis: %s: its images were normalised by mean %v, std %v, those of %s by %v, %v: extract both with one --mean and --std",
+					info.Name, n.Mean, n.Std, normalised.Name, first.Mean, first.Std)
+			}
 		}
 		hash := info.Meta.Checkpoint
 		switch {

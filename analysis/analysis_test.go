@@ -298,6 +298,20 @@ func TestPartsOfTwoCheckpointsAreRefused(t *testing.T) {
 	if _, err := analysis.CheckOneCheckpoint(foreign, source("aaaa", 3), source("bbbb", 3)); err == nil {
 		t.Error("features of two checkpoints passed under a head without hash")
 	}
+	normalised := func(std float32) analysis.Source {
+		n := &analysis.Normalization{Std: [3]float32{std, 1, 1}}
+		s, err := analysis.NewMemory(analysis.Info{Name: "n.npz", Meta: analysis.Meta{Checkpoint: "aaaa", Normalization: n}}, make([]float32, 12), nil, make([]int64, 4))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	if _, err := analysis.CheckOneCheckpoint(head, source("aaaa", 3), normalised(0.5), normalised(0.5)); err != nil {
+		t.Errorf("equal normalisations: %v", err)
+	}
+	if _, err := analysis.CheckOneCheckpoint(head, normalised(0.5), normalised(0.25)); err == nil || !strings.Contains(err.Error(), "--std") {
+		t.Errorf("two normalisations: %v", err)
+	}
 }
 
 func TestHeadMismatchDecidesForForeignFiles(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/nlpodyssey/safetensors"
 
+	"nctrain/internal/pth"
 	"nctrain/internal/wholefile"
 )
 
@@ -22,9 +24,12 @@ const metadataKey = "nctrain"
 type Metadata struct {
 	Version  string          `json:"version"`
 	Epoch    int             `json:"epoch"`
+	NoEpoch  bool            `json:"no_epoch,omitempty"` // converted from a file that does not tell its epoch
 	Hash     string          `json:"hash"`               // SPEC 8's identity of the weights
 	Settings json.RawMessage `json:"settings,omitempty"` // the run's config.json
 	Val      []int32         `json:"val,omitempty"`      // indices of the training set that --val-fraction held out
+	// Normalization of the images that the network takes, where it is not the notebook's.
+	Normalization *Normalization `json:"normalization,omitempty"`
 }
 
 // SaveWeights writes tensors and metadata as a safetensors file, whole or not at all, and returns their identity.
@@ -117,8 +122,12 @@ func decodeSafetensors(buffer []byte) (tensors []Tensor, metadata string, err er
 	data := buffer[min(int(headerSize)+8, len(buffer)):]
 	for name, info := range header.Tensors() {
 		t := Tensor{Name: name, DType: DType(info.DType.String()), Dims: []int{}}
-		if !slices.Contains([]DType{F32, F64, I32, I64}, t.DType) {
-			return nil, "", fmt.Errorf("%s has element type %s: nctrain reads F32, F64, I32 and I64", name, t.DType)
+		size := 2 // of the 16-bit types, which are widened
+		if _, half := halves[t.DType]; !half {
+			if !slices.Contains([]DType{F32, F64, I32, I64}, t.DType) {
+				return nil, "", fmt.Errorf("%s has element type %s: nctrain reads F16, BF16, F32, F64, I32 and I64", name, t.DType)
+			}
+			size = t.DType.Size()
 		}
 		n := 1
 		for _, d := range info.Shape {
@@ -126,18 +135,83 @@ func decodeSafetensors(buffer []byte) (tensors []Tensor, metadata string, err er
 			n *= int(d)
 		}
 		from, to := info.DataOffsets[0], info.DataOffsets[1]
-		if from > to || to > uint64(len(data)) || uint64(n*t.DType.Size()) != to-from {
+		if from > to || to > uint64(len(data)) || uint64(n*size) != to-from {
 			return nil, "", fmt.Errorf("%s: bytes %d to %d of %d do not hold %v of %s", name, from, to, len(data), info.Shape, t.DType)
 		}
 		t.Data = data[from:to]
-		tensors = append(tensors, t)
+		tensors = append(tensors, widened(t))
 	}
 	slices.SortFunc(tensors, func(a, b Tensor) int { return strings.Compare(a.Name, b.Name) })
 	return tensors, header.Metadata()[metadataKey], nil
 }
 
-// ResNet18For describes the network that tensors are of, by the shapes of its first and last weight.
-func ResNet18For(tensors []Tensor) (*ResNet18, error) {
+// halves are the 16-bit element types and their widening.
+var halves = map[DType]func(uint16) float32{
+	"F16":  pth.FromFloat16,
+	"BF16": func(b uint16) float32 { return math.Float32frombits(uint32(b) << 16) },
+}
+
+// widened is a tensor of 16-bit elements as float32, exactly; any other as it is.
+func widened(t Tensor) Tensor {
+	widen, ok := halves[t.DType]
+	if !ok {
+		return t
+	}
+	out := make([]float32, len(t.Data)/2)
+	for i := range out {
+		out[i] = widen(binary.LittleEndian.Uint16(t.Data[2*i:]))
+	}
+	return NewTensor(t.Name, out, t.Dims...)
+}
+
+// Checkpoint is a file of this network's weights, whoever wrote it.
+type Checkpoint struct {
+	Path       string
+	Tensors    []Tensor // SPEC 1's names in PyTorch's order, float32 and int64: they fit Model
+	Model      *ResNet18
+	Meta       Metadata // a foreign file's is zero but for the hash, and the epoch where it tells one
+	EpochKnown bool
+	Mapping    Mapping
+}
+
+// LoadCheckpoint reads weights from a .safetensors or .pth file, told apart by their first bytes: nctrain's own, the notebook's, or any of this network
+// under the names that OpenOOD, torchvision and their kin use (foreign.go). Nothing is placed on a device, and nothing in the file is run.
+func LoadCheckpoint(path string) (*Checkpoint, error) {
+	torch, err := isTorch(path)
+	if err != nil {
+		return nil, err
+	}
+	if torch {
+		f, err := openTorch(path)
+		if err != nil {
+			return nil, err
+		}
+		defer f.Close()
+		return f.checkpoint()
+	}
+	tensors, meta, err := LoadWeights(path)
+	if err != nil {
+		return nil, err
+	}
+	return newCheckpoint(path, tensors, meta, meta.Version != "" && !meta.NoEpoch)
+}
+
+// newCheckpoint maps a file's tensors; their identity is that of what they were mapped to.
+func newCheckpoint(path string, tensors []Tensor, meta Metadata, epochKnown bool) (*Checkpoint, error) {
+	c := &Checkpoint{Path: path, Meta: meta, EpochKnown: epochKnown}
+	var err error
+	if c.Tensors, c.Model, c.Mapping, err = adopt(tensors); err != nil {
+		return nil, fmt.Errorf("weights: %s: %w", path, err)
+	}
+	c.Meta.Hash = Hash(c.Tensors)
+	if meta.Normalization != nil {
+		c.Model.Normalization = *meta.Normalization
+	}
+	return c, nil
+}
+
+// describe is the network that tensors are of, by the shapes of its first and last weight.
+func describe(tensors []Tensor) (*ResNet18, error) {
 	dims := map[string][]int{}
 	for _, t := range tensors {
 		dims[t.Name] = t.Dims
@@ -146,11 +220,7 @@ func ResNet18For(tensors []Tensor) (*ResNet18, error) {
 	if len(stem) != 4 || len(fc) != 2 {
 		return nil, fmt.Errorf("no conv1.weight [width,3,3,3] and fc.weight [classes,8*width] among the %d tensors: are these the weights of this ResNet-18?", len(tensors))
 	}
-	m, err := NewResNet18(fc[0], stem[0])
-	if err != nil {
-		return nil, err
-	}
-	return m, m.check(tensors, func(*param) bool { return true })
+	return NewResNet18(fc[0], stem[0])
 }
 
 // CheckpointPath is where a run keeps the weights of an epoch.

@@ -17,16 +17,13 @@ import (
 // PyTorch's own file gives PyTorch's features.
 func TestWeightsFromPyTorch(t *testing.T) {
 	want := readGolden(t)
-	tensors, meta, err := LoadWeights("testdata/torch_width2.safetensors")
+	c, err := LoadCheckpoint("testdata/torch_width2.safetensors")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if meta.Hash == "" || meta.Version != "" {
-		t.Errorf("metadata %+v of a foreign file: want a hash alone", meta)
-	}
-	m, err := ResNet18For(tensors)
-	if err != nil {
-		t.Fatal(err)
+	m, tensors, meta := c.Model, c.Tensors, c.Meta
+	if meta.Hash == "" || meta.Version != "" || c.EpochKnown || len(c.Mapping.Lines()) != 0 {
+		t.Errorf("metadata %+v, mapping %q of a foreign file under our names: want a hash alone", meta, c.Mapping.Lines())
 	}
 	dev := openDevice(t, 1)
 	if err := m.Place(dev, kernels.FP32); err != nil {

@@ -37,7 +37,7 @@ type Rows struct {
 func NewEvaluator(dev kernels.Device, model *ResNet18, set *data.Set, batch int, pool *MemoryPool, o PlanOptions) (*Evaluator, error) {
 	e := &Evaluator{dev: dev, name: set.Name, pool: pool}
 	var err error
-	if e.set, err = NewDeviceSet(dev, o.Precision, set, CIFARNormalization); err != nil {
+	if e.set, err = NewDeviceSet(dev, o.Precision, set, model.Normalization); err != nil {
 		return nil, err
 	}
 	e.batch = min(batch, e.set.N)

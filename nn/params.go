@@ -176,6 +176,9 @@ func (p *Parameters) save(flat *Value, which func(*param) bool) ([]Tensor, error
 	return out, nil
 }
 
+// listed is how many names an error gives of each kind of difference.
+const listed = 6
+
 // check compares names, shapes and types with what the model has, and names the first few of each kind of difference.
 func (p *Parameters) check(tensors []Tensor, which func(*param) bool) error {
 	have := map[string]Tensor{}
@@ -208,11 +211,18 @@ func (p *Parameters) check(tensors []Tensor, which func(*param) bool) error {
 		names []string
 	}{{"missing", missing}, {"wrong", wrong}, {"unknown", extra}} {
 		if n := len(group.names); n > 0 {
-			parts = append(parts, fmt.Sprintf("%d %s (%s)", n, group.what, strings.Join(group.names[:min(n, 3)], "; ")))
+			parts = append(parts, fmt.Sprintf("%d %s (%s)", n, group.what, strings.Join(firstNames(group.names), "; ")))
 		}
 	}
 	if len(parts) > 0 {
 		return errors.New("tensors do not fit the model: " + strings.Join(parts, ", "))
 	}
 	return nil
+}
+
+func firstNames(names []string) []string {
+	if len(names) <= listed {
+		return names
+	}
+	return append(slices.Clone(names[:listed]), "...")
 }

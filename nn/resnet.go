@@ -24,6 +24,7 @@ type resUnit struct {
 type ResNet18 struct {
 	Parameters
 	Classes, Width int
+	Normalization  Normalization // of the images that it takes; the notebook's unless told
 
 	stem   *Value
 	stemBN *BatchNorm2d
@@ -36,7 +37,7 @@ func NewResNet18(classes, width int) (*ResNet18, error) {
 	if classes < 1 || width < 1 {
 		return nil, fmt.Errorf("network: %d classes and width %d: both must be at least 1", classes, width)
 	}
-	m := &ResNet18{Classes: classes, Width: width}
+	m := &ResNet18{Classes: classes, Width: width, Normalization: CIFARNormalization}
 	m.stem = m.conv("conv1.weight", data.Channels, width, 3)
 	m.stemBN = m.batchNorm("bn1", width)
 	in := width

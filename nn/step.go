@@ -12,7 +12,8 @@ const cropPadding = 4
 
 // Normalization is the mean and standard deviation of each channel of images scaled to [0,1].
 type Normalization struct {
-	Mean, Std [data.Channels]float32
+	Mean [data.Channels]float32 `json:"mean"`
+	Std  [data.Channels]float32 `json:"std"`
 }
 
 // CIFARNormalization is the notebook's, used for every set unless told.

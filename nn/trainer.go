@@ -91,7 +91,7 @@ func NewTrainer(dev kernels.Device, model *ResNet18, set *data.Set, s TrainSetti
 		return nil, fmt.Errorf("%s has %d classes, the network %d", set.Name, set.Classes, model.Classes)
 	}
 	var err error
-	if t.set, err = NewDeviceSet(dev, o.Precision, set, CIFARNormalization); err != nil {
+	if t.set, err = NewDeviceSet(dev, o.Precision, set, model.Normalization); err != nil {
 		return nil, err
 	}
 	if t.step, err = NewStepState(dev, t.Batches()); err != nil {

@@ -21,6 +21,7 @@ import (
 type featuresFlags struct {
 	deviceFlags
 	outputFlags
+	normalizationFlags
 	checkpoint, data, split, out, headOut, trace string
 	batch, limit, imageSize                      int
 }
@@ -31,13 +32,18 @@ func newFeaturesCommand() *cobra.Command {
 		Use:   "features --checkpoint F --data SET --split train|val|test --out f.npz",
 		Short: "The un-augmented features, logits and labels of a set, and the head",
 		Long: `Pass a set through the weights of a checkpoint, without augmentation and in the set's own order, and write features [N,D], logits [N,C]
-and labels [N] as .npz, with the checkpoint's hash beside them; --head-out writes the last layer, weight [C,D] and bias [C].`,
-		Example: `  nctrain features --checkpoint runs/first/checkpoints/epoch_0010.safetensors --data shapes --split train --out train.npz --head-out head.npz`,
-		Args:    noArguments,
-		RunE:    func(c *cobra.Command, _ []string) error { return f.execute(c) },
+and labels [N] as .npz, with the checkpoint's hash beside them; --head-out writes the last layer, weight [C,D] and bias [C].
+
+The checkpoint may be the notebook's .pth, or a .pth or .safetensors file of this network under the names that OpenOOD and torchvision's kin use;
+what was renamed is printed. Nothing in a .pth is run. Names and shapes do not tell how images were normalised: --mean and --std do (OpenOOD's CIFAR-100
+networks: --mean 0.5071,0.4867,0.4408 --std 0.2675,0.2565,0.2761), and the accuracy on the network's own test set shows whether all is right.`,
+		Example: `  nctrain features --checkpoint runs/first/checkpoints/epoch_0010.safetensors --data shapes --split train --out train.npz --head-out head.npz
+  nctrain features --checkpoint resnet_400_epoch.pth --data cifar100:cifar-100-binary.tar.gz --split test --out test.npz`,
+		Args: noArguments,
+		RunE: func(c *cobra.Command, _ []string) error { return f.execute(c) },
 	}
 	flags := c.Flags()
-	flags.StringVar(&f.checkpoint, "checkpoint", "", "weights, .safetensors")
+	flags.StringVar(&f.checkpoint, "checkpoint", "", "weights, .safetensors or .pth")
 	flags.StringVar(&f.data, "data", "", "set, KIND:PATH")
 	flags.StringVar(&f.split, "split", data.Test, "train, val or test; val is what --val-fraction held out when the weights were trained")
 	flags.StringVar(&f.out, "out", "", "feature file to write, .npz")
@@ -46,6 +52,7 @@ and labels [N] as .npz, with the checkpoint's hash beside them; --head-out write
 	flags.IntVar(&f.limit, "limit", 0, "take the first N images; 0: all")
 	flags.IntVar(&f.imageSize, "image-size", 32, "side that images of folder: sets are resized to")
 	flags.StringVar(&f.trace, "trace", "", "profile one batch and write it to this file for Perfetto (ui.perfetto.dev)")
+	f.normalizationFlags.register(flags)
 	f.deviceFlags.register(flags)
 	f.outputFlags.register(flags)
 	return c
@@ -64,27 +71,28 @@ func (f *featuresFlags) execute(c *cobra.Command) error {
 	case f.batch < 0:
 		return usagef("--batch-size %d: at least 1", f.batch)
 	}
+	if err := f.normalizationFlags.check(); err != nil {
+		return err
+	}
+	checkpoint, err := nn.LoadCheckpoint(f.checkpoint)
+	if err != nil {
+		return err
+	}
+	model, meta := checkpoint.Model, checkpoint.Meta
+	f.normalizationFlags.apply(checkpoint)
+	set, err := f.openSet(meta)
+	if err != nil {
+		return err
+	}
 	m, err := f.open()
 	if err != nil {
 		return err
 	}
 	defer m.Close()
-	tensors, meta, err := nn.LoadWeights(f.checkpoint)
-	if err != nil {
-		return err
-	}
-	model, err := nn.ResNet18For(tensors)
-	if err != nil {
-		return fmt.Errorf("weights: %s: %w", f.checkpoint, err)
-	}
-	set, err := f.openSet(meta)
-	if err != nil {
-		return err
-	}
 	if err := model.Place(m.Device, m.options.Precision); err != nil {
 		return err
 	}
-	if err := model.Load(tensors); err != nil {
+	if err := model.Load(checkpoint.Tensors); err != nil {
 		return fmt.Errorf("weights: %s: %w", f.checkpoint, err)
 	}
 	var pool nn.MemoryPool
@@ -97,11 +105,12 @@ func (f *featuresFlags) execute(c *cobra.Command) error {
 			return err
 		}
 	}
-	about := analysis.Meta{Checkpoint: meta.Hash, Version: version.String()}
-	if meta.Version != "" { // a foreign file does not tell its epoch
+	printMapping(f.stdout(c), checkpoint)
+	about := analysis.Meta{Checkpoint: meta.Hash, Normalization: (*analysis.Normalization)(&model.Normalization), Version: version.String()}
+	if checkpoint.EpochKnown {
 		about.Epoch = &meta.Epoch
 	}
-	return f.write(c, model, eval, set, tensors, about)
+	return f.write(c, model, eval, set, checkpoint.Tensors, about)
 }
 
 // batchSize is the flag's, else that of the training, else the notebook's.
@@ -150,12 +159,16 @@ func (f *featuresFlags) openSet(meta nn.Metadata) (*data.Set, error) {
 
 func (f *featuresFlags) write(c *cobra.Command, model *nn.ResNet18, eval *nn.Evaluator, set *data.Set, tensors []nn.Tensor, about analysis.Meta) error {
 	out := f.stdout(c)
-	result := map[string]any{"checkpoint": about.Checkpoint, "n": set.Len(), "features": model.Features(), "classes": model.Classes}
+	result := map[string]any{
+		"checkpoint": about.Checkpoint, "n": set.Len(), "features": model.Features(), "classes": model.Classes, "normalization": about.Normalization,
+	}
 	if about.Epoch != nil {
 		result["epoch"] = *about.Epoch
 	}
 	if f.headOut != "" {
-		head, err := run.HeadOf(tensors, f.checkpoint, about)
+		of := about
+		of.Normalization = nil // a head sees no image
+		head, err := run.HeadOf(tensors, f.checkpoint, of)
 		if err != nil {
 			return err
 		}
@@ -186,6 +199,7 @@ func (f *featuresFlags) write(c *cobra.Command, model *nn.ResNet18, eval *nn.Eva
 	}
 	fmt.Fprintf(out, "%s: %s rows of %s (%s), %d features and %d logits of weights %.12s%s; %.1f s, %s images/s\n", f.out, table.Count(set.Len()), set.Name,
 		set.Split, model.Features(), model.Classes, about.Checkpoint, text, took, table.Count(int(float64(set.Len())/took)))
+	fmt.Fprintln(out, "images "+normalizationText(model.Normalization))
 	return f.outputFlags.write(result)
 }
 

@@ -117,7 +117,7 @@ Sets are written KIND:PATH: cifar100:cifar-100-binary.tar.gz, npz:images.npz, or
 		return usagef("%s: %v (%s --help lists the flags)", c.Name(), err, c.CommandPath())
 	})
 	root.AddCommand(newRunCommand(), newTrainCommand(), newFeaturesCommand(), newNCCommand(), newOODCommand(), newScoreCommand(), newExplainCommand(), newDataCommand(), newKernelsCommand(),
-		newBenchCommand(), newReportCommand(), newDoctorCommand())
+		newBenchCommand(), newReportCommand(), newConvertCommand(), newDoctorCommand())
 	checkArguments(root)
 	return root
 }

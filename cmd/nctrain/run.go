@@ -26,7 +26,8 @@ nc2_cosines.npz, thumbs/, log.jsonl, figures/ and report.html. Ctrl-C finishes t
 stopped.`,
 		Example: `  nctrain run --data shapes --ood digits --width 8 --epochs 10 --out runs/first
   nctrain run --data cifar100:cifar-100-binary.tar.gz --ood shapes --ood digits --out runs/cifar100
-  nctrain run --resume runs/cifar100`,
+  nctrain run --resume runs/cifar100
+  nctrain run --resume resnet_200_epoch.pth --data cifar100:cifar-100-binary.tar.gz --ood svhn:test_32x32.mat --out runs/cifar100`,
 		Args: noArguments,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if err := f.check(c.Flags(), "ood", "scores", "notebook", "keep-features", "no-report"); err != nil {

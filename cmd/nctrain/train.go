@@ -4,6 +4,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"nctrain/cmd/nctrain/internal/run"
+	"nctrain/nn"
 )
 
 func newTrainCommand() *cobra.Command {
@@ -12,7 +13,8 @@ func newTrainCommand() *cobra.Command {
 		Use:   "train --data SET --out DIR",
 		Short: "Train alone: history, checkpoints, and the state to resume from",
 		Example: `  nctrain train --data cifar100:cifar-100-binary.tar.gz --out runs/cifar100
-  nctrain train --resume runs/cifar100`,
+  nctrain train --resume runs/cifar100
+  nctrain train --resume resnet_200_epoch.pth --data cifar100:cifar-100-binary.tar.gz --out runs/cifar100`,
 		Args: noArguments,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if err := f.check(c.Flags()); err != nil {
@@ -30,15 +32,26 @@ func newTrainCommand() *cobra.Command {
 func (f *trainFlags) execute(c *cobra.Command, analysis *run.Analysis, ood []run.NamedSet) (*run.Run, error) {
 	p := newProgress(f.stdout(c), f.quiet)
 	defer p.close()
+	var notebook *nn.NotebookRun // read and checked before a device is opened
+	var err error
+	if f.resume != "" && f.fromFile() {
+		if notebook, err = nn.LoadNotebook(f.resume); err != nil {
+			return nil, err
+		}
+	}
 	m, o, err := f.options(p)
 	if err != nil {
 		return nil, err
 	}
 	defer m.Close()
 	var r *run.Run
-	if f.resume != "" {
+	switch {
+	case notebook != nil:
+		printMapping(f.stdout(c), notebook.Checkpoint)
+		r, err = run.Adopt(f.out, notebook, f.settings, o)
+	case f.resume != "":
 		r, err = run.Resume(f.resume, analysis, ood, o)
-	} else {
+	default:
 		r, err = run.Start(f.out, f.settings, o)
 	}
 	if err != nil {

@@ -1,6 +1,9 @@
 package main
 
 import (
+	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/pflag"
@@ -28,7 +31,7 @@ func (f *trainFlags) register(flags *pflag.FlagSet) {
 	flags.StringVar(&f.settings.Data, "data", "", "training set, KIND:PATH (nctrain data info --help lists the kinds)")
 	flags.StringVar(&f.settings.Test, "test", "", "test set, where the training set has one split only")
 	flags.StringVar(&f.out, "out", "", "directory of the run; made if it is not there")
-	flags.StringVar(&f.resume, "resume", "", "go on with the run in this directory, with its own settings")
+	flags.StringVar(&f.resume, "resume", "", "go on with the run in this directory, with its own settings; or with the notebook's .pth, as a new run in --out")
 	flags.BoolVar(&f.overwrite, "overwrite", false, "remove an earlier run that is in --out")
 	flags.IntVar(&t.Epochs, "epochs", notebook.Epochs, "epochs; the learning rate falls to 0 over them (cosine)")
 	flags.IntVar(&t.BatchSize, "batch-size", notebook.BatchSize, "images a step")
@@ -47,26 +50,46 @@ func (f *trainFlags) register(flags *pflag.FlagSet) {
 	f.outputFlags.register(flags)
 }
 
-// harmless are the flags that may stand beside --resume: none of them changes the run's settings.
-var harmless = map[string]bool{
-	"resume": true, "device": true, "threads": true, "precision": true, "json": true, "quiet": true, "trace": true, "help": true,
+// harmless are the flags that may stand beside --resume DIR: none of them changes the run's settings.
+var harmless = []string{"resume", "device", "threads", "precision", "json", "quiet", "trace", "help"}
+
+// adopted are the flags whose values a .pth brings along.
+var adopted = []string{"epochs", "lr", "momentum", "weight-decay", "width"}
+
+// fromFile tells --resume F.pth from --resume DIR.
+func (f *trainFlags) fromFile() bool {
+	if filepath.Ext(f.resume) == ".pth" {
+		return true
+	}
+	info, err := os.Stat(f.resume)
+	return err == nil && info.Mode().IsRegular()
 }
 
 // check looks at what the flags say together, and completes the settings.
 func (f *trainFlags) check(flags *pflag.FlagSet, allowed ...string) error {
-	if f.resume != "" {
+	var given []string
+	flags.Visit(func(flag *pflag.Flag) { given = append(given, flag.Name) })
+	without := func(which func(name string) bool) string {
 		var bad []string
-		flags.Visit(func(flag *pflag.Flag) {
-			ok := harmless[flag.Name]
-			for _, name := range allowed {
-				ok = ok || name == flag.Name
+		for _, name := range given {
+			if which(name) {
+				bad = append(bad, "--"+name)
 			}
-			if !ok {
-				bad = append(bad, "--"+flag.Name)
-			}
-		})
-		if len(bad) > 0 {
-			return usagef("--resume goes on with the settings in %s/config.json: leave out %s", f.resume, strings.Join(bad, ", "))
+		}
+		return strings.Join(bad, ", ")
+	}
+	switch {
+	case f.resume == "":
+	case f.fromFile():
+		if bad := without(func(name string) bool { return slices.Contains(adopted, name) }); bad != "" {
+			return usagef("--resume %s brings its own schedule, optimiser and width: leave out %s", f.resume, bad)
+		}
+		if bad := without(func(name string) bool { return name == "val-fraction" || name == "seeds" }); bad != "" {
+			return usagef("--resume %s: the notebook trained on every image, with one seed: leave out %s", f.resume, bad)
+		}
+	default:
+		if bad := without(func(name string) bool { return !slices.Contains(harmless, name) && !slices.Contains(allowed, name) }); bad != "" {
+			return usagef("--resume goes on with the settings in %s/config.json: leave out %s", f.resume, bad)
 		}
 		return nil
 	}
@@ -92,7 +115,7 @@ func (f *trainFlags) check(flags *pflag.FlagSet, allowed ...string) error {
 
 // options opens the device. With --resume the pinned variants are the run's own.
 func (f *trainFlags) options(progress *progress) (*machine, run.Options, error) {
-	if f.resume != "" {
+	if f.resume != "" && !f.fromFile() {
 		config, err := run.ReadConfig(f.resume)
 		if err != nil {
 			return nil, run.Options{}, err

@@ -29,6 +29,18 @@ func (d *Dict) Get(key any) (value any, ok bool) {
 // Len is the number of keys.
 func (d *Dict) Len() int { return len(d.keys) }
 
+// Put sets the value of a key, a string or an int64.
+func (d *Dict) Put(key, value any) {
+	if d.values == nil {
+		d.values = map[any]any{}
+	}
+	if _, there := d.values[key]; !there {
+		d.keys = append(d.keys, key)
+	}
+	d.values[key] = value
+}
+
+// set is Put for what a file says.
 func (d *Dict) set(key, value any) error {
 	switch key.(type) {
 	case string, int64:
@@ -38,11 +50,7 @@ func (d *Dict) set(key, value any) error {
 	if _, twice := d.values[key]; twice {
 		return fmt.Errorf("a dict with the key %.80q twice", fmt.Sprint(key))
 	}
-	if d.values == nil {
-		d.values = map[any]any{}
-	}
-	d.keys = append(d.keys, key)
-	d.values[key] = value
+	d.Put(key, value)
 	return nil
 }
 

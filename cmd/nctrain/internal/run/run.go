@@ -59,26 +59,64 @@ type Run struct {
 
 // Start begins a run in a new directory. Nothing is written there before sets, device and network are known to fit.
 func Start(path string, settings Settings, o Options) (*Run, error) {
+	return create(path, settings, nil, o)
+}
+
+// Adopt is Start where the notebook stopped: with its weights and momentum, its schedule and its history.
+func Adopt(path string, from *nn.NotebookRun, settings Settings, o Options) (*Run, error) {
+	settings.adopt(from)
+	if err := settings.Validate(); err != nil {
+		return nil, fmt.Errorf("weights: %s: %w", from.Path, err)
+	}
+	return create(path, settings, from, o)
+}
+
+func create(path string, settings Settings, from *nn.NotebookRun, o Options) (*Run, error) {
 	sets, err := OpenSets(&settings)
 	if err != nil {
 		return nil, err
 	}
-	r := &Run{Config: &Config{Settings: settings, Sets: sets.Records}, Sets: sets, observer: o.Observer}
+	if from != nil && from.Model.Classes != sets.Train.Classes {
+		return nil, fmt.Errorf("weights: %s: a network of %d classes, %s has %d: name the training set that it was trained on", from.Path, from.Model.Classes,
+			sets.Train.Name, sets.Train.Classes)
+	}
+	r := &Run{Config: &Config{Settings: settings, Sets: sets.Records}, Sets: sets, observer: o.Observer, analysed: settings.first()}
 	if err := r.build(o); err != nil {
 		return nil, err
 	}
-	initial := nn.State{Seed: settings.Training.Seed, Model: r.model.Initial(settings.Training.Seed)}
-	if err := r.model.Load(initial.Model); err != nil {
+	var warnings []string
+	if from == nil {
+		err = r.model.Load(r.model.Initial(settings.Training.Seed))
+	} else {
+		warnings, err = r.restore(from)
+	}
+	if err != nil {
 		return nil, err
 	}
 	if r.Dir, err = Create(path, o.Overwrite); err != nil {
 		return nil, err
 	}
-	if err := r.begin(o, "start"); err != nil {
+	if err := r.begin(o, "start", warnings); err != nil {
 		r.Dir.Discard()
 		return nil, err
 	}
 	return r, nil
+}
+
+// restore puts network, optimiser and history where the notebook stopped.
+func (r *Run) restore(from *nn.NotebookRun) (warnings []string, err error) {
+	batches := r.trainer.Batches()
+	if err := r.trainer.Restore(from.State(r.Config.Settings.Training.Seed, batches)); err != nil {
+		return nil, fmt.Errorf("weights: %s: %w", from.Path, err)
+	}
+	r.History = from.History
+	if seen := from.BatchesSeen(); seen != int64(r.trainer.Progress.Step) {
+		text := fmt.Sprintf("%s has seen %d batches in %d epochs, an epoch has %d here: it was trained on another set, or with another --batch-size",
+			from.Path, seen, from.Meta.Epoch, batches)
+		r.observer.Warning(text)
+		warnings = append(warnings, text)
+	}
+	return warnings, nil
 }
 
 // Resume goes on with a run. analysis, if not nil, is what a run of training alone gets from now on, with these OOD sets.
@@ -123,7 +161,7 @@ func resume(dir *Dir, analysis *Analysis, ood []NamedSet, o Options) (*Run, erro
 		return nil, err
 	}
 	config.Sets = sets.Records
-	r := &Run{Config: config, Sets: sets, Dir: dir, History: state.History, observer: o.Observer}
+	r := &Run{Config: config, Sets: sets, Dir: dir, History: state.History, observer: o.Observer, analysed: settings.first()}
 	if err := r.build(o); err != nil {
 		return nil, err
 	}
@@ -134,13 +172,8 @@ func resume(dir *Dir, analysis *Analysis, ood []NamedSet, o Options) (*Run, erro
 		o.Observer.Warning(text)
 		warnings = append(warnings, text)
 	}
-	if err := r.begin(o, "resume"); err != nil {
+	if err := r.begin(o, "resume", warnings); err != nil {
 		return nil, err
-	}
-	for _, text := range warnings {
-		if err := r.log.add("warning", map[string]any{"text": text}); err != nil {
-			return nil, err
-		}
 	}
 	return r, nil
 }
@@ -198,8 +231,8 @@ func (r *Run) build(o Options) error {
 	return o.Probe(r.trainer)
 }
 
-// begin writes what a run directory holds before training: record, history, thumbs, and the state to resume from.
-func (r *Run) begin(o Options, event string) error {
+// begin writes what a run directory holds before training: record, history, thumbs, and the state to resume from. The log keeps the warnings given so far.
+func (r *Run) begin(o Options, event string, warnings []string) error {
 	session := newSession(o.Device, r.trainer.Plan(), r.trainer.Progress)
 	r.Config.Sessions = append(r.Config.Sessions, session)
 	dir := r.Dir.Path
@@ -232,7 +265,11 @@ func (r *Run) begin(o Options, event string) error {
 		return err
 	}
 	p := r.trainer.Progress
-	return r.log.add(event, map[string]any{"epoch": p.Epoch, "batch": p.Batch, "device": session.Device, "version": session.Version, "process": os.Getpid()})
+	err = r.log.add(event, map[string]any{"epoch": p.Epoch, "batch": p.Batch, "device": session.Device, "version": session.Version, "process": os.Getpid()})
+	for _, text := range warnings {
+		err = errors.Join(err, r.log.add("warning", map[string]any{"text": text}))
+	}
+	return err
 }
 
 // otherBits says why this process may compute other bits than the one before it; empty where it will not.

@@ -29,6 +29,14 @@ type Settings struct {
 	Pinned          []string         `json:"pinned_variants,omitempty"`
 	Training        nn.TrainSettings `json:"training"`
 	Analysis        *Analysis        `json:"analysis,omitempty"` // nil: training alone
+	From            *Origin          `json:"from,omitempty"`     // nil: from initial weights
+}
+
+// Origin is the checkpoint of the notebook that a run goes on from.
+type Origin struct {
+	File       string `json:"file"`
+	Checkpoint string `json:"checkpoint"` // identity of its weights
+	Epoch      int    `json:"epoch"`      // epochs done
 }
 
 // NamedSet is a data set under the name its results get.
@@ -59,9 +67,28 @@ func (s *Settings) Validate() error {
 	return s.Training.Validate()
 }
 
+// adopt takes over what the notebook's checkpoint decides.
+func (s *Settings) adopt(from *nn.NotebookRun) {
+	t, was := &s.Training, from.Settings
+	t.Epochs, t.LR, t.Momentum, t.WeightDecay = was.Epochs, was.LR, was.Momentum, was.WeightDecay
+	s.Width = from.Model.Width
+	s.From = &Origin{File: from.Path, Checkpoint: from.Meta.Hash, Epoch: from.Meta.Epoch}
+	if absolute, err := filepath.Abs(from.Path); err == nil {
+		s.From.File = absolute
+	}
+}
+
+// first is the epoch at which the run began.
+func (s *Settings) first() int {
+	if s.From != nil {
+		return s.From.Epoch
+	}
+	return 0
+}
+
 // due tells whether weights are kept at an epoch.
 func (s *Settings) due(epoch int) bool {
-	return epoch == 0 || epoch == s.Training.Epochs || (s.CheckpointEvery > 0 && epoch%s.CheckpointEvery == 0)
+	return epoch == s.first() || epoch == s.Training.Epochs || (s.CheckpointEvery > 0 && epoch%s.CheckpointEvery == 0)
 }
 
 // encoded is what every file of the run carries of its settings.
