@@ -61,6 +61,11 @@ func Open(ordinal int) (*Device, error) {
 		}
 		return nil, fmt.Errorf("cudart: %w: %s: install NVIDIA's driver, or set NCTRAIN_CUDA_DRIVER (build/libcuda_emu.so emulates one)", ErrNoDevice, reason)
 	}
+	// What one CUDA compiles, drivers of its whole major version and later ones run.
+	if knows, needs := cu.Version(), compiledCUDA/1000*1000; knows < needs {
+		return nil, fmt.Errorf("cudart: the driver is too old: it knows CUDA %s, the kernels are of CUDA %s and need one that knows %s: update NVIDIA's driver",
+			version(knows), version(compiledCUDA), version(needs))
+	}
 	if ordinal < 0 || ordinal >= n {
 		return nil, fmt.Errorf("cudart: device %d: this machine has %d, numbered from 0", ordinal, n)
 	}
@@ -72,6 +77,9 @@ func Open(ordinal int) (*Device, error) {
 	}
 	return d, nil
 }
+
+// version writes 12040 as "12.4".
+func version(n int) string { return fmt.Sprintf("%d.%d", n/1000, n%1000/10) }
 
 // drive is the device's thread: a CUDA context is current to a thread, not to a goroutine.
 func (d *Device) drive() {

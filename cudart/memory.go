@@ -20,6 +20,16 @@ type Arena struct {
 	bytes  int
 }
 
+// FreeMemory is how many bytes of device memory nobody has.
+func (d *Device) FreeMemory() (int, error) {
+	var free int64
+	err := d.named("free memory", func() (err error) {
+		free, _, err = cu.MemInfo()
+		return err
+	})
+	return int(free), err
+}
+
 // NewArena allocates bytes of device memory. Its error says how much was asked and how much is free.
 func (d *Device) NewArena(bytes int) (*Arena, error) {
 	a := &Arena{device: d, bytes: bytes}

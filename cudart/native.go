@@ -51,7 +51,9 @@ import (
 
 const (
 	maxParameters = 64
-	sharedOptIn   = cu.DeviceAttribute(C.CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN)
+	// compiledCUDA is the version of the headers that this program, and so its kernels, were compiled with: 13050 for 13.5.
+	compiledCUDA = int(C.CUDA_VERSION)
+	sharedOptIn  = cu.DeviceAttribute(C.CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN)
 )
 
 // Status is an error number of the CUDA driver.

@@ -36,9 +36,12 @@ func (r *CheckResult) Add(o CheckResult) {
 // logits); once at once and twice from a recording, whose replays must give the same bits and allocate nothing.
 //
 // Around every buffer lie guards that must stay as they are, outputs and workspace are poisoned before each call, inputs must be unchanged after it, and
-// no reference is trivial. The error names the call, the first wrong element with its bound, and how many are wrong. It is also an error where the
+// no reference is trivial. Under the emulated CUDA driver no kernel may touch a guard, nor read an output or workspace that nobody wrote. The error names the call, the first wrong element with its bound, and how many are wrong. It is also an error where the
 // variant cannot do the shape ([Variant.Check] tells beforehand) or its kernel is missing.
 func Check(dev Device, v *Variant, p Precision, s Shape, seed uint64) (CheckResult, error) {
+	if w, ok := dev.(watched); ok {
+		w.forgetFault()
+	}
 	cases, err := newCheckCases(v.Op.Op(), p, s, seed)
 	if err != nil {
 		return CheckResult{}, err
@@ -75,6 +78,8 @@ type checkRun struct {
 	call   Call
 	packed Buffer
 	weight int
+	guards []Buffer
+	empty  []Buffer  // what holds nothing before the call: outputs, packed weights, workspace
 	worst  []float64 // the greatest tolerance of each operand, for a class that mixes
 }
 
@@ -198,6 +203,19 @@ func (c *checkCase) layOut(dev Device, v *Variant) (*checkRun, error) {
 	if v.Pack {
 		run.packed = run.memory.Slice(packed.offset, packed.bytes)
 	}
+	for _, g := range run.before.guards() {
+		run.guards = append(run.guards, run.memory.Slice(g.offset, g.bytes))
+	}
+	for i, o := range c.op.Operands {
+		if o.Role == Out && run.pieces[i].bytes > 0 {
+			run.empty = append(run.empty, run.call.Operands[i])
+		}
+	}
+	for _, b := range []Buffer{run.packed, run.call.Workspace} {
+		if !b.IsNil() {
+			run.empty = append(run.empty, b)
+		}
+	}
 	return run, nil
 }
 
@@ -213,9 +231,41 @@ func (r *checkRun) body() error {
 	return r.dev.Launch(r.v, &call)
 }
 
-func (r *checkRun) upload() error { return r.dev.Upload(r.memory, r.before.bytes) }
+// watched is a device whose driver can watch what kernels touch, as the emulated one does.
+type watched interface {
+	fence(Buffer) error    // kernels may not touch it
+	undefine(Buffer) error // kernels may touch it, but nobody wrote it yet
+	forgetFault()          // a fault was reported: go on all the same
+}
+
+func (r *checkRun) upload() error {
+	if err := r.watch(watched.undefine, r.guards); err != nil {
+		return err
+	}
+	if err := r.dev.Upload(r.memory, r.before.bytes); err != nil {
+		return err
+	}
+	return errors.Join(r.watch(watched.fence, r.guards), r.watch(watched.undefine, r.empty))
+}
+
+// watch tells a watched device about buffers.
+func (r *checkRun) watch(tell func(watched, Buffer) error, buffers []Buffer) error {
+	w, ok := r.dev.(watched)
+	if !ok {
+		return nil
+	}
+	for _, b := range buffers {
+		if err := tell(w, b); err != nil {
+			return err
+		}
+	}
+	return nil
+}
 
 func (r *checkRun) download() (*image, error) {
+	if err := r.watch(watched.undefine, r.guards); err != nil {
+		return nil, err
+	}
 	after := &image{bytes: make([]byte, len(r.before.bytes)), pieces: r.before.pieces}
 	return after, r.dev.Download(after.bytes, r.memory)
 }

@@ -44,21 +44,29 @@ func (m *image) add(name string, bytes int) piece {
 
 func (m *image) of(p piece) []byte { return m.bytes[p.offset : p.offset+p.bytes] }
 
-// guardsIntact compares the bytes outside all pieces with those of the image before.
-func (m *image) guardsIntact(before *image) error {
+// guards are the bytes outside all pieces: of each piece those before it and those after it, up to the next one's.
+func (m *image) guards() []piece {
+	var out []piece
 	for i, p := range m.pieces {
-		begin, end := p.offset-guardBytes, len(m.bytes)
+		end := len(m.bytes)
 		if i+1 < len(m.pieces) {
 			end = m.pieces[i+1].offset - guardBytes
 		}
-		for at := begin; at < end; at++ {
-			if at >= p.offset && at < p.offset+p.bytes || m.bytes[at] == before.bytes[at] {
-				continue
-			}
-			if at < p.offset {
-				return fmt.Errorf("wrote before %s: %d bytes before its start", p.name, p.offset-at)
-			}
-			return fmt.Errorf("wrote past %s: byte %d after its end", p.name, at-p.offset-p.bytes)
+		out = append(out, piece{p.name, p.offset - guardBytes, guardBytes}, piece{p.name, p.offset + p.bytes, end - p.offset - p.bytes})
+	}
+	return out
+}
+
+// guardsIntact compares the guards with those of the image before.
+func (m *image) guardsIntact(before *image) error {
+	for i, g := range m.guards() {
+		at := firstDifference(m.of(g), before.of(g))
+		switch {
+		case at < 0:
+		case i%2 == 0:
+			return fmt.Errorf("wrote before %s: %d bytes before its start", g.name, g.bytes-at)
+		default:
+			return fmt.Errorf("wrote past %s: byte %d after its end", g.name, at)
 		}
 	}
 	return nil

@@ -13,10 +13,35 @@ import (
 	"nctrain/cudart/emu"
 )
 
+// machine is a device below kernels.Device, for kernels of the tests' own.
+type machine struct {
+	device *cudart.Device
+	stream *cudart.Stream
+	arena  *cudart.Arena
+}
+
+func openRaw(t *testing.T) *machine {
+	t.Helper()
+	m := &machine{}
+	var err error
+	m.device, err = cudart.Open(0)
+	needDriver(t, err)
+	m.stream, err = m.device.NewStream()
+	must(t, err)
+	m.arena, err = m.device.NewArena(1 << 20)
+	must(t, err)
+	t.Cleanup(func() {
+		must(t, m.stream.Close())
+		must(t, m.arena.Close())
+		must(t, m.device.Close())
+	})
+	return m
+}
+
 // One tile of small integers through each matrix instruction, against the product written out: exact, and it shows that the fragments of loads,
 // products and sums fit together. Whether the layouts are the card's only a card can show.
 func TestMatrixInstructions(t *testing.T) {
-	m := open(t)
+	m := openRaw(t)
 	if !m.device.Capabilities().Emulated {
 		t.Skip("testdata/mma_tile.cu is compiled for the emulated driver")
 	}

@@ -2,6 +2,7 @@
 //
 // Work is done when it is queued, so every stream is always idle; what a capture would refuse is refused here too. One thread drives the device.
 // $NCTRAIN_EMU_MEMORY: bytes of device memory (1 GiB).   $NCTRAIN_EMU_FAIL: from the n-th queued work on, the device is lost (an uncorrectable ECC error).
+// $NCTRAIN_EMU_SM: compute capability (90).   $NCTRAIN_EMU_CUDA: the CUDA version that the driver says it knows, 12040 for 12.4 (newer than any program's).
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +18,12 @@ using Pointer = unsigned long long;
 struct Event {
   double seconds = -1;
 };
+
+// setting is a number of the environment, or what holds without it.
+static unsigned long long setting(const char* name, unsigned long long otherwise) {
+  const char* const text = getenv(name);
+  return text && *text ? strtoull(text, nullptr, 10) : otherwise;
+}
 
 static double now() {
   timespec t;
@@ -56,13 +63,12 @@ static Error fill(Pointer to, unsigned char value, size_t bytes) {
 extern "C" {
 
 int cuInit(unsigned) {
-  const char* const memory = getenv("NCTRAIN_EMU_MEMORY");
-  device_memory = memory ? strtoull(memory, nullptr, 10) : size_t{1} << 30;
+  device_memory = setting("NCTRAIN_EMU_MEMORY", size_t{1} << 30);
   if (read_order() && read_failure()) return success;
   refusal = {invalid_value, "NCTRAIN_EMU_ORDER is round, reverse or random:SEED; NCTRAIN_EMU_FAIL is a number"};
   return refusal.error;
 }
-int cuDriverGetVersion(int* version) { return *version = 12040, success; }
+int cuDriverGetVersion(int* version) { return *version = static_cast<int>(setting("NCTRAIN_EMU_CUDA", 99000)), success; }
 int cuDeviceGetCount(int* count) { return *count = 1, success; }
 int cuDeviceGet(int* device, int ordinal) { return *device = 0, ordinal == 0 ? success : invalid_device; }
 int cuDeviceGetName(char* name, int bytes, int) { return snprintf(name, static_cast<size_t>(bytes), "emulated GPU"), success; }
@@ -71,13 +77,13 @@ int cuDeviceTotalMem_v2(size_t* bytes, int) { return *bytes = device_memory, suc
 // The attributes that cudart asks for, of an H100 where they do not follow from the emulation.
 int cuDeviceGetAttribute(int* value, int attribute, int) {
   switch (attribute) {
-    case 1: return *value = 1024, success;                             // MAX_THREADS_PER_BLOCK
-    case 8: return *value = static_cast<int>(static_limit), success;   // MAX_SHARED_MEMORY_PER_BLOCK
-    case 10: return *value = 32, success;                              // WARP_SIZE
-    case 16: return *value = 132, success;                             // MULTIPROCESSOR_COUNT
-    case 75: return *value = 9, success;                               // COMPUTE_CAPABILITY_MAJOR
-    case 76: return *value = 0, success;                               // COMPUTE_CAPABILITY_MINOR
-    case 97: return *value = static_cast<int>(shared_limit), success;  // MAX_SHARED_MEMORY_PER_BLOCK_OPTIN
+    case 1: return *value = 1024, success;                                                   // MAX_THREADS_PER_BLOCK
+    case 8: return *value = static_cast<int>(static_limit), success;                         // MAX_SHARED_MEMORY_PER_BLOCK
+    case 10: return *value = 32, success;                                                    // WARP_SIZE
+    case 16: return *value = 132, success;                                                   // MULTIPROCESSOR_COUNT
+    case 75: return *value = static_cast<int>(setting("NCTRAIN_EMU_SM", 90) / 10), success;  // COMPUTE_CAPABILITY_MAJOR
+    case 76: return *value = static_cast<int>(setting("NCTRAIN_EMU_SM", 90) % 10), success;  // COMPUTE_CAPABILITY_MINOR
+    case 97: return *value = static_cast<int>(shared_limit), success;                        // MAX_SHARED_MEMORY_PER_BLOCK_OPTIN
   }
   return not_supported;
 }

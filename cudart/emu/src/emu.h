@@ -83,7 +83,8 @@ Region map_region(size_t bytes, const char* name);
 void unmap_region(const Region&);
 
 extern size_t device_memory, device_memory_used;  // bytes
-uintptr_t device_allocate(size_t bytes);          // 0: no room
+// device_allocate's memory is absent until it is marked, which cudart's arena does with what it hands out. 0: no room.
+uintptr_t device_allocate(size_t bytes);
 bool device_free(uintptr_t);
 Region* device_region(uintptr_t address);  // that holds the address, or null
 

@@ -1,4 +1,5 @@
 // Device and shared memory, and the rules of every access.
+#include <string.h>
 #include <sys/mman.h>
 
 #include <map>
@@ -38,7 +39,6 @@ uintptr_t device_allocate(size_t bytes) {
   if (!r.base) return 0;
   device_memory_used += bytes;
   regions[r.base] = r;
-  mark(r.base, bytes, segment_unwritten);
   return r.base;
 }
 
@@ -58,10 +58,27 @@ Region* device_region(uintptr_t address) {
   return address - r.base < r.bytes ? &r : nullptr;
 }
 
+// forget makes cells those of absent memory, which are zero: whole pages go back to the system, so that an arena as large as the card costs nothing.
+static void forget(Cell* from, Cell* to) {
+  constexpr uintptr_t page = 4096;
+  char* const begin = reinterpret_cast<char*>(from);
+  char* const end = reinterpret_cast<char*>(to);
+  char* const first = reinterpret_cast<char*>((reinterpret_cast<uintptr_t>(begin) + page - 1) / page * page);
+  char* const last = reinterpret_cast<char*>(reinterpret_cast<uintptr_t>(end) / page * page);
+  if (first >= last) {
+    memset(begin, 0, static_cast<size_t>(end - begin));
+    return;
+  }
+  memset(begin, 0, static_cast<size_t>(first - begin));
+  madvise(first, static_cast<size_t>(last - first), MADV_DONTNEED);
+  memset(last, 0, static_cast<size_t>(end - last));
+}
+
 bool mark(uintptr_t address, size_t bytes, uint32_t segment) {
   Region* const r = device_region(address);
   if (!r || bytes > r->bytes - (address - r->base)) return false;
   Cell* const cells = r->cells + (address - r->base);
+  if (segment == segment_absent) return forget(cells, cells + bytes), true;
   for (size_t i = 0; i < bytes; i++) {
     cells[i] = Cell{};
     cells[i].write.segment = segment;
