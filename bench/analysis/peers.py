@@ -281,4 +281,5 @@ def main():
     print(json.dumps({"seconds": clock.seconds, "numbers": {k: float(v) for k, v in numbers.items()}, "version": ", ".join(versions)}))
 
 
-main()
+if __name__ == "__main__":
+    main()
