@@ -22,17 +22,29 @@ var cpuVariants = []Variant{
 		Op: ConvFprop, Name: "winograd_f43", Kind: CPU, Precisions: float32Only, Class: WinogradSum, Pack: true, Can: winogradF43,
 		Why: "F(4x4, 3x3): a quarter of the multiplications, three times the rounding error",
 	},
+	{
+		Op: ConvFprop, Name: "winograd_f42", Kind: CPU, Precisions: float32Only, Class: WinogradSum, Pack: true, Can: winogradF42,
+		Why: "F(4x4, 2x2) on the phases of a stride of 2: 9/16 of the multiplications",
+	},
 	{Op: ConvDgrad, Name: "im2col", Kind: CPU, Precisions: float32Only, Class: Float32Sum, Pack: true, Why: "blocked implicit GEMM, a GEMM for each parity class of a stride"},
 	{Op: ConvDgrad, Name: "direct", Kind: CPU, Precisions: realAndDouble, Class: Float32Sum, Why: "plain loops: the readable reference"},
 	{
 		Op: ConvDgrad, Name: "winograd_f43", Kind: CPU, Precisions: float32Only, Class: WinogradSum, Pack: true, Can: winogradF43,
 		Why: "F(4x4, 3x3) on the turned filter",
 	},
+	{
+		Op: ConvDgrad, Name: "winograd_f42", Kind: CPU, Precisions: float32Only, Class: WinogradSum, Pack: true, Can: winogradF42,
+		Why: "F(4x4, 2x2) on the phases of dx",
+	},
 	{Op: ConvWgrad, Name: "im2col", Kind: CPU, Precisions: float32Only, Class: Float32Sum, Why: "blocked implicit GEMM over pixel ranges with partial sums"},
 	{Op: ConvWgrad, Name: "direct", Kind: CPU, Precisions: realAndDouble, Class: Float32Sum, Why: "plain loops: the readable reference"},
 	{
 		Op: ConvWgrad, Name: "winograd_f43", Kind: CPU, Precisions: float32Only, Class: WinogradSum, Can: winogradF43,
 		Why: "the gradient of F(4x4, 3x3) by its transformed weights",
+	},
+	{
+		Op: ConvWgrad, Name: "winograd_f42", Kind: CPU, Precisions: float32Only, Class: WinogradSum, Can: winogradF42,
+		Why: "the gradient of F(4x4, 2x2) on the phases by its transformed weights",
 	},
 	{Op: BNStats, Name: "direct", Kind: CPU, Precisions: realAndDouble, Class: Float32Sum, Why: "one pass: two passes in cache a block of rows, merged by Chan's formula"},
 	{Op: BNEvalStats, Name: "direct", Kind: CPU, Precisions: realAndDouble, Class: Float32Sum},
@@ -56,10 +68,13 @@ var cpuVariants = []Variant{
 	{Op: Advance, Name: "direct", Kind: CPU, Precisions: realAndDouble, Class: Float32Sum},
 }
 
-// winogradF43 is where F(4x4, 3x3) applies.
-func winogradF43(s Shape, _ Precision, _ Capabilities) error {
-	if s.R != 3 || s.S != 3 || s.Stride != 1 || s.Pad != 1 {
-		return fmt.Errorf("needs a 3x3 filter with stride 1 and pad 1, this is %dx%d with stride %d and pad %d", s.R, s.S, s.Stride, s.Pad)
+// winogradF43 is where F(4x4, 3x3) applies, winogradF42 where F(4x4, 2x2) on the phases of a stride of 2 does.
+func winogradF43(s Shape, _ Precision, _ Capabilities) error { return winograd(s, 1) }
+func winogradF42(s Shape, _ Precision, _ Capabilities) error { return winograd(s, 2) }
+
+func winograd(s Shape, stride int) error {
+	if s.R != 3 || s.S != 3 || s.Stride != stride || s.Pad != 1 {
+		return fmt.Errorf("needs a 3x3 filter with stride %d and pad 1, this is %dx%d with stride %d and pad %d", stride, s.R, s.S, s.Stride, s.Pad)
 	}
 	return nil
 }

@@ -17,9 +17,9 @@
 #include "conv_im2col.hpp"
 #include "conv_im2col_pack.hpp"
 #include "conv_im2col_wgrad.hpp"
-#include "conv_winograd_f43.hpp"
-#include "conv_winograd_f43_pack.hpp"
-#include "conv_winograd_f43_wgrad.hpp"
+#include "conv_winograd.hpp"
+#include "conv_winograd_pack.hpp"
+#include "conv_winograd_wgrad.hpp"
 #include "cross_entropy_direct.hpp"
 #include "isa.hpp"
 #include "linear_direct.hpp"
@@ -35,6 +35,14 @@ namespace nct::NCT_ISA {
   { #name, name < T>, nullptr }
 #define KERNEL_REQUIRING(name) \
   { #name, name < T>, name##_requirements < T> }
+// WINOGRAD is a kernel of an algorithm in one dimension, in two: "conv_fprop_winograd" with "_f43" is the kernel conv_fprop_winograd of WinogradF43.
+// WINOGRAD_LIKE needs what another kernel needs.
+#define WINOGRAD(name, suffix, algorithm) \
+  { #name suffix, name < algorithm, T>, name##_requirements < algorithm, T> }
+#define WINOGRAD_LIKE(name, suffix, algorithm, like) \
+  { #name suffix, name < algorithm, T>, like##_requirements < algorithm, T> }
+#define WINOGRAD_PACK(name, suffix, algorithm) \
+  { #name suffix "_pack", name##_pack < algorithm, T>, nullptr }
 
 // Kernels for float and double.
 template <typename T>
@@ -42,11 +50,16 @@ constexpr nct_kernel kAnyPrecision[] = {
     KERNEL_REQUIRING(conv_fprop_direct),
     KERNEL_REQUIRING(conv_dgrad_direct),
     KERNEL_REQUIRING(conv_wgrad_direct),
-    KERNEL_REQUIRING(conv_fprop_winograd_f43),
-    KERNEL(conv_fprop_winograd_f43_pack),
-    KERNEL_REQUIRING(conv_dgrad_winograd_f43),
-    KERNEL(conv_dgrad_winograd_f43_pack),
-    KERNEL_REQUIRING(conv_wgrad_winograd_f43),
+    WINOGRAD(conv_fprop_winograd, "_f43", WinogradF43),
+    WINOGRAD_PACK(conv_fprop_winograd, "_f43", WinogradF43),
+    WINOGRAD(conv_dgrad_winograd, "_f43", WinogradF43),
+    WINOGRAD_PACK(conv_dgrad_winograd, "_f43", WinogradF43),
+    WINOGRAD(conv_wgrad_winograd, "_f43", WinogradF43),
+    WINOGRAD(conv_fprop_winograd, "_f42", WinogradF42),
+    WINOGRAD_PACK(conv_fprop_winograd, "_f42", WinogradF42),
+    WINOGRAD(conv_dgrad_winograd, "_f42", WinogradF42Dgrad),
+    WINOGRAD_PACK(conv_dgrad_winograd, "_f42", WinogradF42Dgrad),
+    WINOGRAD(conv_wgrad_winograd, "_f42", WinogradF42),
     KERNEL_REQUIRING(bn_stats_direct),
     KERNEL(bn_eval_stats_direct),
     KERNEL(bn_forward_direct),
@@ -80,6 +93,9 @@ constexpr nct_kernel kFloatOnly[] = {
 
 #undef KERNEL
 #undef KERNEL_REQUIRING
+#undef WINOGRAD
+#undef WINOGRAD_LIKE
+#undef WINOGRAD_PACK
 
 const nct_kernel* kernel_at(int bits, int i) {
   constexpr int kAny = sizeof kAnyPrecision<float> / sizeof(nct_kernel) - 1, kFloat = sizeof kFloatOnly<float> / sizeof(nct_kernel) - 1;

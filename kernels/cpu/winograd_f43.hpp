@@ -11,8 +11,8 @@
 // Sources: Winograd, "Arithmetic complexity of computations" (1980); Lavin and Gray, arXiv:1509.09308; the choice of points: Barabasz et al.,
 // "Error analysis and improving the accuracy of Winograd convolution for deep neural networks", ACM TOMS 46 (2020).
 //
-// Each transform below is a function of vectors (or of a scalar), with what it shares computed once; at the end of this file the compiler itself runs
-// them on unit vectors and checks that together they are the convolution, and that each is the other's transpose.
+// Each transform below is a function of vectors (or of a scalar), with what it shares computed once; at the end of this file the compiler itself checks
+// them (winograd_proof.hpp).
 //
 // Error. To first order |error| <= sum over the six products of |A^T| (|G| |g|) (|B^T| |d|) times the roundings on the way. For inputs of one magnitude
 // that is so many times direct's own sum of |x w|: fprop and dgrad: max_i (sum_k |A_ki| sum_j |G_kj| sum_l |B_lk|)^2 / 9 = 68.9;
@@ -23,12 +23,9 @@
 // and dgrad 2.2 to 2.6, wgrad 3.7.
 #ifndef NCT_WINOGRAD_F43_HPP
 #define NCT_WINOGRAD_F43_HPP
-#include "vec.hpp"
+#include "winograd_proof.hpp"
 
 namespace nct::NCT_ISA {
-
-constexpr int kF43Inputs = 6, kF43Outputs = 4, kF43Taps = 3;
-constexpr int kF43Products = kF43Inputs * kF43Inputs;  // of a tile
 
 template <typename T>
 struct F43 {
@@ -39,173 +36,77 @@ struct F43 {
   static constexpr T at_a = T(1 / (2 * a * a * (a * a - b * b))), at_b = T(1 / (2 * b * b * (b * b - a * a)));
 };
 
-// f43_input: out = B^T d, 6 from 6.
-template <typename T, typename V>
-[[gnu::always_inline]] constexpr inline void f43_input(const V (&d)[6], V (&out)[6]) {
-  typedef F43<T> f;
-  const V even_a = d[4] - f::b2 * d[2], odd_a = f::a1 * (d[3] - f::b2 * d[1]);
-  const V even_b = d[4] - f::a2 * d[2], odd_b = f::b1 * (d[3] - f::a2 * d[1]);
-  out[0] = f::p * d[0] + (d[4] - f::s * d[2]);
-  out[1] = even_a + odd_a;
-  out[2] = even_a - odd_a;
-  out[3] = even_b + odd_b;
-  out[4] = even_b - odd_b;
-  out[5] = f::p * d[1] + (d[5] - f::s * d[3]);
-}
+// WinogradF43 is fprop, dgrad (with the filter turned) and, with the transposed transforms, wgrad (conv_winograd.hpp says what each member is).
+struct WinogradF43 {
+  static constexpr int kInputs = 6, kFirstInput = -1, kInputStep = 4, kProducts = 6, kOutputs = 4, kFilters = 6;
 
-// f43_filter: out = G g, 6 from 3.
-template <typename T, typename V>
-[[gnu::always_inline]] constexpr inline void f43_filter(const V (&g)[3], V (&out)[6]) {
-  typedef F43<T> f;
-  const V even_a = f::at_a * (g[0] + f::a2 * g[2]), even_b = f::at_b * (g[0] + f::b2 * g[2]);
-  const V odd_a = f::at_a * f::a1 * g[1], odd_b = f::at_b * f::b1 * g[1];
-  out[0] = f::at_0 * g[0];
-  out[1] = even_a + odd_a;
-  out[2] = even_a - odd_a;
-  out[3] = even_b + odd_b;
-  out[4] = even_b - odd_b;
-  out[5] = g[2];
-}
+  static constexpr int filter_of(int product) { return product; }
+  static constexpr int tap(int output, int input) { return input - output; }
 
-// f43_output: y = A^T m, 4 from 6.
-template <typename T, typename V>
-[[gnu::always_inline]] constexpr inline void f43_output(const V (&m)[6], V (&y)[4]) {
-  typedef F43<T> f;
-  const V even_a = m[1] + m[2], odd_a = m[1] - m[2], even_b = m[3] + m[4], odd_b = m[3] - m[4];
-  y[0] = m[0] + (even_a + even_b);
-  y[1] = f::a1 * odd_a + f::b1 * odd_b;
-  y[2] = f::a2 * even_a + f::b2 * even_b;
-  y[3] = f::a3 * odd_a + (f::b3 * odd_b + m[5]);
-}
-
-// f43_output_transposed: m = A y, 6 from 4: the gradient of f43_output.
-template <typename T, typename V>
-[[gnu::always_inline]] constexpr inline void f43_output_transposed(const V (&y)[4], V (&m)[6]) {
-  typedef F43<T> f;
-  const V even_a = y[0] + f::a2 * y[2], odd_a = f::a1 * y[1] + f::a3 * y[3];
-  const V even_b = y[0] + f::b2 * y[2], odd_b = f::b1 * y[1] + f::b3 * y[3];
-  m[0] = y[0];
-  m[1] = even_a + odd_a;
-  m[2] = even_a - odd_a;
-  m[3] = even_b + odd_b;
-  m[4] = even_b - odd_b;
-  m[5] = y[3];
-}
-
-// f43_filter_transposed: g = G^T u, 3 from 6: the gradient of f43_filter.
-template <typename T, typename V>
-[[gnu::always_inline]] constexpr inline void f43_filter_transposed(const V (&u)[6], V (&g)[3]) {
-  typedef F43<T> f;
-  const V even_a = f::at_a * (u[1] + u[2]), odd_a = f::at_a * (u[1] - u[2]), even_b = f::at_b * (u[3] + u[4]), odd_b = f::at_b * (u[3] - u[4]);
-  g[0] = f::at_0 * u[0] + (even_a + even_b);
-  g[1] = f::a1 * odd_a + f::b1 * odd_b;
-  g[2] = f::a2 * even_a + (f::b2 * even_b + u[5]);
-}
-
-namespace f43_proof {
-
-constexpr bool near(double x, double y) { return x - y < 1e-14 && y - x < 1e-14; }
-
-// y_i = sum_j g_j d_{i+j} for every pair of unit vectors.
-constexpr bool transforms_convolve() {
-  for (int j = 0; j < 3; j++)
-    for (int l = 0; l < 6; l++) {
-      double g[3] = {}, d[6] = {}, u[6] = {}, v[6] = {}, y[4] = {};
-      g[j] = 1;
-      d[l] = 1;
-      f43_filter<double>(g, u);
-      f43_input<double>(d, v);
-      for (int k = 0; k < 6; k++) u[k] *= v[k];
-      f43_output<double>(u, y);
-      for (int i = 0; i < 4; i++)
-        if (!near(y[i], l == i + j ? 1 : 0)) return false;
-    }
-  return true;
-}
-
-constexpr bool output_transposed_is_its_transpose() {
-  for (int k = 0; k < 6; k++)
-    for (int i = 0; i < 4; i++) {
-      double m[6] = {}, y[4] = {}, unit[4] = {}, back[6] = {};
-      m[k] = 1;
-      unit[i] = 1;
-      f43_output<double>(m, y);
-      f43_output_transposed<double>(unit, back);
-      if (!near(y[i], back[k])) return false;
-    }
-  return true;
-}
-
-constexpr bool filter_transposed_is_its_transpose() {
-  for (int k = 0; k < 6; k++)
-    for (int j = 0; j < 3; j++) {
-      double u[6] = {}, g[3] = {}, unit[3] = {}, back[6] = {};
-      u[k] = 1;
-      unit[j] = 1;
-      f43_filter_transposed<double>(u, g);
-      f43_filter<double>(unit, back);
-      if (!near(g[j], back[k])) return false;
-    }
-  return true;
-}
-
-constexpr double magnitude(double x) { return x < 0 ? -x : x; }
-
-// The transforms as matrices of magnitudes, and for each product the row sums of |G| and |B^T| and the column sums of |A^T|.
-struct Magnitudes {
-  double a[6][4] = {}, g[6][3] = {}, a_sum[6] = {}, g_sum[6] = {}, b_sum[6] = {};
-
-  constexpr Magnitudes() {
-    for (int i = 0; i < 4; i++) {
-      double y[4] = {}, m[6] = {};
-      y[i] = 1;
-      f43_output_transposed<double>(y, m);
-      for (int k = 0; k < 6; k++) a_sum[k] += a[k][i] = magnitude(m[k]);
-    }
-    for (int j = 0; j < 3; j++) {
-      double filter[3] = {}, u[6] = {};
-      filter[j] = 1;
-      f43_filter<double>(filter, u);
-      for (int k = 0; k < 6; k++) g_sum[k] += g[k][j] = magnitude(u[k]);
-    }
-    for (int l = 0; l < 6; l++) {
-      double d[6] = {}, v[6] = {};
-      d[l] = 1;
-      f43_input<double>(d, v);
-      for (int k = 0; k < 6; k++) b_sum[k] += magnitude(v[k]);
-    }
+  // input: out = B^T d, 6 from 6.
+  template <typename T, typename V>
+  [[gnu::always_inline]] static constexpr inline void input(const V (&d)[6], V (&out)[6]) {
+    typedef F43<T> f;
+    const V even_a = d[4] - f::b2 * d[2], odd_a = f::a1 * (d[3] - f::b2 * d[1]);
+    const V even_b = d[4] - f::a2 * d[2], odd_b = f::b1 * (d[3] - f::a2 * d[1]);
+    out[0] = f::p * d[0] + (d[4] - f::s * d[2]);
+    out[1] = even_a + odd_a;
+    out[2] = even_a - odd_a;
+    out[3] = even_b + odd_b;
+    out[4] = even_b - odd_b;
+    out[5] = f::p * d[1] + (d[5] - f::s * d[3]);
+  }
+  // filter: out = G g, 6 from 3.
+  template <typename T, typename V>
+  [[gnu::always_inline]] static constexpr inline void filter(const V (&g)[3], V (&out)[6]) {
+    typedef F43<T> f;
+    const V even_a = f::at_a * (g[0] + f::a2 * g[2]), even_b = f::at_b * (g[0] + f::b2 * g[2]);
+    const V odd_a = f::at_a * f::a1 * g[1], odd_b = f::at_b * f::b1 * g[1];
+    out[0] = f::at_0 * g[0];
+    out[1] = even_a + odd_a;
+    out[2] = even_a - odd_a;
+    out[3] = even_b + odd_b;
+    out[4] = even_b - odd_b;
+    out[5] = g[2];
+  }
+  // output: y = A^T m, 4 from 6.
+  template <typename T, typename V>
+  [[gnu::always_inline]] static constexpr inline void output(const V (&m)[6], V (&y)[4]) {
+    typedef F43<T> f;
+    const V even_a = m[1] + m[2], odd_a = m[1] - m[2], even_b = m[3] + m[4], odd_b = m[3] - m[4];
+    y[0] = m[0] + (even_a + even_b);
+    y[1] = f::a1 * odd_a + f::b1 * odd_b;
+    y[2] = f::a2 * even_a + f::b2 * even_b;
+    y[3] = f::a3 * odd_a + (f::b3 * odd_b + m[5]);
+  }
+  // output_transposed: m = A y, 6 from 4: the gradient of output.
+  template <typename T, typename V>
+  [[gnu::always_inline]] static constexpr inline void output_transposed(const V (&y)[4], V (&m)[6]) {
+    typedef F43<T> f;
+    const V even_a = y[0] + f::a2 * y[2], odd_a = f::a1 * y[1] + f::a3 * y[3];
+    const V even_b = y[0] + f::b2 * y[2], odd_b = f::b1 * y[1] + f::b3 * y[3];
+    m[0] = y[0];
+    m[1] = even_a + odd_a;
+    m[2] = even_a - odd_a;
+    m[3] = even_b + odd_b;
+    m[4] = even_b - odd_b;
+    m[5] = y[3];
+  }
+  // filter_transposed: g = G^T u, 3 from 6: the gradient of filter.
+  template <typename T, typename V>
+  [[gnu::always_inline]] static constexpr inline void filter_transposed(const V (&u)[6], V (&g)[3]) {
+    typedef F43<T> f;
+    const V even_a = f::at_a * (u[1] + u[2]), odd_a = f::at_a * (u[1] - u[2]), even_b = f::at_b * (u[3] + u[4]), odd_b = f::at_b * (u[3] - u[4]);
+    g[0] = f::at_0 * u[0] + (even_a + even_b);
+    g[1] = f::a1 * odd_a + f::b1 * odd_b;
+    g[2] = f::a2 * even_a + (f::b2 * even_b + u[5]);
   }
 };
 
-constexpr double amplification() {
-  const Magnitudes m;
-  double worst = 0;
-  for (int i = 0; i < 4; i++) {
-    double sum = 0;
-    for (int k = 0; k < 6; k++) sum += m.a[k][i] * m.g_sum[k] * m.b_sum[k];
-    worst = sum > worst ? sum : worst;
-  }
-  return worst * worst / (kF43Taps * kF43Taps);
-}
-
-constexpr double wgrad_amplification() {
-  const Magnitudes m;
-  double worst = 0;
-  for (int j = 0; j < 3; j++) {
-    double sum = 0;
-    for (int k = 0; k < 6; k++) sum += m.g[k][j] * m.b_sum[k] * m.a_sum[k];
-    worst = sum > worst ? sum : worst;
-  }
-  return worst * worst / (kF43Outputs * kF43Outputs);
-}
-
-static_assert(amplification() > 68.8 && amplification() < 68.9, "the bound above");
-static_assert(wgrad_amplification() > 59.0 && wgrad_amplification() < 59.1, "the bound above");
-static_assert(transforms_convolve(), "A^T [(G g) * (B^T d)] is the convolution");
-static_assert(output_transposed_is_its_transpose(), "f43_output_transposed is the transpose of f43_output");
-static_assert(filter_transposed_is_its_transpose(), "f43_filter_transposed is the transpose of f43_filter");
-
-}  // namespace f43_proof
+static_assert(winograd_convolves<WinogradF43>(), "A^T [(G g) * (B^T d)] is the convolution");
+static_assert(winograd_transposes<WinogradF43>(), "the transposed transforms are the transposes");
+static_assert(WinogradError<WinogradF43>().convolution() > 68.8 && WinogradError<WinogradF43>().convolution() < 68.9, "the bound above");
+static_assert(WinogradError<WinogradF43>().gradient() > 59.0 && WinogradError<WinogradF43>().gradient() < 59.1, "the bound above");
 
 }  // namespace nct::NCT_ISA
 #endif

@@ -22,17 +22,28 @@ var winogradTestShapes = []Shape{
 	{N: 85, H: 1, W: 1, C: 600, K: 130},
 }
 
-func withFilter3x3(s Shape) Shape {
-	s.R, s.S, s.Stride, s.Pad = 3, 3, 1, 1
+// winogradAlgorithm is a stride with the constants of its bound (winograd_f43.hpp, winograd_f42.hpp).
+type winogradAlgorithm struct {
+	name               string
+	stride             int64
+	convolution, wgrad float64 // amplification
+}
+
+var winogradAlgorithms = []winogradAlgorithm{
+	{name: "winograd_f43", stride: 1, convolution: 68.9, wgrad: 59.1},
+	{name: "winograd_f42", stride: 2, convolution: 20.7, wgrad: 27.7},
+}
+
+// winogradRoundings is what the three transforms round, each at most 5 times a dimension.
+const winogradRoundings = 30
+
+func (a winogradAlgorithm) shape(s Shape) Shape {
+	s.R, s.S, s.Stride, s.Pad = 3, 3, a.stride, 1
 	return s
 }
 
-// The constants of the bound in winograd_f43.hpp.
-const (
-	f43Amplification      = 68.9
-	f43WgradAmplification = 59.1
-	f43Roundings          = 30
-)
+// outputs is P or Q of an extent.
+func (a winogradAlgorithm) outputs(extent int64) int64 { return (extent-1)/a.stride + 1 }
 
 func largest(v []float64) float64 {
 	m := 0.0
@@ -42,55 +53,60 @@ func largest(v []float64) float64 {
 	return m
 }
 
-// winogradArg is an output whose bound is that of winograd_f43.hpp for a sum of `terms` products of transforms, `direct` products in direct form.
+// winogradArg is an output whose bound is that of winograd_f43.hpp and winograd_f42.hpp for a sum of `terms` products of transforms, `direct` products in direct form.
 func winogradArg(name string, p products, a, b arg, amplification float64, terms, direct int) arg {
-	bound := float64(terms+f43Roundings) * amplification * float64(direct) * largest(a.in) * largest(b.in)
+	bound := float64(terms+winogradRoundings) * amplification * float64(direct) * largest(a.in) * largest(b.in)
 	return arg{name: name, want: p.out, bound: slices.Repeat([]float64{bound}, len(p.out))}
 }
 
 // In float64 the same bound says that the algorithm is exact: it is some 1e-12 there.
-func TestConvWinogradF43(t *testing.T) {
-	for _, s := range winogradTestShapes {
-		s := withFilter3x3(s)
-		t.Run(fmt.Sprintf("%dx%dx%dx%d_k%d", s.N, s.H, s.W, s.C, s.K), func(t *testing.T) {
-			x, w, dy, y, dx, dw := convArgs(t, s, reals)
-			c, k, tiles := int(s.C), int(s.K), int(s.N*((s.H+3)/4)*((s.W+3)/4))
-			checkPacked(t, "conv_fprop_winograd_f43", s, []arg{x, w, winogradArg("y", y, x, w, f43Amplification, c, 9*c)}, "w")
-			checkPacked(t, "conv_dgrad_winograd_f43", s, []arg{dy, w, winogradArg("dx", dx, dy, w, f43Amplification, k, 9*k)}, "w")
-			checkPacked(t, "conv_wgrad_winograd_f43", s, []arg{x, dy, winogradArg("dw", dw, x, dy, f43WgradAmplification, tiles, 16*tiles)}, "")
-		})
+func TestConvWinograd(t *testing.T) {
+	for _, a := range winogradAlgorithms {
+		for _, s := range winogradTestShapes {
+			s := a.shape(s)
+			t.Run(fmt.Sprintf("%s/%dx%dx%dx%d_k%d", a.name, s.N, s.H, s.W, s.C, s.K), func(t *testing.T) {
+				x, w, dy, y, dx, dw := convArgs(t, s, reals)
+				c, k, tiles := int(s.C), int(s.K), int(s.N*((a.outputs(s.H)+3)/4)*((a.outputs(s.W)+3)/4))
+				checkPacked(t, "conv_fprop_"+a.name, s, []arg{x, w, winogradArg("y", y, x, w, a.convolution, c, 9*c)}, "w")
+				checkPacked(t, "conv_dgrad_"+a.name, s, []arg{dy, w, winogradArg("dx", dx, dy, w, a.convolution, k, 9*k)}, "w")
+				// A weight's sum goes over at most 16 products of a tile and filter (f42).
+				checkPacked(t, "conv_wgrad_"+a.name, s, []arg{x, dy, winogradArg("dw", dw, x, dy, a.wgrad, tiles, 16*tiles)}, "")
+			})
+		}
 	}
 }
 
 // The bound above is of the worst case. What training sees is the root mean square of the error: at most 5 times that of im2col on the same numbers.
-func TestConvWinogradF43RMSError(t *testing.T) {
+func TestConvWinogradRMSError(t *testing.T) {
 	const allowed = 5
-	s := withFilter3x3(Shape{N: 4, H: 16, W: 16, C: 48, K: 32})
-	x, w, dy, y, dx, dw := convArgs(t, s, reals)
-	for _, c := range []struct {
-		name   string
-		args   []arg
-		want   []float64
-		weight string
-	}{
-		{"conv_fprop", []arg{x, w, exactly("y", y)}, y.out, "w"},
-		{"conv_dgrad", []arg{dy, w, exactly("dx", dx)}, dx.out, "w"},
-		{"conv_wgrad", []arg{x, dy, exactly("dw", dw)}, dw.out, ""},
-	} {
-		for _, isa := range SupportedISAs() {
-			rms := func(variant string) float64 {
-				out := runPacked(t, c.name+variant, isa, 32, 2, s, c.args, c.weight)[2]
-				sum := 0.0
-				for i, want := range c.want {
-					e := out.get(i, len(c.want)) - want
-					sum += e * e
+	for _, a := range winogradAlgorithms {
+		s := a.shape(Shape{N: 4, H: 16, W: 16, C: 48, K: 32})
+		x, w, dy, y, dx, dw := convArgs(t, s, reals)
+		for _, c := range []struct {
+			name   string
+			args   []arg
+			want   []float64
+			weight string
+		}{
+			{"conv_fprop", []arg{x, w, exactly("y", y)}, y.out, "w"},
+			{"conv_dgrad", []arg{dy, w, exactly("dx", dx)}, dx.out, "w"},
+			{"conv_wgrad", []arg{x, dy, exactly("dw", dw)}, dw.out, ""},
+		} {
+			for _, isa := range SupportedISAs() {
+				rms := func(variant string) float64 {
+					out := runPacked(t, c.name+"_"+variant, isa, 32, 2, s, c.args, c.weight)[2]
+					sum := 0.0
+					for i, want := range c.want {
+						e := out.get(i, len(c.want)) - want
+						sum += e * e
+					}
+					return math.Sqrt(sum / float64(len(c.want)))
 				}
-				return math.Sqrt(sum / float64(len(c.want)))
-			}
-			winograd, im2col := rms("_winograd_f43"), rms("_im2col")
-			t.Logf("%s %v: rms error %.2g, im2col's %.2g (%.1f times)", c.name, isa, winograd, im2col, winograd/im2col)
-			if !(winograd <= allowed*im2col) {
-				t.Errorf("%s %v: rms error %g is more than %d times im2col's %g", c.name, isa, winograd, allowed, im2col)
+				winograd, im2col := rms(a.name), rms("im2col")
+				t.Logf("%s_%s %v: rms error %.2g, im2col's %.2g (%.1f times)", c.name, a.name, isa, winograd, im2col, winograd/im2col)
+				if !(winograd <= allowed*im2col) {
+					t.Errorf("%s_%s %v: rms error %g is more than %d times im2col's %g", c.name, a.name, isa, winograd, allowed, im2col)
+				}
 			}
 		}
 	}

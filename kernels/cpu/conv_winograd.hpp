@@ -1,0 +1,245 @@
+// conv_fprop_winograd_f43, _f42: y[n,p,q,k] = sum_{r,s,c} x[n, p*stride+r-1, q*stride+s-1, c] * w[k,r,s,c]
+// conv_dgrad_winograd_f43, _f42: dx[n,h,w,c] = sum_{r,s,k : h = p*stride+r-1, w = q*stride+s-1} dy[n,p,q,k] * w[k,r,s,c]
+// conv_fprop_bn_*: y = conv_fprop, normalised as bn_forward does it.      conv_dgrad_add_*: dx += conv_dgrad.
+//
+// F(4x4, 3x3) for a stride of 1 (winograd_f43.hpp) and F(4x4, 2x2) on the phases of a stride of 2 (winograd_f42.hpp): 36 matrix products of tiles x channels
+// instead of a convolution, with 1/4 and 9/16 of its multiplications. dgrad is the same with x and y exchanged and the filter turned by 180 degrees, which
+// the pack does.
+// Needs: 3x3, pad 1, stride 1 (f43) or 2 (f42); any H, W, C, K; w packed by the kernel's own pack.
+// Task:  where the transformed weights stay in L3, some blocks of tiles, each from its inputs to its outputs: what is transformed never leaves the
+//        thread's L2 (fused). Otherwise each block would read all weights from memory again, so larger blocks are transformed, multiplied and
+//        transformed back by all threads together, each product's weights read once (staged).
+// Cost:  2*products*ceil(P/4)*ceil(Q/4)*N*C*K flop of matrix product, 36 products a tile (f43) or 81 (f42), and the transforms.
+// Error: winograd_f43.hpp, winograd_f42.hpp.
+#ifndef NCT_CONV_WINOGRAD_HPP
+#define NCT_CONV_WINOGRAD_HPP
+#include "conv_im2col_rows.hpp"
+#include "winograd_f42.hpp"
+#include "winograd_f43.hpp"
+#include "winograd_tiles.hpp"
+
+namespace nct::NCT_ISA {
+
+template <typename A>
+constexpr int kPlanes = A::kProducts* A::kProducts;
+template <typename A>
+constexpr int kFilterPlanes = A::kFilters* A::kFilters;
+
+// for_products calls body(product) for every product that is made with transformed weight `filter`.
+template <typename A, typename Body>
+inline void for_products(int64_t filter, Body body) {
+  for (int i = 0; i < A::kProducts; i++)
+    for (int j = 0; j < A::kProducts; j++)
+      if (A::filter_of(i) * A::kFilters + A::filter_of(j) == filter) body(i * A::kProducts + j);
+}
+
+// How the tiles are cut; a function of the shape alone.
+struct WinogradBlocking {
+  bool staged;
+  int64_t tiles, blocks;
+  int64_t group;  // blocks of a fused task
+};
+
+template <typename A, typename T>
+inline WinogradBlocking winograd_blocking(const TileGrid& g) {
+  constexpr int64_t kFusedWeightBytes = 10 << 20;  // of transformed weights, which stay in L3
+  constexpr int64_t kFusedBytes = 512 << 10;       // of a fused block's two sets of planes: half of L2
+  constexpr int64_t kStagedBytes = 16 << 20;       // of a staged block's, in L3
+  constexpr int64_t kTasks = 64, kGroup = 4;       // fewer tasks than kTasks are not made fewer by grouping blocks
+  const int64_t size = sizeof(T), tile_bytes = kPlanes<A> * (g.in.channels + g.out.channels) * size, tiles = g.tiles();
+  WinogradBlocking b;
+  b.staged = kFilterPlanes<A> * g.in.channels * g.out.channels * size > kFusedWeightBytes;
+  b.tiles = larger(1, (b.staged ? kStagedBytes : kFusedBytes) / tile_bytes / kGemmRows) * kGemmRows;
+  b.tiles = smaller(b.tiles, round_up(tiles, kGemmRows));
+  b.blocks = ceil_div(tiles, b.tiles);
+  b.group = larger(1, smaller(kGroup, b.blocks / kTasks));
+  return b;
+}
+
+// The transformed inputs and outputs of a block, and where their rows lie.
+template <typename T>
+struct WinogradPlanes {
+  Planes<T> in, out;
+
+  WinogradPlanes(Carver& carver, int64_t planes, int64_t tiles, const TileGrid& g)
+      : in(carver, planes, tiles, g.in.channels, Planes<T>::kRows), out(carver, planes, tiles, g.out.channels, Planes<T>::kRows) {}
+};
+
+// A thread's own: pointers to the rows of the planes, one row of zeros.
+template <typename T>
+struct WinogradThread {
+  const T** in;
+  T** out;
+  T* zeros;
+
+  WinogradThread(Carver& carver, int64_t tiles, int64_t channels) {
+    in = carver.take<const T*>(tiles);
+    out = carver.take<T*>(tiles);
+    zeros = carver.take<T>(channels);
+  }
+  // point sets the pointers; in rows up to a whole register tile can be read, whatever stands there.
+  void point(const WinogradPlanes<T>& planes, int64_t tiles) const {
+    for (int64_t i = 0; i < round_up(tiles, kGemmRows); i++) {
+      in[i] = planes.in.at(smaller(i, tiles - 1), 0);
+      out[i] = planes.out.at(smaller(i, tiles - 1), 0);
+    }
+  }
+  void clear(int64_t channels) const {
+    for (int64_t c = 0; c < channels; c++) zeros[c] = 0;
+  }
+};
+
+// A convolution of tiles, fprop or dgrad.
+template <typename T>
+struct WinogradConvolution {
+  TileGrid grid;
+  WinogradBlocking blocking;
+  const T *in, *packed;
+  T* out;
+};
+
+// multiply_planes: out[product][tile][column] = sum_c in[product][tile][c] * packed[filter][c][column], for the products of a filter and the panel that
+// begins at `column`.
+template <typename A, typename T>
+inline void multiply_planes(const WinogradConvolution<T>& g, const WinogradPlanes<T>& planes, const WinogradThread<T>& thread, int64_t tiles,
+                            int64_t filter, int64_t column) {
+  constexpr int64_t kNoTap[1] = {0};
+  const int64_t channels = g.grid.in.channels, left = g.grid.out.channels - column, width = panel_width<T>(left);
+  GemmRows<T> tile;
+  tile.a_stride = 0;
+  tile.b_tap = kNoTap;
+  tile.taps = 1;
+  tile.columns = static_cast<int>(smaller(width, left));
+  for (int64_t c = 0; c < channels; c += kDepthBlock) {
+    tile.depth = smaller(kDepthBlock, channels - c);
+    tile.b = g.packed + column * kFilterPlanes<A> * channels + (filter * channels + c) * width;
+    tile.accumulate = c > 0;
+    for_products<A>(filter, [&](int64_t product) {
+      tile.a_offset = product * planes.in.plane + c;
+      tile.y_offset = product * planes.out.plane + column;
+      for (int64_t i = 0; i < tiles; i += kGemmRows) {
+        tile.a = thread.in + i;
+        tile.y = thread.out + i;
+        tile.rows = static_cast<int>(smaller(kGemmRows, tiles - i));
+        run_gemm_rows(tile, width);
+      }
+    });
+  }
+}
+
+// convolve_blocks computes the blocks of one fused task.
+template <typename A, typename T, typename Epilogue>
+inline void convolve_blocks(const WinogradConvolution<T>& g, int64_t task, void* scratch, const Epilogue& epilogue) {
+  const WinogradBlocking& b = g.blocking;
+  Carver carver(scratch);
+  const WinogradThread<T> thread(carver, b.tiles, g.grid.in.channels);
+  const WinogradPlanes<T> planes(carver, kPlanes<A>, b.tiles, g.grid);
+  thread.clear(g.grid.in.channels);
+  const int64_t last = smaller(g.grid.tiles(), (task + 1) * b.group * b.tiles);
+  for (int64_t begin = task * b.group * b.tiles; begin < last; begin += b.tiles) {
+    const int64_t tiles = smaller(b.tiles, last - begin), next = begin + tiles, next_tiles = smaller(b.tiles, last - next);
+    thread.point(planes, tiles);
+    for (int64_t i = 0; i < tiles; i++) transform_input<A>(g.grid, begin + i, g.in, thread.zeros, planes.in, i);
+    for (int64_t filter = 0; filter < kFilterPlanes<A>; filter++) {
+      const int64_t share = next + next_tiles * filter / kFilterPlanes<A>, share_end = next + next_tiles * (filter + 1) / kFilterPlanes<A>;
+      prefetch_tiles(g.grid, share, share_end, g.grid.in, A::kInputStep, g.in);
+      for (int64_t column = 0; column < g.grid.out.channels; column += kPanel<T>) multiply_planes<A>(g, planes, thread, tiles, filter, column);
+    }
+    for (int64_t i = 0; i < tiles; i++) transform_output<A>(g.grid, begin + i, planes.out, i, g.out, epilogue);
+  }
+}
+
+// convolve_staged computes all blocks, each in three regions.
+template <typename A, typename T, typename Epilogue>
+inline void convolve_staged(const WinogradConvolution<T>& g, const WinogradPlanes<T>& planes, nct_pool* pool, const Epilogue& epilogue) {
+  constexpr int64_t kTransformTiles = 4;  // of a task
+  const int64_t panels = ceil_div(g.grid.out.channels, kPanel<T>);
+  const auto thread = [&](int id) {
+    Carver carver(nct_pool_scratch(pool, id));
+    return WinogradThread<T>(carver, g.blocking.tiles, g.grid.in.channels);
+  };
+  for (int64_t begin = 0; begin < g.grid.tiles(); begin += g.blocking.tiles) {
+    const int64_t tiles = smaller(g.blocking.tiles, g.grid.tiles() - begin);
+    parallel(pool, ceil_div(tiles, kTransformTiles), [&](int64_t task, int id) {
+      const WinogradThread<T> own = thread(id);
+      own.clear(g.grid.in.channels);
+      for (int64_t i = task * kTransformTiles; i < smaller(tiles, (task + 1) * kTransformTiles); i++)
+        transform_input<A>(g.grid, begin + i, g.in, own.zeros, planes.in, i);
+    });
+    parallel(pool, kFilterPlanes<A> * panels, [&](int64_t task, int id) {
+      const WinogradThread<T> own = thread(id);
+      own.point(planes, tiles);
+      // The last filter has the most products: it goes first, so that no thread is left with it.
+      multiply_planes<A>(g, planes, own, tiles, kFilterPlanes<A> - 1 - task / panels, task % panels * kPanel<T>);
+    });
+    parallel_ranges(pool, tiles, kTransformTiles, [&](int64_t first, int64_t end) {
+      for (int64_t i = first; i < end; i++) transform_output<A>(g.grid, begin + i, planes.out, i, g.out, epilogue);
+    });
+  }
+}
+
+template <typename A, typename T, typename Epilogue>
+inline void convolve_tiles(const nct_call* call, nct_pool* pool, const TileGrid& grid, T* out, const Epilogue& epilogue) {
+  const WinogradBlocking b = winograd_blocking<A, T>(grid);
+  const WinogradConvolution<T> g{grid, b, operand<const T>(call, 0), operand<const T>(call, 1), out};
+  if (b.staged) {
+    Carver workspace(call->workspace);
+    convolve_staged<A>(g, WinogradPlanes<T>(workspace, kPlanes<A>, b.tiles, grid), pool, epilogue);
+  } else {
+    parallel(pool, ceil_div(b.blocks, b.group), [&](int64_t task, int id) { convolve_blocks<A>(g, task, nct_pool_scratch(pool, id), epilogue); });
+  }
+}
+
+template <typename A, typename T>
+inline void convolve_tiles_requirements(const TileGrid& grid, nct_requirements* need) {
+  const WinogradBlocking b = winograd_blocking<A, T>(grid);
+  Carver scratch(nullptr), workspace(nullptr);
+  const WinogradThread<T> thread(scratch, b.tiles, grid.in.channels);
+  const WinogradPlanes<T> planes(b.staged ? workspace : scratch, kPlanes<A>, b.tiles, grid);
+  *need = {workspace.bytes, scratch.bytes,
+           kFilterPlanes<A> * packed_columns<T>(grid.out.channels) * grid.in.channels * static_cast<int64_t>(sizeof(T))};
+}
+
+template <typename A>
+inline TileGrid fprop_tiles(const nct_shape& s) {
+  return TileGrid::of<A>(s.n, {s.h, s.w, s.c}, {conv_p(s), conv_q(s), s.k});
+}
+
+template <typename A>
+inline TileGrid dgrad_tiles(const nct_shape& s) {
+  return TileGrid::of<A>(s.n, {conv_p(s), conv_q(s), s.k}, {s.h, s.w, s.c});
+}
+
+template <typename A, typename T>
+void conv_fprop_winograd(const nct_call* call, nct_pool* pool) {
+  convolve_tiles<A>(call, pool, fprop_tiles<A>(call->shape), operand<T>(call, 2), KeepOutput<T>{});
+}
+
+template <typename A, typename T>
+void conv_fprop_bn_winograd(const nct_call* call, nct_pool* pool) {
+  with_normalization<T>(call,
+                        [&](const auto& epilogue) { convolve_tiles<A>(call, pool, fprop_tiles<A>(call->shape), operand<T>(call, 7), epilogue); });
+}
+
+template <typename A, typename T>
+void conv_fprop_winograd_requirements(const nct_shape* s, nct_requirements* need) {
+  convolve_tiles_requirements<A, T>(fprop_tiles<A>(*s), need);
+}
+
+template <typename A, typename T>
+void conv_dgrad_winograd(const nct_call* call, nct_pool* pool) {
+  convolve_tiles<A>(call, pool, dgrad_tiles<A>(call->shape), operand<T>(call, 2), KeepOutput<T>{});
+}
+
+template <typename A, typename T>
+void conv_dgrad_add_winograd(const nct_call* call, nct_pool* pool) {
+  convolve_tiles<A>(call, pool, dgrad_tiles<A>(call->shape), operand<T>(call, 2), AddToOutput<T>{});
+}
+
+template <typename A, typename T>
+void conv_dgrad_winograd_requirements(const nct_shape* s, nct_requirements* need) {
+  convolve_tiles_requirements<A, T>(dgrad_tiles<A>(*s), need);
+}
+
+}  // namespace nct::NCT_ISA
+#endif

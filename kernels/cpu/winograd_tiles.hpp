@@ -1,0 +1,166 @@
+// The tiles of a Winograd convolution on NHWC images, and the transforms between images and products.
+//
+// A is the algorithm in one dimension (winograd_f43.hpp, winograd_f42.hpp): tile t makes outputs t*kOutputs ... of an image from kInputs inputs, the first of
+// which is t*kInputStep + kFirstInput, through kProducts products. In two dimensions all are squared. Outputs beyond the edge are not stored, inputs beyond
+// it are zeros. Transformed data are planes, one a product, each [tile][channel row]: plane i*kProducts+j holds product (i, j) of every tile.
+// A channel row is rounded up to whole vectors. Planes are a cache line further apart than a power of two, and rows of more than kPlaneWidth channels can
+// be cut into blocks, each [tile][kPlaneWidth]: what strides by a power of two uses few sets of the L1 cache.
+#ifndef NCT_WINOGRAD_TILES_HPP
+#define NCT_WINOGRAD_TILES_HPP
+#include "epilogue.hpp"
+#include "gemm.hpp"
+
+namespace nct::NCT_ISA {
+
+// One image's extent and channels.
+struct ImageSize {
+  int64_t h, w, channels;
+};
+
+// Tiles of `images` images of inputs `in` and outputs `out`.
+struct TileGrid {
+  int64_t images;
+  ImageSize in, out;
+  int64_t tiles_h, tiles_w;
+
+  template <typename A>
+  static TileGrid of(int64_t images, ImageSize in, ImageSize out) {
+    return {images, in, out, ceil_div(out.h, A::kOutputs), ceil_div(out.w, A::kOutputs)};
+  }
+  int64_t tiles() const { return images * tiles_h * tiles_w; }
+  int64_t image(int64_t tile) const { return tile / tiles_w / tiles_h; }
+  int64_t row(int64_t tile) const { return tile / tiles_w % tiles_h; }
+  int64_t column(int64_t tile) const { return tile % tiles_w; }
+};
+
+constexpr int64_t kPlaneWidth = 64;
+
+// Planes of transformed data: `tiles` rows of `channels`. Products that sum over channels read whole rows; those that sum over tiles read blocks.
+template <typename T>
+struct Planes {
+  T* data;
+  int64_t channels;    // rounded up
+  int64_t row, block;  // numbers from a tile to the next, from a block of channels to the next
+  int64_t plane;       // from a product to the next
+
+  enum Form { kRows, kBlocks };
+  Planes(Carver& carver, int64_t planes, int64_t tiles, int64_t unrounded, Form form) : channels(round_up(unrounded, lanes<T>)) {
+    row = form == kRows ? channels : smaller(channels, kPlaneWidth);
+    block = form == kRows ? kPlaneWidth : tiles * kPlaneWidth;
+    plane = round_up(tiles * (form == kRows ? channels : round_up(channels, row)), 64 / sizeof(T)) + 64 / sizeof(T);
+    data = carver.take<T>(planes * plane);
+  }
+  T* at(int64_t tile, int64_t channel) const { return data + channel / kPlaneWidth * block + tile * row + channel % kPlaneWidth; }
+};
+
+// tile_pixels: where the Size x Size pixels from (top, left) of an image lie; zeros stands for those beyond the edge.
+template <int Size, typename T>
+inline void tile_pixels(const ImageSize& size, const T* image, int64_t top, int64_t left, const T* zeros, const T* (&pixels)[Size * Size]) {
+  for (int i = 0; i < Size; i++) {
+    const int64_t y = top + i;
+    const bool inside = y >= 0 && y < size.h;
+    const T* const line = image + (inside ? y : 0) * size.w * size.channels;
+    for (int j = 0; j < Size; j++) {
+      const int64_t x = left + j;
+      pixels[i * Size + j] = inside && x >= 0 && x < size.w ? line + x * size.channels : zeros;
+    }
+  }
+}
+
+// prefetch_tiles asks for the step x step pixels of each of tiles [first, end) that no other tile has to come to L2. A transform is bound by memory and
+// a product by arithmetic: what the next block needs comes while this one multiplies.
+template <typename T>
+inline void prefetch_tiles(const TileGrid& g, int64_t first, int64_t end, const ImageSize& size, int64_t step, const T* images) {
+  constexpr int64_t kLine = 64 / sizeof(T);
+  for (int64_t tile = first; tile < end; tile++) {
+    const int64_t top = g.row(tile) * step, left = g.column(tile) * step;
+    const int64_t length = smaller(step, size.w - left) * size.channels;
+    for (int64_t y = top; y < smaller(size.h, top + step); y++) {
+      const T* const line = images + ((g.image(tile) * size.h + y) * size.w + left) * size.channels;
+      for (int64_t c = 0; c < length; c += kLine) {
+        __builtin_prefetch(line + c, 0, 2);
+        asm volatile("");  // a loop without effects would be dropped
+      }
+    }
+  }
+}
+
+// nest applies a transform of one dimension to the columns and then to the rows of a tile: out[i][j] from in(i, j), a load.
+template <int In, int Out, typename V, typename In2D, typename Transform, typename Out2D>
+[[gnu::always_inline]] inline void nest(In2D in, Transform transform, Out2D out) {
+  V half[In][Out];  // [column][transformed row]
+#pragma GCC unroll 9
+  for (int j = 0; j < In; j++) {
+    V d[In];
+#pragma GCC unroll 9
+    for (int i = 0; i < In; i++) d[i] = in(i, j);
+    transform(d, half[j]);
+  }
+#pragma GCC unroll 9
+  for (int i = 0; i < Out; i++) {
+    V d[In], row[Out];
+#pragma GCC unroll 9
+    for (int j = 0; j < In; j++) d[j] = half[j][i];
+    transform(d, row);
+#pragma GCC unroll 9
+    for (int j = 0; j < Out; j++) out(i, j, row[j]);
+  }
+}
+
+// transform_input: planes row `row` = B^T d B of tile `tile`.
+template <typename A, typename T>
+inline void transform_input(const TileGrid& g, int64_t tile, const T* images, const T* zeros, const Planes<T>& planes, int64_t row) {
+  typedef Vector<T> V;
+  const T* pixels[A::kInputs * A::kInputs];
+  tile_pixels<A::kInputs>(g.in, images + g.image(tile) * g.in.h * g.in.w * g.in.channels, g.row(tile) * A::kInputStep + A::kFirstInput,
+                          g.column(tile) * A::kInputStep + A::kFirstInput, zeros, pixels);
+  for_vectors<T>(
+      g.in.channels, [&](int64_t c, auto part) __attribute__((always_inline)) {
+        T* const to = planes.at(row, c);
+        nest<A::kInputs, A::kProducts, V>(
+            [&](int i, int j) __attribute__((always_inline)) { return load(pixels[i * A::kInputs + j] + c, part); },
+            [](const V(&d)[A::kInputs], V(&v)[A::kProducts]) __attribute__((always_inline)) { A::template input<T>(d, v); },
+            [&](int i, int j, V v) __attribute__((always_inline)) { store(to + (i * A::kProducts + j) * planes.plane, v); });
+      });
+}
+
+// transform_output: tile `tile` of images = A^T m A, m from planes row `row`, each output through the epilogue.
+template <typename A, typename T, typename Epilogue>
+inline void transform_output(const TileGrid& g, int64_t tile, const Planes<T>& planes, int64_t row, T* images, const Epilogue& epilogue) {
+  typedef Vector<T> V;
+  const int64_t top = g.row(tile) * A::kOutputs, left = g.column(tile) * A::kOutputs;
+  const int64_t rows = g.out.h - top, columns = g.out.w - left;
+  T* const to = images + ((g.image(tile) * g.out.h + top) * g.out.w + left) * g.out.channels;
+  for_vectors<T>(
+      g.out.channels, [&](int64_t c, auto part) __attribute__((always_inline)) {
+        const T* const from = planes.at(row, c);
+        const auto finish = epilogue.at(c, part);
+        nest<A::kProducts, A::kOutputs, V>(
+            [&](int i, int j) __attribute__((always_inline)) { return load(from + (i * A::kProducts + j) * planes.plane, part); },
+            [](const V(&m)[A::kProducts], V(&y)[A::kOutputs]) __attribute__((always_inline)) { A::template output<T>(m, y); },
+            [&](int i, int j, V y) __attribute__((always_inline)) {
+              T* const at = to + (i * g.out.w + j) * g.out.channels + c;
+              if (i < rows && j < columns) store(at, finish(y, at, part), part);
+            });
+      });
+}
+
+// transform_output_gradient: planes row `row` = A dy A^T of tile `tile` of images of outputs; outputs beyond the edge have no gradient.
+template <typename A, typename T>
+inline void transform_output_gradient(const TileGrid& g, int64_t tile, const T* images, const T* zeros, const Planes<T>& planes, int64_t row) {
+  typedef Vector<T> V;
+  const T* pixels[A::kOutputs * A::kOutputs];
+  tile_pixels<A::kOutputs>(g.out, images + g.image(tile) * g.out.h * g.out.w * g.out.channels, g.row(tile) * A::kOutputs,
+                           g.column(tile) * A::kOutputs, zeros, pixels);
+  for_vectors<T>(
+      g.out.channels, [&](int64_t c, auto part) __attribute__((always_inline)) {
+        T* const to = planes.at(row, c);
+        nest<A::kOutputs, A::kProducts, V>(
+            [&](int i, int j) __attribute__((always_inline)) { return load(pixels[i * A::kOutputs + j] + c, part); },
+            [](const V(&y)[A::kOutputs], V(&m)[A::kProducts]) __attribute__((always_inline)) { A::template output_transposed<T>(y, m); },
+            [&](int i, int j, V m) __attribute__((always_inline)) { store(to + (i * A::kProducts + j) * planes.plane, m); });
+      });
+}
+
+}  // namespace nct::NCT_ISA
+#endif
