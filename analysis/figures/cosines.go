@@ -34,7 +34,7 @@ func Cosines(cosines []float64, c int) (*Figure, error) {
 }
 
 func heatMap(cosines []float64, c int, limit float64) *panel {
-	p := newPanel("Cosines between class means", "class", "class")
+	p := newPanel("Cosines between class means", "class (the diagonal is 1, beyond the colours)", "class")
 	// Whole pixels for every cell keep the borders sharp where the image is scaled.
 	cell := max(1, 1200/c)
 	img := image.NewNRGBA(image.Rect(0, 0, c*cell, c*cell))

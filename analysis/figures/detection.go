@@ -9,32 +9,14 @@ import (
 // Detection draws AUROC and FPR95 (OOD positive) of every score on one OOD set over epochs, beside the headlines of NC1..NC5: how detection moves as the network
 // collapses. results and collapse may be of different checkpoints; each stands at its epoch (or index).
 func Detection(set string, results []*ood.Result, collapse []*nc.Result) *Figure {
-	x := make([]float64, len(results))
-	var names []string
-	seen := map[string]bool{}
-	for i, r := range results {
-		x[i] = float64(i)
-		if r.Epoch != nil {
-			x[i] = float64(*r.Epoch)
-		}
-		scores, _ := r.OOD.Get(set)
-		for _, name := range scores.Keys() {
-			if !seen[name] {
-				seen[name] = true
-				names = append(names, name)
-			}
-		}
-	}
+	x, names := scoredEpochs(results), scoreNames(set, results)
 	percent := func(title, y, key string) *panel {
 		p := newEpochPanel(title, y)
+		var all []series
 		for i, name := range names {
-			pick := func(r *ood.Result) analysis.Values {
-				scores, _ := r.OOD.Get(set)
-				v, _ := scores.Get(name)
-				return v
-			}
-			p.addLines(series{name: name, x: x, y: over(results, pick, key), look: i})
+			all = append(all, series{name: name, x: x, y: over(results, scoreOn(set, name), key), look: i})
 		}
+		p.addPercentLines(all...)
 		return p
 	}
 	auroc := percent("AUROC on "+set, "AUROC (%)", "auroc")
@@ -42,13 +24,42 @@ func Detection(set string, results []*ood.Result, collapse []*nc.Result) *Figure
 	row := []*panel{auroc, fpr}
 	if len(collapse) > 0 {
 		row = append(row, headlines(set, collapse))
-		if at := nc.TerminalPhase(collapse); at >= 0 {
-			for _, p := range row {
-				p.vertical(epochs(collapse)[at], terminal)
-			}
+	}
+	f := &Figure{rows: [][]*panel{row}, width: 340, height: 310}
+	f.markTerminal([][]*nc.Result{collapse})
+	return f
+}
+
+func scoredEpochs(results []*ood.Result) []float64 {
+	x := make([]float64, len(results))
+	for i, r := range results {
+		x[i] = float64(i)
+		if r.Epoch != nil {
+			x[i] = float64(*r.Epoch)
 		}
 	}
-	return &Figure{rows: [][]*panel{row}, width: 340, height: 310}
+	return x
+}
+
+// scoreNames lists the scores that some result has on a set, in order.
+func scoreNames(set string, results []*ood.Result) []string {
+	var names analysis.Ordered[bool]
+	for _, r := range results {
+		scores, _ := r.OOD.Get(set)
+		for _, name := range scores.Keys() {
+			names.Set(name, true)
+		}
+	}
+	return names.Keys()
+}
+
+// scoreOn picks the metrics of a score on a set.
+func scoreOn(set, score string) func(*ood.Result) analysis.Values {
+	return func(r *ood.Result) analysis.Values {
+		scores, _ := r.OOD.Get(set)
+		v, _ := scores.Get(score)
+		return v
+	}
 }
 
 // headlines draws the first variant of each metric.
@@ -59,10 +70,7 @@ func headlines(set string, collapse []*nc.Result) *panel {
 		return series{name: name, x: x, y: over(collapse, get, key), look: look}
 	}
 	p.addLogLines(
-		pick(func(r *nc.Result) analysis.Values { return r.NC1 }, "rank", 0, "NC1 rank"),
-		pick(func(r *nc.Result) analysis.Values { return r.NC2 }, "equinorm", 1, "NC2 equinorm"),
-		pick(func(r *nc.Result) analysis.Values { return r.NC3 }, "papyan", 2, "NC3 papyan"),
-		pick(func(r *nc.Result) analysis.Values { return r.NC4 }, "train", 3, "NC4 train"),
-		pick(func(r *nc.Result) analysis.Values { v, _ := r.NC5.Get(set); return v }, "raw", 4, "NC5 raw"))
+		pick(pickNC1, "rank", 0, "NC1 rank"), pick(pickNC2, "equinorm", 1, "NC2 equinorm"), pick(pickNC3, "papyan", 2, "NC3 papyan"), pick(pickNC4, "train", 3, "NC4 train"),
+		pick(pickNC5(set), "raw", 4, "NC5 raw"))
 	return p
 }

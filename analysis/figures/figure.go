@@ -9,6 +9,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"math"
 	"path/filepath"
 	"strings"
 
@@ -33,12 +34,15 @@ type Figure struct {
 // panel is one pair of axes and its legend; a nil panel leaves its cell empty.
 type panel struct {
 	*plot.Plot
+	// yLabel stands beside the y axis. It is not gonum's, which takes the middle of a logarithmic axis for its upper end and makes room for a label there.
+	yLabel string
 	legend legend
 }
 
 const (
 	titleHeight = 26 // points
 	cellPadding = 8
+	labelWidth  = 13
 )
 
 func (f *Figure) size() (width, height vg.Length) {
@@ -79,18 +83,53 @@ func (f *Figure) draw(c draw.Canvas) {
 				under = max(under, p.legend.height(f.left(j+1)-f.left(j)-2*cellPadding))
 			}
 		}
+		cells := make([]draw.Canvas, len(row))
+		for j := range row {
+			cells[j] = draw.Canvas{Canvas: c.Canvas, Rectangle: vg.Rectangle{
+				Min: vg.Point{X: c.Min.X + f.left(j) + cellPadding, Y: c.Max.Y - f.height*vg.Length(i+1) + cellPadding},
+				Max: vg.Point{X: c.Min.X + f.left(j+1) - cellPadding, Y: c.Max.Y - f.height*vg.Length(i) - cellPadding},
+			}}
+		}
+		level(row, cells, under)
 		for j, p := range row {
 			if p == nil {
 				continue
 			}
-			cell := draw.Canvas{Canvas: c.Canvas, Rectangle: vg.Rectangle{
-				Min: vg.Point{X: c.Min.X + f.left(j) + cellPadding, Y: c.Max.Y - f.height*vg.Length(i+1) + cellPadding},
-				Max: vg.Point{X: c.Min.X + f.left(j+1) - cellPadding, Y: c.Max.Y - f.height*vg.Length(i) - cellPadding},
-			}}
-			p.Draw(draw.Crop(cell, 0, 0, under, 0))
-			foot := cell
-			foot.Max.Y = cell.Min.Y + under
+			axes := p.axes(cells[j], under)
+			p.Draw(axes)
+			label := centred(textStyle(9))
+			label.Rotation = math.Pi / 2
+			data := p.DataCanvas(axes)
+			c.FillText(label, vg.Point{X: cells[j].Min.X + labelWidth/2, Y: (data.Min.Y + data.Max.Y) / 2}, p.yLabel)
+			foot := cells[j]
+			foot.Max.Y = foot.Min.Y + under
 			p.legend.draw(foot)
+		}
+	}
+}
+
+// axes is the part of a cell that gonum draws in: beside the label of the y axis and above the legend.
+func (p *panel) axes(cell draw.Canvas, under vg.Length) draw.Canvas {
+	if p.yLabel == "" {
+		return draw.Crop(cell, 0, 0, under, 0)
+	}
+	return draw.Crop(cell, labelWidth, 0, under, 0)
+}
+
+// level gives the axes of a row one upper edge: what a label or marker takes above one of them, the space under the other titles makes up for.
+func level(row []*panel, cells []draw.Canvas, under vg.Length) {
+	top := func(j int) vg.Length {
+		return cells[j].Max.Y - row[j].DataCanvas(row[j].axes(cells[j], under)).Max.Y
+	}
+	var lowest vg.Length
+	for j, p := range row {
+		if p != nil {
+			lowest = max(lowest, top(j))
+		}
+	}
+	for j, p := range row {
+		if p != nil && p.Title.Text != "" {
+			p.Title.Padding += lowest - top(j)
 		}
 	}
 }

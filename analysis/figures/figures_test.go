@@ -50,6 +50,11 @@ func collapse() []*nc.Result {
 		if i == 0 {
 			r.NC2.Null("equinorm", "class 3 has no rows")
 		}
+		for _, v := range []*analysis.Values{&r.NC1Test, &r.NC2Test, &r.NC3Test} {
+			for _, key := range []string{"rank", "quotient", "equinorm", "equiangularity", "papyan"} {
+				v.Set(key, 2*fall+0.1)
+			}
+		}
 		r.Accuracy.Set("train", 100-50*fall*fall)
 		r.Accuracy.Set("test", 75-40*fall)
 		all = append(all, r)
@@ -92,6 +97,38 @@ func detection() []*ood.Result {
 		all = append(all, r)
 	}
 	return all
+}
+
+// seeds makes three runs that differ a little, the third with one value undefined and a checkpoint more.
+func seeds() (all [][]*nc.Result, scored [][]*ood.Result) {
+	for k := range 3 {
+		factor := 1 + 0.2*float64(k)
+		run, found := collapse(), detection()
+		for _, r := range run {
+			for _, v := range []*analysis.Values{&r.NC1, &r.NC2, &r.NC3} {
+				for _, key := range v.Keys() {
+					if x, ok := v.Get(key); ok && key != "mean_cos" {
+						v.Set(key, x*factor)
+					}
+				}
+			}
+		}
+		for _, r := range found {
+			byScore, _ := r.OOD.Get("svhn")
+			for name, v := range byScore.All() {
+				x, _ := v.Get("auroc")
+				v.Set("auroc", x+factor)
+				byScore.Set(name, v)
+			}
+		}
+		if k == 2 {
+			run[4].NC1.Null("rank", "class 3 has no rows")
+			epoch := 110
+			run = append(run, &nc.Result{Epoch: &epoch})
+		}
+		all, scored = append(all, run), append(scored, found)
+	}
+	return all, scored
 }
 
 func history() figures.History {
@@ -140,7 +177,8 @@ func all(t *testing.T) map[string]*figures.Figure {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return map[string]*figures.Figure{"training": figures.Training(history()), "collapse": figures.Collapse(collapse()), "detection": figures.Detection("svhn", detection(), collapse()),
+	collapses, detections := seeds()
+	return map[string]*figures.Figure{"collapse_seeds": figures.CollapseBands(collapses), "detection_seeds": figures.DetectionBands("svhn", detections, collapses), "training": figures.Training(history()), "collapse": figures.Collapse(collapse()), "detection": figures.Detection("svhn", detection(), collapse()),
 		"cosines": cos, "cosines_few": few, "grid": grid, "sheet": sheet, "one_checkpoint": figures.Collapse(collapse()[:1])}
 }
 
@@ -148,14 +186,16 @@ func all(t *testing.T) map[string]*figures.Figure {
 // to be looked at.
 func TestFiguresAreDrawn(t *testing.T) {
 	words := map[string][]string{
-		"training":       {"accuracy (%)", "test", "training (augmented)", "cross-entropy (nats)"},
-		"collapse":       {"NC1: variability within classes", "cdnv", "etf_error_weights", "1 - mean_cos", "svhn centred", "terminal phase"},
-		"one_checkpoint": {"NC1: variability within classes", "rank"},
-		"detection":      {"AUROC on svhn", "FPR95 on svhn (OOD positive)", "mahalanobis", "NC1 rank"},
-		"cosines":        {"ideal -1/(C-1) = -0.0101", "pairs of classes"},
-		"cosines_few":    {"ideal -1/(C-1) = -0.1111"},
-		"grid":           {"mahalanobis", "vim", "ID rejected (%)", "recall of ID (%)", "recall of OOD (%)"},
-		"sheet":          {"Precision-recall, ID positive", "base rate 50.0 %", "FPR95"},
+		"training":        {"accuracy (%)", "test", "training (augmented)", "cross-entropy (nats)"},
+		"collapse":        {"NC1: variability within classes", "cdnv", "etf_error_weights", "1 - mean_cos", "svhn centred", "terminal phase", "rank, test rows"},
+		"collapse_seeds":  {"mean ± standard deviation (ddof 1) over n = 3 seeds", "papyan", "svhn raw", "terminal phase"},
+		"detection_seeds": {"n = 3 seeds", "AUROC on svhn", "mahalanobis", "terminal phase"},
+		"one_checkpoint":  {"NC1: variability within classes", "rank"},
+		"detection":       {"AUROC on svhn", "FPR95 on svhn (OOD positive)", "mahalanobis", "NC1 rank"},
+		"cosines":         {"ideal -1/(C-1) = -0.0101", "pairs of classes"},
+		"cosines_few":     {"ideal -1/(C-1) = -0.1111"},
+		"grid":            {"mahalanobis", "vim", "ID rejected (%)", "recall of ID (%)", "recall of OOD (%)"},
+		"sheet":           {"Precision-recall, ID positive", "base rate 50.0 %", "FPR95"},
 	}
 	dir := os.Getenv("NCTRAIN_FIGURES")
 	if dir == "" {

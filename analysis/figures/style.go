@@ -52,7 +52,7 @@ func centred(s text.Style) text.Style {
 // newPanel makes axes with a title, labels and a light grid.
 func newPanel(title, x, y string) *panel {
 	p := plot.New()
-	p.Title.Text, p.X.Label.Text, p.Y.Label.Text = title, x, y
+	p.Title.Text, p.X.Label.Text = title, x
 	p.Title.TextStyle = withAlign(textStyle(11), p.Title.TextStyle)
 	p.Title.Padding = 5
 	for _, axis := range []*plot.Axis{&p.X, &p.Y} {
@@ -67,7 +67,7 @@ func newPanel(title, x, y string) *panel {
 	grid.Vertical = draw.LineStyle{Color: light, Width: 0.5}
 	grid.Horizontal = grid.Vertical
 	p.Add(grid)
-	return &panel{Plot: p}
+	return &panel{Plot: p, yLabel: y}
 }
 
 // newEpochPanel makes axes over epochs, which are whole.

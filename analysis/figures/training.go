@@ -1,7 +1,5 @@
 package figures
 
-import "math"
-
 // History is training over epochs, all of one length; NaN where a value does not exist. Accuracies in percent.
 type History struct {
 	Epoch, TrainLoss, TrainAccuracy, TestLoss, TestAccuracy, ValLoss, ValAccuracy []float64
@@ -23,17 +21,7 @@ func Training(h History) *Figure {
 			losses = append(losses, series{name: s.name, x: h.Epoch, y: s.loss, look: i})
 		}
 	}
-	accuracy.addLines(accuracies...)
-	accuracy.Y.Max = math.Min(100, accuracy.Y.Max+2)
+	accuracy.addPercentLines(accuracies...)
 	loss.addLogLines(losses...)
 	return &Figure{rows: [][]*panel{{accuracy, loss}}, width: 360, height: 280}
-}
-
-func anyDefined(y []float64) bool {
-	for _, v := range y {
-		if !math.IsNaN(v) {
-			return true
-		}
-	}
-	return false
 }

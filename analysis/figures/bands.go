@@ -1,0 +1,165 @@
+package figures
+
+import (
+	"fmt"
+	"math"
+	"slices"
+
+	"gonum.org/v1/gonum/stat"
+
+	"nctrain/analysis"
+	"nctrain/analysis/nc"
+	"nctrain/analysis/ood"
+)
+
+// Runs that differ in their seed alone are drawn as their mean at each epoch, in a band of the mean less and plus the standard deviation (ddof 1), over the single runs in faint lines. A
+// mean stands only where every run has a value. On a logarithmic axis a band whose lower end is not positive runs to the edge.
+
+// bandTitle says what a band is.
+func bandTitle(n int) string {
+	return fmt.Sprintf("mean ± standard deviation (ddof 1) over n = %d seeds; faint: each seed", n)
+}
+
+// CollapseBands draws the headlines of NC1..NC5 on training rows, those of the test rows beside them, and the accuracies, of runs that differ in their seed alone.
+func CollapseBands(runs [][]*nc.Result) *Figure {
+	type curve struct {
+		name string
+		pick func(*nc.Result) analysis.Values
+		key  string
+	}
+	x, ofRun := commonEpochs(runs, epochs)
+	group := func(title, y string, add func(*panel, ...series), curves ...curve) *panel {
+		p := newEpochPanel(title, y)
+		var all []series
+		for look, c := range curves {
+			values := make([][]float64, len(runs))
+			for i, results := range runs {
+				values[i] = at(over(results, c.pick, c.key), ofRun[i])
+			}
+			all = append(all, banded(c.name, x, values, look)...)
+		}
+		add(p, all...)
+		return p
+	}
+	var nc5 []curve
+	for _, set := range nc5Sets(slices.Concat(runs...)) {
+		nc5 = append(nc5, curve{set + " raw", pickNC5(set), "raw"})
+	}
+	f := &Figure{title: bandTitle(len(runs)), width: 330, height: 290, rows: [][]*panel{{
+		group("NC1: variability within classes", "NC1", (*panel).addLogLines, curve{"rank", pickNC1, "rank"}, curve{"rank, test rows", pickNC1Test, "rank"}, curve{"cdnv", pickNC1, "cdnv"}),
+		group("NC2: distance from a simplex ETF", "NC2", (*panel).addLogLines, curve{"equinorm", pickNC2, "equinorm"}, curve{"equinorm, test rows", pickNC2Test, "equinorm"},
+			curve{"equiangularity", pickNC2, "equiangularity"}),
+		group("NC3: distance of classifier and means", "NC3", (*panel).addLogLines, curve{"papyan", pickNC3, "papyan"}, curve{"papyan, test rows", pickNC3Test, "papyan"},
+			curve{"1 - mean_cos", oneLess(pickNC3), "1 - mean_cos"}),
+	}, {
+		group("NC4: rows off the nearest class mean", "share of rows", (*panel).addLogLines, curve{"train", pickNC4, "train"}, curve{"test", pickNC4, "test"}),
+		group("NC5: OOD mean against class means", "NC5", (*panel).addLogLines, nc5...),
+		group("Accuracy without augmentation", "accuracy (%)", (*panel).addPercentLines, curve{"train", pickAccuracy, "train"}, curve{"test", pickAccuracy, "test"}),
+	}}}
+	f.markTerminal(runs)
+	return f
+}
+
+// DetectionBands draws AUROC and FPR95 (OOD positive) of every score on one OOD set over epochs, of runs that differ in their seed alone; collapse tells where their terminal phases begin.
+func DetectionBands(set string, runs [][]*ood.Result, collapse [][]*nc.Result) *Figure {
+	x, ofRun := commonEpochs(runs, scoredEpochs)
+	percent := func(title, y, key string) *panel {
+		p := newEpochPanel(title, y)
+		var all []series
+		for look, name := range scoreNames(set, slices.Concat(runs...)) {
+			values := make([][]float64, len(runs))
+			for i, results := range runs {
+				values[i] = at(over(results, scoreOn(set, name), key), ofRun[i])
+			}
+			all = append(all, banded(name, x, values, look)...)
+		}
+		p.addPercentLines(all...)
+		return p
+	}
+	f := &Figure{title: bandTitle(len(runs)), width: 340, height: 310,
+		rows: [][]*panel{{percent("AUROC on "+set, "AUROC (%)", "auroc"), percent("FPR95 on "+set+" (OOD positive)", "FPR95 (%)", "fpr95_ood_pos")}}}
+	f.markTerminal(collapse)
+	return f
+}
+
+// banded gives the series of one curve: its single runs, and on top their mean with the band. Nothing where no run has a value.
+func banded(name string, x []float64, values [][]float64, look int) []series {
+	if !slices.ContainsFunc(values, anyDefined) {
+		return nil
+	}
+	mean := series{name: name, x: x, look: look}
+	column := make([]float64, len(values))
+	for e := range x {
+		for i, y := range values {
+			column[i] = y[e]
+		}
+		m, s := stat.MeanStdDev(column, nil) // NaN where a run has no value; of one run the spread is
+		mean.y, mean.low, mean.high = append(mean.y, m), append(mean.low, m-s), append(mean.high, m+s)
+	}
+	all := []series{mean}
+	for _, y := range values {
+		all = append(all, series{x: x, y: y, look: look, single: true})
+	}
+	return all
+}
+
+// commonEpochs lists the epochs that every run has, and where each run has them.
+func commonEpochs[R any](runs [][]R, epochs func([]R) []float64) (x []float64, ofRun [][]int) {
+	ofRun = make([][]int, len(runs))
+	if len(runs) == 0 {
+		return nil, nil
+	}
+	for _, e := range epochs(runs[0]) {
+		var places []int
+		for _, results := range runs {
+			if i := slices.Index(epochs(results), e); i >= 0 {
+				places = append(places, i)
+			}
+		}
+		if len(places) < len(runs) {
+			continue
+		}
+		x = append(x, e)
+		for i, place := range places {
+			ofRun[i] = append(ofRun[i], place)
+		}
+	}
+	return x, ofRun
+}
+
+func at(values []float64, places []int) []float64 {
+	out := make([]float64, len(places))
+	for i, place := range places {
+		out[i] = values[place]
+	}
+	return out
+}
+
+// markTerminal marks where the terminal phase of each run begins, in every panel and once in the legend.
+func (f *Figure) markTerminal(runs [][]*nc.Result) {
+	marked := map[float64]bool{}
+	for _, results := range runs {
+		i := nc.TerminalPhase(results)
+		if i < 0 {
+			continue
+		}
+		x := epochs(results)[i]
+		if marked[x] {
+			continue
+		}
+		name := ""
+		if len(marked) == 0 {
+			name = terminal
+		}
+		marked[x] = true
+		for _, row := range f.rows {
+			for _, p := range row {
+				p.vertical(x, name)
+			}
+		}
+	}
+}
+
+func anyDefined(y []float64) bool {
+	return slices.ContainsFunc(y, func(v float64) bool { return !math.IsNaN(v) })
+}
