@@ -19,10 +19,11 @@ func newReportCommand() *cobra.Command {
 		Use:   "report --run DIR [--compare DIR ...]",
 		Short: "Figures and one self-contained page again, from a run's stored numbers",
 		Long: `Draw every figure of a run into DIR/figures/ (PNG with 300 dots an inch, and SVG) and write DIR/report.html, one page that needs no network and no other file.
-Nothing is computed again but the curves of the stored scores. With --compare other runs are shown beside it; runs that differ in their seed alone get mean and
-standard deviation.`,
+Nothing is computed again but the curves of the stored scores. With --compare other runs are shown beside it. A directory of run --seeds (seed-N/) gets one page of all its seeds: mean
+and standard deviation (ddof 1) as bands over epochs and in a table.`,
 		Example: `  nctrain report --run runs/first
-  nctrain report --run runs/seeds/seed-1 --compare runs/seeds/seed-2,runs/seeds/seed-3`,
+  nctrain report --run runs/seeds
+  nctrain report --run runs/width-16 --compare runs/width-8,runs/width-32`,
 		Args: noArguments,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if dir == "" {

@@ -50,13 +50,12 @@ func (f *trainFlags) executeSeeds(c *cobra.Command, seeds []uint, noReport bool)
 		runs = append(runs, asJSON(r))
 		dirs = append(dirs, r.Dir.Path)
 	}
-	for i, dir := range dirs {
-		if noReport {
-			break
-		}
-		// Each seed's page shows the other seeds beside it.
-		if err := buildReport(out, dir, slices.Delete(slices.Clone(dirs), i, i+1)); err != nil {
-			return err
+	if !noReport {
+		// A page of each seed, and one above them of all, with mean and spread.
+		for _, dir := range append(dirs, f.out) {
+			if err := buildReport(out, dir, nil); err != nil {
+				return err
+			}
 		}
 	}
 	spread := run.SpreadOver(results)

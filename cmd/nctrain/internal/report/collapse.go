@@ -2,7 +2,10 @@ package report
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
+	"strings"
 
 	"nctrain/analysis"
 	"nctrain/analysis/nc"
@@ -19,6 +22,11 @@ func metrics(r *nc.Result) []metric {
 	all := []metric{{"nc1", "", r.NC1}, {"nc2", "", r.NC2}, {"nc3", "", r.NC3}, {"nc4", "", r.NC4}}
 	for set, v := range r.NC5.All() {
 		all = append(all, metric{"nc5", set, v})
+	}
+	for _, m := range []metric{{"nc1_test", "", r.NC1Test}, {"nc2_test", "", r.NC2Test}, {"nc3_test", "", r.NC3Test}} {
+		if len(m.values.Keys()) > 0 {
+			all = append(all, m)
+		}
 	}
 	return all
 }
@@ -46,6 +54,42 @@ func (p *page) collapse(runs []*stored, d drawings) {
 		Caption: "NC1 to NC5 over checkpoints, logarithmic: every variant side by side. Open triangles on the lower edge are zeros. The upright line is the start of the terminal phase, where training accuracy reaches 99.9 %."}
 	p.Curves["collapse"] = collapseCurves(runs)
 	p.Cosines = p.stills(d, "nc2_cosines")
+	for _, r := range runs {
+		if g := p.classGrid(r); g != nil {
+			p.Classes = append(p.Classes, g)
+		}
+	}
+}
+
+// classGrid shows every class at the last checkpoint; nil where nothing is stored of them.
+func (p *page) classGrid(r *stored) *grid {
+	row := r.lastNC()
+	if row == nil || row.PerClass == nil {
+		return nil
+	}
+	c := row.PerClass
+	g := &grid{Caption: fmt.Sprintf("Every class at epoch %s", epochOf(row)), Sortable: true, Head: heads("class", "training rows", "variance", "length of mean", "cos(w, mean)", "train acc %")}
+	if p.many() {
+		g.Caption += ": " + r.name
+	}
+	if c.NTest != nil {
+		g.Head = append(g.Head, heads("test rows", "variance, test", "test acc %")...)
+	}
+	for i := range g.Head {
+		g.Head[i].Class = "n"
+	}
+	for k, n := range c.N {
+		cells := []cell{{Text: strconv.Itoa(k), Head: true, Class: "n", Sort: strconv.Itoa(k)}, plain(float64(n), figure), plain(c.Variance[k], table.Number), plain(c.MeanNorm[k], table.Number),
+			plain(c.WeightCosine[k], table.Number), plain(c.AccuracyTrain[k], table.Percent)}
+		if c.NTest != nil {
+			cells = append(cells, plain(float64(c.NTest[k]), figure), plain(c.VarianceTest[k], table.Number), plain(c.AccuracyTest[k], table.Percent))
+		}
+		g.add(cells...)
+	}
+	for _, key := range slices.Sorted(maps.Keys(c.Reasons)) {
+		g.because(key + ": " + c.Reasons[key])
+	}
+	return g
 }
 
 // collapseGrid shows every variant at the first checkpoint, where the terminal phase begins, and at the last. The first variant of a metric is the headline.
@@ -69,7 +113,7 @@ func (p *page) collapseGrid(r *stored) *grid {
 	for _, m := range metrics(r.lastNC()) {
 		g.begin(m.title())
 		for i, key := range m.values.Keys() {
-			says := meanings[m.key+"."+key]
+			says := meanings[strings.TrimSuffix(m.key, "_test")+"."+key]
 			line := row{Cells: []cell{{Text: key, Note: says.text, Head: true, Code: true}}}
 			if i == 0 {
 				line.Class = "headline"

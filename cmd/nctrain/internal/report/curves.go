@@ -14,6 +14,7 @@ import (
 type curves struct {
 	Shared bool     `json:"shared"`
 	Runs   []string `json:"runs"`
+	Off    []int    `json:"off,omitempty"` // runs that are hidden until chosen
 	Panels []*plot  `json:"panels"`
 }
 
@@ -37,6 +38,10 @@ type line struct {
 	Off  bool   `json:"off,omitempty"`  // hidden until chosen
 	X    points `json:"x"`
 	Y    points `json:"y"`
+	// Low and High bound the band of a mean over seeds; of a mean's own runs Faint.
+	Low   points `json:"low,omitempty"`
+	High  points `json:"high,omitempty"`
+	Faint bool   `json:"faint,omitempty"`
 }
 
 // mark is an epoch to point out.
@@ -91,6 +96,7 @@ func trainingCurves(runs []*stored) *curves {
 		}
 	}
 	c.Panels = []*plot{accuracy, loss}
+	c.addMeans(runs)
 	return c
 }
 
@@ -147,9 +153,10 @@ func collapseCurves(runs []*stored) *curves {
 		p.addVariants(runs, pick, keys...)
 		c.Panels = append(c.Panels, p)
 	}
-	add("NC1: variability within classes", "", func(r *nc.Result) analysis.Values { return r.NC1 }, "rank", "notebook", "papyan_code", "quotient", "cdnv")
-	add("NC2: distance from a simplex ETF", "", func(r *nc.Result) analysis.Values { return r.NC2 },
-		"equinorm", "equiangularity", "etf_error", "equinorm_weights", "equiangularity_weights", "etf_error_weights")
+	add("NC1: variability within classes", "", func(r *nc.Result) analysis.Values { return withTest(r.NC1, r.NC1Test, "rank") },
+		"rank", "notebook", "papyan_code", "quotient", "cdnv", "rank, test rows")
+	add("NC2: distance from a simplex ETF", "", func(r *nc.Result) analysis.Values { return withTest(r.NC2, r.NC2Test, "equinorm") },
+		"equinorm", "equiangularity", "etf_error", "equinorm_weights", "equiangularity_weights", "etf_error_weights", "equinorm, test rows")
 	add("NC3: distance of classifier and means", "", func(r *nc.Result) analysis.Values {
 		v := analysis.Values{}
 		for _, key := range []string{"papyan", "row_l2", "duality_etf", "bias_collapse"} {
@@ -160,8 +167,8 @@ func collapseCurves(runs []*stored) *curves {
 		if x, ok := r.NC3.Get("mean_cos"); ok {
 			v.Set("1 − mean_cos", 1-x)
 		}
-		return v
-	}, "papyan", "row_l2", "1 − mean_cos", "duality_etf", "bias_collapse")
+		return withTest(v, r.NC3Test, "papyan")
+	}, "papyan", "row_l2", "1 − mean_cos", "duality_etf", "bias_collapse", "papyan, test rows")
 	add("NC4: rows off the nearest class mean", "share", func(r *nc.Result) analysis.Values { return r.NC4 }, "train", "test")
 	for _, set := range oodSets(runs) {
 		p := &plot{Title: "NC5: OOD mean of " + set + " against class means", Log: true, Marks: marks}
@@ -175,7 +182,21 @@ func collapseCurves(runs []*stored) *curves {
 	accuracy := &plot{Title: "Accuracy without augmentation", Y: "%", Marks: marks}
 	accuracy.addVariants(runs, func(r *nc.Result) analysis.Values { return r.Accuracy }, "train", "test")
 	c.Panels = append(c.Panels, accuracy)
+	c.addMeans(runs)
 	return c
+}
+
+// withTest adds to metrics of the training rows one of the test rows under a name of its own.
+func withTest(train, test analysis.Values, key string) (v analysis.Values) {
+	for _, k := range train.Keys() {
+		if x, ok := train.Get(k); ok {
+			v.Set(k, x)
+		}
+	}
+	if x, ok := test.Get(key); ok {
+		v.Set(key+", test rows", x)
+	}
+	return v
 }
 
 // addVariants adds a line a run and key that is defined somewhere.
@@ -245,5 +266,6 @@ func detectionCurves(runs []*stored, set string) *curves {
 		}
 	}
 	c.Panels = append(c.Panels, headlines)
+	c.addMeans(runs)
 	return c
 }

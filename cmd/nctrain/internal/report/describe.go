@@ -10,6 +10,10 @@ var collapseTitles = map[string]string{
 	"nc3": "NC3: the classifier's rows line up with the class means",
 	"nc4": "NC4: the classifier decides by the nearest class mean",
 	"nc5": "NC5: the mean of OOD features turns orthogonal to the class means",
+
+	"nc1_test": "NC1 of the test rows, about class means of their own",
+	"nc2_test": "NC2 of the class means of the test rows",
+	"nc3_test": "NC3 with the class means of the test rows",
 }
 
 // meanings of SPEC 4's numbers, by "metric.variant".
@@ -20,6 +24,7 @@ var meanings = map[string]meaning{
 	"nc1.notebook":               {"the same about the mean of all samples, with float32's cut of small eigenvalues", "0"},
 	"nc1.papyan_code":            {"rank, not divided by C, as in the authors' code", "0"},
 	"nc1.quotient":               {"tr S_W / tr S_B", "0"},
+	"nc1.quotient_train_means":   {"test rows about the class means of training, over tr S_B of training", "0"},
 	"nc1.cdnv":                   {"variances over squared distances, mean over pairs of classes", "0"},
 	"nc2.equinorm":               {"std/mean of the lengths of the centred class means", "0"},
 	"nc2.equinorm_weights":       {"the same of the classifier's rows", "0"},
@@ -49,6 +54,7 @@ var meanings = map[string]meaning{
 var healthMeanings = []struct{ key, name, text string }{
 	{"nan_count", "NaN rows", "rows of features that hold NaN or Inf"},
 	{"smallest_class", "smallest class", "training rows of the smallest class; a variance needs two"},
+	{"largest_class", "largest class", "training rows of the largest class; far more than of the smallest is imbalance"},
 	{"rank", "rank of S_B", "directions between class means that NC1 uses, at most min(C−1, D)"},
 	{"lambda_ratio", "λ_r/λ₁ of S_B", "the weakest direction used against the strongest: tiny means that one direction can carry NC1"},
 	{"within_rank", "rank of S_W", "directions within classes above the floor, at most D"},
@@ -81,4 +87,6 @@ var detectionColumns = []struct {
 	{"aupr_in", "AUPR in", higher, "average precision with ID positive; a useless score has the share of ID"},
 	{"aupr_out_trapz", "AUPR out trapz", higher, "AUPR out by trapezoids, as OpenOOD, ViM and pytorch-ood sum it"},
 	{"aupr_in_trapz", "AUPR in trapz", higher, "AUPR in by trapezoids"},
+	{"oscr", "OSCR", higher, "share of pairs in which the ID row is classified correctly and scores above the OOD row; at most the ID accuracy"},
+	{"aurc", "AURC", lower, "error of the classifier over the ID rows of largest score, mean over how many; the same for every OOD set"},
 }

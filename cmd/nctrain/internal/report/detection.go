@@ -91,6 +91,14 @@ func (p *page) detectionGrid(runs []*stored, set string) *grid {
 		}
 		byScore, _ := result.OOD.Get(set)
 		for score, v := range byScore.All() {
+			// The area of the risk-coverage curve is of the ID rows alone, and stands in every table.
+			if selective, ok := result.Selective.Get(score); ok {
+				if x, ok := selective.Get("aurc"); ok {
+					v.Set("aurc", x)
+				} else {
+					v.Null("aurc", selective.Reason("aurc"))
+				}
+			}
 			lines = append(lines, line{r.name, score, v})
 			for _, key := range v.Keys() {
 				if _, isNumber := v.Get(key); isNumber && !isColumn(key) && key != "base_rate" && !slices.Contains(extra, key) {

@@ -20,40 +20,64 @@ type drawings map[string]template.HTML
 // gridColumns is the most scores that stand side by side in one grid.
 const gridColumns = 6
 
-// drawAll draws the figures of every run: those of the first are kept in its figures/ too, unless the page alone is wanted.
-func drawAll(runs []*stored, o Options) (drawings, error) {
-	folder := filepath.Join(runs[0].dir, "figures")
+// drawAll draws the figures of every run, and of all seeds together: what is of the page's own directory is kept in its figures/ too, unless the page alone is wanted.
+func drawAll(dir string, runs []*stored, o Options) (drawings, error) {
+	folder := filepath.Join(dir, "figures")
 	if !o.PageOnly {
 		if err := os.MkdirAll(folder, 0o755); err != nil {
 			return nil, fmt.Errorf("report: %w: make the directory writable", err)
 		}
 	}
+	keep := func(f drawing) error {
+		if o.PageOnly {
+			return nil
+		}
+		if err := errors.Join(f.Save(filepath.Join(folder, f.name+".png")), f.Save(filepath.Join(folder, f.name+".svg"))); err != nil {
+			return fmt.Errorf("report: %w", err)
+		}
+		if o.Drawn != nil {
+			o.Drawn(f.name)
+		}
+		return nil
+	}
 	out := drawings{}
+	for _, f := range seedFigures(runs) {
+		if err := keep(f); err != nil {
+			return nil, err
+		}
+		if err := out.put(f.name, f); err != nil {
+			return nil, fmt.Errorf("report: %s: %w", dir, err)
+		}
+	}
 	for i, r := range runs {
 		all, err := r.figures()
 		if err != nil {
 			return nil, fmt.Errorf("report: %s: %w", r.dir, err)
 		}
 		for _, f := range all {
-			if i == 0 && !o.PageOnly {
-				if err := errors.Join(f.Save(filepath.Join(folder, f.name+".png")), f.Save(filepath.Join(folder, f.name+".svg"))); err != nil {
-					return nil, fmt.Errorf("report: %w", err)
-				}
-				if o.Drawn != nil {
-					o.Drawn(f.name)
+			if r.dir == dir {
+				if err := keep(f); err != nil {
+					return nil, err
 				}
 			}
 			if i > 0 && f.single {
 				continue // pages of several runs show single scores of the first alone
 			}
-			var text bytes.Buffer
-			if err := f.SVG(&text); err != nil {
-				return nil, fmt.Errorf("report: %s: figure %s: %w", r.dir, f.name, err)
+			if err := out.put(drawingKey(i, f.name), f); err != nil {
+				return nil, fmt.Errorf("report: %s: %w", r.dir, err)
 			}
-			out[drawingKey(i, f.name)] = inline(text.String(), f.alt)
 		}
 	}
 	return out, nil
+}
+
+func (d drawings) put(key string, f drawing) error {
+	var text bytes.Buffer
+	if err := f.SVG(&text); err != nil {
+		return fmt.Errorf("figure %s: %w", f.name, err)
+	}
+	d[key] = inline(text.String(), f.alt)
+	return nil
 }
 
 func drawingKey(run int, name string) string { return fmt.Sprintf("%d/%s", run, name) }

@@ -55,16 +55,23 @@ func readRuns(dirs []string) ([]*stored, error) {
 // nameApart calls each run by its folder, with as many folders above it as tell the runs apart.
 func nameApart(runs []*stored) {
 	for i, r := range runs {
-		whole, err := filepath.Abs(r.dir)
-		if err != nil {
-			whole = filepath.Clean(r.dir)
-		}
-		runs[i].dir, runs[i].name = r.dir, filepath.Base(whole)
+		whole := absolute(r.dir)
+		runs[i].name = filepath.Base(whole)
 		for above := filepath.Dir(whole); taken(runs[:i], runs[i].name) && above != filepath.Dir(above); above = filepath.Dir(above) {
 			runs[i].name = filepath.Join(filepath.Base(above), runs[i].name)
 		}
 	}
 }
+
+func absolute(dir string) string {
+	if whole, err := filepath.Abs(dir); err == nil {
+		return whole
+	}
+	return filepath.Clean(dir)
+}
+
+// folderName is a directory's own name, whatever path leads to it.
+func folderName(dir string) string { return filepath.Base(absolute(dir)) }
 
 func taken(runs []*stored, name string) bool {
 	for _, r := range runs {

@@ -12,8 +12,11 @@ import (
 	"nctrain/cmd/nctrain/internal/table"
 )
 
-// onlySeedsDiffer tells whether runs repeat each other but for the seed.
+// onlySeedsDiffer tells whether several runs repeat each other but for the seed.
 func onlySeedsDiffer(runs []*stored) bool {
+	if len(runs) < 2 {
+		return false
+	}
 	var first []byte
 	seeds := map[uint64]bool{}
 	for _, r := range runs {
@@ -165,7 +168,8 @@ func overview(runs []*stored) *grid {
 				values = append(values, h.value)
 			}
 		}
-		if len(values) < len(runs) {
+		// The best score of each run is another one: their mean is of no score.
+		if len(values) < len(runs) || strings.HasPrefix(label, "best AUROC") {
 			mean.Cells = append(mean.Cells, cell{Text: missing, Class: "n"})
 			continue
 		}

@@ -37,6 +37,7 @@ type page struct {
 	Health   *grid     // of several
 	Tiles    []tile
 	Overview *grid // nil for one run
+	Spread   *grid // nil unless the runs differ in their seed alone
 
 	Settings, Sessions, Sets *grid
 
@@ -44,6 +45,7 @@ type page struct {
 	TrainingFigure *panelSet
 	Collapse       []*grid // a grid a run
 	Checkpoints    *grid
+	Classes        []*grid // a grid a run
 	CollapseFigure *panelSet
 	Cosines        []still
 	Detection      []*setView
@@ -96,10 +98,14 @@ type imageView struct {
 }
 
 // compose sets the page.
-func compose(runs []*stored, d drawings, version string) (*page, error) {
+func compose(dir string, runs []*stored, d drawings, version string) (*page, error) {
 	hash := sha256.Sum256([]byte(scriptText))
+	title := runs[0].name
+	if runs[0].dir != dir {
+		title = folderName(dir)
+	}
 	p := &page{
-		Title: runs[0].name, Version: version, Style: template.CSS(styleText), Script: template.JS(scriptText),
+		Title: title, Version: version, Style: template.CSS(styleText), Script: template.JS(scriptText),
 		ScriptHash: base64.StdEncoding.EncodeToString(hash[:]), Curves: map[string]*curves{},
 	}
 	for _, r := range runs {
@@ -109,6 +115,7 @@ func compose(runs []*stored, d drawings, version string) (*page, error) {
 	p.health(runs)
 	if len(runs) > 1 {
 		p.Overview = overview(runs)
+		p.Spread = spreadGrid(runs)
 	} else {
 		p.Tiles = tiles(runs[0])
 	}
@@ -125,8 +132,11 @@ func compose(runs []*stored, d drawings, version string) (*page, error) {
 // many tells whether runs stand side by side.
 func (p *page) many() bool { return len(p.Runs) > 1 }
 
-// stills gathers the figures of one name from all runs.
+// stills gathers the figures of one name: that of all seeds together first, then those of each run.
 func (p *page) stills(d drawings, name string) (all []still) {
+	if svg, ok := d[seedsName(name)]; ok {
+		all = append(all, still{Run: "all seeds", SVG: svg})
+	}
 	for i, run := range p.Runs {
 		if svg, ok := d[drawingKey(i, name)]; ok {
 			s := still{SVG: svg}
@@ -151,7 +161,13 @@ func lead(runs []*stored) string {
 	if sets := oodSets(runs[:1]); len(sets) > 0 {
 		text += ", held against " + strings.Join(sets, ", ")
 	}
-	if others := runs[1:]; len(others) > 0 {
+	if onlySeedsDiffer(runs) {
+		var seeds []string
+		for _, r := range runs {
+			seeds = append(seeds, fmt.Sprint(r.config.Settings.Training.Seed))
+		}
+		text += fmt.Sprintf("; n = %d seeds: %s", len(runs), strings.Join(seeds, ", "))
+	} else if others := runs[1:]; len(others) > 0 {
 		var names []string
 		for _, o := range others {
 			names = append(names, o.name)

@@ -22,7 +22,8 @@
   const colours = 7;
   const colour = (look) => `var(--s${look % colours})`;
   const dashes = ["", "7 3", "2 3", "8 3 2 3"];
-  const dash = (line) => (line.thin ? "2 3" : dashes[(line.run + Math.floor(line.look / colours)) % dashes.length]);
+  const dash = (line) => (line.thin ? "2 3" : dashes[((line.low ? 0 : line.run) + Math.floor(line.look / colours)) % dashes.length]);
+  const weight = (line) => (line.thin ? 1.2 : line.faint ? 0.9 : 1.9);
   const markers = [
     (x, y) => `M${x - 3},${y}a3,3 0 1,0 6,0a3,3 0 1,0 -6,0z`,
     (x, y) => `M${x - 2.7},${y - 2.7}h5.4v5.4h-5.4z`,
@@ -36,8 +37,8 @@
     d: markers[line.look % colours](x, y), stroke: colour(line.look), "stroke-width": 1.5, fill: line.look % colours < 3 ? colour(line.look) : "none",
   });
   const swatch = (line) => shape("svg", { width: 26, height: 10, "aria-hidden": "true" },
-    shape("line", { x1: 0, x2: 26, y1: 5, y2: 5, stroke: colour(line.look), "stroke-width": line.thin ? 1.2 : 2, "stroke-dasharray": dash(line) }),
-    ...(line.thin ? [] : [marker(line, 13, 5)]));
+    shape("line", { x1: 0, x2: 26, y1: 5, y2: 5, stroke: colour(line.look), "stroke-width": weight(line), "stroke-dasharray": dash(line) }),
+    ...(line.thin || line.faint ? [] : [marker(line, 13, 5)]));
 
   // ---- numbers ----
   const text = (x) => {
@@ -95,7 +96,8 @@
       const height = 230, left = 50, right = 14, top = 20, bottom = 34;
       const values = lines.flatMap((s) => s.y).filter((y) => y !== null && (!log || y > 0));
       const zeros = log && lines.some((s) => s.y.includes(0));
-      let low = Math.min(...values), high = Math.max(...values);
+      let low = Math.min(...values), high = Math.max(...values, ...lines.flatMap((s) => s.high ?? []));
+      if (!log) low = Math.min(low, ...lines.flatMap((s) => s.low ?? []));
       if (!values.length) [low, high] = log ? [0.1, 1] : [0, 1];
       if (log) {
         const margin = (high / low) ** 0.05 * 1.05;
@@ -127,10 +129,17 @@
         taken = from + long + 8;
         parts.push(shape("text", { x: at + (late ? 3 : -3), y: top - 7, "text-anchor": late ? "end" : "start" }, m.text));
       }
+      for (const s of lines) if (s.low) parts.push(this.band(s, low));
       for (const s of lines) parts.push(...this.line(s));
       if (!values.length) parts.push(shape("text", { x: width / 2, y: height / 2, "text-anchor": "middle" }, "nothing chosen"));
       this.guide = shape("g");
       this.svg.replaceChildren(...parts, this.guide);
+    }
+
+    // band shades one standard deviation around a mean; on a logarithmic axis one that reaches zero runs to the edge.
+    band(s, edge) {
+      const place = (y, i) => `${this.x(s.x[i]).toFixed(1)},${this.y(this.data.log ? Math.max(y, edge) : y).toFixed(1)}`;
+      return shape("path", { d: `M${[...s.high.map(place), ...s.low.map(place).reverse()].join("L")}Z`, fill: colour(s.look), "fill-opacity": 0.2, stroke: "none" });
     }
 
     line(s) {
@@ -144,9 +153,9 @@
         }
         path += `${pen}${this.x(s.x[i]).toFixed(1)},${this.y(y).toFixed(1)}`;
         pen = "L";
-        if (!s.thin && s.y.length <= 40) points.push(marker(s, this.x(s.x[i]), this.y(y)));
+        if (!s.thin && !s.faint && s.y.length <= 40) points.push(marker(s, this.x(s.x[i]), this.y(y)));
       });
-      return [shape("path", { d: path || "M0,0", fill: "none", stroke: colour(s.look), "stroke-width": s.thin ? 1.2 : 1.9, "stroke-dasharray": dash(s), "stroke-linejoin": "round" }), ...points];
+      return [shape("path", { d: path || "M0,0", fill: "none", stroke: colour(s.look), "stroke-width": weight(s), "stroke-dasharray": dash(s), "stroke-linejoin": "round" }), ...points];
     }
 
     point(event) {
@@ -178,7 +187,7 @@
       at.sort((a, b) => b[1] - a[1]);
       const runs = this.figure.runs;
       this.tip.replaceChildren(make("b", {}, `epoch ${epoch}`), make("table", {}, make("tbody", {}, ...at.map(([s, y]) => make("tr", {}, make("td", {}, swatch(s)),
-        make("td", {}, runs.length > 1 ? `${s.name}, ${runs[s.run]}` : s.name), make("td", {}, text(y)))))));
+        make("td", {}, runs.length > 1 ? `${s.name}, ${runs[s.run]}` : s.name), make("td", {}, s.low ? `${text(y)} ± ${text(y - s.low[s.x.indexOf(epoch)])}` : text(y)))))));
       this.tip.hidden = false;
       const room = this.node.clientWidth - this.tip.offsetWidth;
       const beside = this.x(epoch) + 14;
@@ -193,7 +202,7 @@
     return make("ul", { class: "legend" }, ...names.map((s) => {
       const box = make("input", { type: "checkbox", onchange: () => { box.checked ? off.delete(s.name) : off.add(s.name); changed(); } });
       box.checked = !off.has(s.name);
-      return make("li", {}, make("label", {}, box, swatch({ ...s, run: 0 }), s.name));
+      return make("li", {}, make("label", {}, box, swatch({ ...s, run: 0, faint: false }), s.name));
     }));
   }
 
@@ -207,7 +216,7 @@
   for (const node of all("figure.curves")) {
     const data = figures[node.dataset.curves];
     if (!data) continue;
-    const figure = { shared: data.shared, runs: data.runs, off: new Set(), runsOff: new Set(), epoch: null };
+    const figure = { shared: data.shared, runs: data.runs, off: new Set(), runsOff: new Set(data.off), epoch: null };
     figure.panels = data.panels.map((p) => new Panel(p, figure));
     figure.draw = () => figure.panels.forEach((p) => p.draw());
     figure.show = (epoch, where) => {
@@ -228,8 +237,8 @@
     if (data.shared) shared.append(legend(data.panels.filter((p) => !p.own).flatMap((p) => p.series), figure.off, figure.draw));
     if (data.runs.length > 1) {
       shared.append(make("ul", { class: "legend", "aria-label": "runs" }, ...data.runs.map((name, run) => {
-        const box = make("input", { type: "checkbox", checked: true, onchange: () => { box.checked ? figure.runsOff.delete(run) : figure.runsOff.add(run); figure.draw(); } });
-        return make("li", {}, make("label", {}, box, swatch({ look: 6, run, thin: false }), name));
+        const box = make("input", { type: "checkbox", checked: !figure.runsOff.has(run), onchange: () => { box.checked ? figure.runsOff.delete(run) : figure.runsOff.add(run); figure.draw(); } });
+        return make("li", {}, make("label", {}, box, swatch({ look: 6, run, low: data.off && !data.off.includes(run), faint: data.off?.includes(run) }), name));
       })));
     }
     node.prepend(controls, shared, make("div", { class: "panels" }, ...figure.panels.map((p) => p.node)));

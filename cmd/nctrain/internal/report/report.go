@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"path/filepath"
 
+	"nctrain/cmd/nctrain/internal/run"
 	"nctrain/internal/wholefile"
 )
 
@@ -25,18 +26,26 @@ type Options struct {
 	PageOnly bool
 }
 
-// Build draws the figures of the run in dir and writes its page, beside which the runs in compare are shown. The page is written last, and whole or not at all. Errors
-// name the file, the field, and the way out.
+// Build draws the figures of the run in dir and writes its page, beside which the runs in compare are shown. Where dir keeps the runs of several seeds (seed-N/) the page and the figures
+// there are of all of them: mean and spread. The page is written last, and whole or not at all. Errors name the file, the field, and the way out.
 func Build(dir string, compare []string, o Options) error {
-	runs, err := readRuns(append([]string{dir}, compare...))
+	seeds, err := run.SeedDirs(dir)
 	if err != nil {
 		return err
 	}
-	drawings, err := drawAll(runs, o)
+	dirs := append([]string{dir}, compare...)
+	if len(seeds) > 0 {
+		dirs = append(seeds, compare...)
+	}
+	runs, err := readRuns(dirs)
 	if err != nil {
 		return err
 	}
-	page, err := compose(runs, drawings, o.Version)
+	drawings, err := drawAll(dir, runs, o)
+	if err != nil {
+		return err
+	}
+	page, err := compose(dir, runs, drawings, o.Version)
 	if err != nil {
 		return err
 	}

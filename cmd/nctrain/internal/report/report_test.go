@@ -10,6 +10,7 @@ import (
 	"image/png"
 	"io"
 	"maps"
+	"math"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -18,6 +19,7 @@ import (
 	"testing"
 
 	"nctrain/cmd/nctrain/internal/report"
+	"nctrain/cmd/nctrain/internal/run"
 )
 
 // build makes the page of a synthetic run beside others, and gives its directory and the page.
@@ -140,11 +142,12 @@ func TestCurvesAreJSON(t *testing.T) {
 	}
 	var all map[string]struct {
 		Runs   []string
+		Off    []int
 		Panels []struct {
 			Title  string
 			Series []struct {
-				Name string
-				X, Y []*float64
+				Name            string
+				X, Y, Low, High []*float64
 			}
 		}
 	}
@@ -154,11 +157,20 @@ func TestCurvesAreJSON(t *testing.T) {
 	if keys := slices.Sorted(maps.Keys(all)); len(keys) != 4 || keys[0] != "collapse" || keys[2] != "detection_digits" || keys[3] != "training" {
 		t.Errorf("curves of %v", keys)
 	}
+	// Both runs and, since their seeds alone differ, the mean; vim has no values and so no mean.
 	detection := all["detection_digits"]
-	if len(detection.Runs) != 2 || len(detection.Panels) != 6 || len(detection.Panels[0].Series) != 2*len(scoreNames) {
-		t.Fatalf("detection: %d runs, %d panels", len(detection.Runs), len(detection.Panels))
+	if len(detection.Runs) != 3 || !slices.Equal(detection.Off, []int{0, 1}) || len(detection.Panels) != 6 || len(detection.Panels[0].Series) != 3*len(scoreNames)-1 {
+		t.Fatalf("detection: runs %v, off %v, %d panels, %d series", detection.Runs, detection.Off, len(detection.Panels), len(detection.Panels[0].Series))
 	}
+	byName := map[string][][]*float64{}
 	for _, s := range detection.Panels[0].Series {
+		byName[s.Name] = append(byName[s.Name], s.Y)
+		if s.Low != nil {
+			a, b := *byName[s.Name][0][3], *byName[s.Name][1][3]
+			if got := *s.Y[3]; math.Abs(got-(a+b)/2) > 1e-3 || math.Abs(*s.High[3]-got-math.Abs(a-b)/math.Sqrt2) > 1e-3 || math.Abs(got-*s.Low[3]-math.Abs(a-b)/math.Sqrt2) > 1e-3 {
+				t.Errorf("%s: mean %g in %g..%g of %g and %g", s.Name, got, *s.Low[3], *s.High[3], a, b)
+			}
+		}
 		if len(s.X) != 4 || len(s.Y) != 4 || (s.Y[3] == nil) != (s.Name == "vim") {
 			t.Errorf("%s: %d epochs, %d values", s.Name, len(s.X), len(s.Y))
 		}
@@ -227,10 +239,57 @@ func TestRunsSideBySide(t *testing.T) {
 	_, page := build(t, writeRun(t, "second", 2), writeRun(t, "third", 3))
 	body := withoutScripts(page)
 	for _, want := range []string{"mean ± std", "over n = 3 seeds, ddof 1", "Every variant of NC1 to NC5: second", "Runs at a glance",
+		"; n = 3 seeds: 1, 2, 3.", "the spread of training, not of the test rows", "digits.msp.auroc", "<h4>all seeds</h4>", "mean and standard deviation over 3 seeds",
 		`<tr class="differs"><th scope="row"><code>training.seed</code></th><td>1</td><td>2</td><td>3</td></tr>`,
 		"0.001040<small>± 2.00e-05</small>", // nc1 rank: 1e-3 times 1.02, 1.04, 1.06
 	} {
 		if !strings.Contains(body, want) {
+			t.Errorf("the page does not hold %q", want)
+		}
+	}
+}
+
+// TestPageOfAllSeeds: the directory above seed-N/ gets a page and the figures of all seeds together, in the order of the seeds, and none of a single one.
+func TestPageOfAllSeeds(t *testing.T) {
+	parent := filepath.Join(t.TempDir(), "many")
+	for _, seed := range []uint64{10, 9, 2} {
+		if err := os.CopyFS(run.SeedDir(parent, seed), os.DirFS(writeRun(t, "one", seed))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var drawn []string
+	if err := report.Build(parent, nil, report.Options{Drawn: func(name string) { drawn = append(drawn, name) }}); err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(filepath.Join(parent, report.PageFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"<h1>many</h1>", "n = 3 seeds: 2, 9, 10.", "mean ± std", "over n = 3 seeds, ddof 1"} {
+		if !strings.Contains(string(text), want) {
+			t.Errorf("the page does not hold %q", want)
+		}
+	}
+	if len(drawn) != 3 || drawn[0] != "collapse_seeds" || drawn[1] != "detection_digits_seeds" {
+		t.Errorf("figures %v", drawn)
+	}
+	if _, err := os.Stat(filepath.Join(parent, "figures", "collapse_seeds.svg")); err != nil {
+		t.Error(err)
+	}
+	if err := report.Build(t.TempDir(), nil, report.Options{}); err == nil || !strings.Contains(err.Error(), "config.json") {
+		t.Errorf("an empty directory: err %v", err)
+	}
+}
+
+// TestEveryClassIsShown: the table of classes, with what is undefined left out and its reason below.
+func TestEveryClassIsShown(t *testing.T) {
+	dir := writeRun(t, "run", 1)
+	edit(t, filepath.Join(dir, "nc.json"), `"health": {`, `"nc1_test": {"rank": 0.25, "quotient_train_means": 0.75, "warnings": ["test rows: few"]},
+    "per_class": {"n": [200, 0], "variance": [0.125, null], "mean_norm": [3, null], "cos_weight": [0.5, null], "accuracy_train": [99.5, null], "reasons": {"variance": "a class has no rows"}},
+    "health": {`)
+	page := html.UnescapeString(rebuild(t, dir))
+	for _, want := range []string{"Every class at epoch 30", `<td class="n" data-v="0.125">0.1250</td>`, "variance: a class has no rows", "NC1 of the test rows", ">quotient_train_means<", "test rows: few", "rank, test rows"} {
+		if !strings.Contains(page, want) {
 			t.Errorf("the page does not hold %q", want)
 		}
 	}

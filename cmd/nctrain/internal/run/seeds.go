@@ -2,9 +2,14 @@ package run
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
+	"strings"
 
 	"gonum.org/v1/gonum/stat"
 
@@ -14,6 +19,31 @@ import (
 
 // SeedDir is where a run of several seeds keeps one of them.
 func SeedDir(dir string, seed uint64) string { return filepath.Join(dir, fmt.Sprintf("seed-%d", seed)) }
+
+// SeedDirs lists the runs of several seeds that dir keeps, by ascending seed; none where dir is a run itself or keeps none.
+func SeedDirs(dir string) ([]string, error) {
+	if has(dir, configFile) {
+		return nil, nil
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, describe(dir, err)
+	}
+	var seeds []uint64
+	for _, e := range entries {
+		text, is := strings.CutPrefix(e.Name(), "seed-")
+		seed, err := strconv.ParseUint(text, 10, 64)
+		if is && err == nil && has(SeedDir(dir, seed), configFile) {
+			seeds = append(seeds, seed)
+		}
+	}
+	slices.Sort(seeds)
+	var dirs []string
+	for _, seed := range seeds {
+		dirs = append(dirs, SeedDir(dir, seed))
+	}
+	return dirs, nil
+}
 
 // Begun tells whether a directory holds a run of these settings, with which `Resume` goes on; a run with other settings is an error.
 func (s *Settings) Begun(dir string) (bool, error) {
@@ -28,7 +58,11 @@ func (s *Settings) Begun(dir string) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	now, err := s.encoded()
+	asked := *s
+	if asked.Precision == "" { // none named: the run goes on with its own
+		asked.Precision = config.Settings.Precision
+	}
+	now, err := asked.encoded()
 	if err != nil {
 		return false, err
 	}
