@@ -18,6 +18,9 @@ var convShapes = []Shape{
 	{N: 1, H: 4, W: 4, C: 512, K: 16, R: 3, S: 3, Stride: 1, Pad: 1}, // the longest sums of fprop
 	{N: 1, H: 4, W: 4, C: 16, K: 512, R: 3, S: 3, Stride: 1, Pad: 1}, // of dgrad
 	{N: 5, H: 32, W: 32, C: 3, K: 4, R: 3, S: 3, Stride: 1, Pad: 1},  // of wgrad: more than wgradBlock pixels
+	// Little work, but several of a kernel's tiles or steps along each dimension.
+	{N: 2, H: 9, W: 9, C: 4, K: 68, R: 3, S: 3, Stride: 1, Pad: 1},
+	{N: 1, H: 5, W: 5, C: 20, K: 12, R: 3, S: 3, Stride: 2, Pad: 1},
 }
 
 var bnShapes = []Shape{
