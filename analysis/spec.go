@@ -20,7 +20,7 @@ func locate(spec string) ([]opener, error) {
 	if IsLoose(spec) {
 		return locateLoose(spec)
 	}
-	paths, err := expandList(spec)
+	paths, err := ExpandFiles(spec)
 	if err != nil {
 		return nil, err
 	}
@@ -62,8 +62,8 @@ func locateLoose(spec string) ([]opener, error) {
 	return openers, nil
 }
 
-// expandList gives the files of a comma-separated list.
-func expandList(spec string) ([]string, error) {
+// ExpandFiles gives the files of a comma-separated list of files, patterns and directories; those of the latter two are sorted by name.
+func ExpandFiles(spec string) ([]string, error) {
 	if _, err := os.Stat(spec); err == nil { // a comma in the name of a file
 		return expand(spec)
 	}

@@ -10,6 +10,7 @@
 package nc
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -124,14 +125,9 @@ func Compute(ctx context.Context, o Options) (*Result, error) {
 
 // nearestMeans fills NC4, the test accuracy, the metrics of the test rows and those of single classes.
 func (r *Result) nearestMeans(ctx context.Context, o Options, m *measure) error {
-	train, err := disagreement(ctx, analysis.WithLogits(o.Train, o.Head), m, o)
+	train, err := r.onTrain(ctx, o, m)
 	if err != nil {
 		return err
-	}
-	if m.undefined != "" {
-		r.NC4.Null("train", m.undefined)
-	} else {
-		r.NC4.Set("train", train.share())
 	}
 	if o.Test == nil {
 		const reason = "no test set was given"
@@ -172,6 +168,24 @@ func (r *Result) nearestMeans(ctx context.Context, o Options, m *measure) error 
 	}
 	r.PerClass = m.perClass(train, class, test)
 	return nil
+}
+
+// onTrain sweeps the training rows again and sets nc4.train; of stored statistics, which have no rows, nothing is counted.
+func (r *Result) onTrain(ctx context.Context, o Options, m *measure) (agreement, error) {
+	if reason := stats.NoRows(o.Train); reason != "" {
+		r.NC4.Null("train", cmp.Or(m.undefined, reason))
+		return agreement{ofClass: make([]struct{ n, correct int64 }, m.class.C), uncounted: reason}, nil
+	}
+	train, err := disagreement(ctx, analysis.WithLogits(o.Train, o.Head), m, o)
+	if err != nil {
+		return train, err
+	}
+	if m.undefined != "" {
+		r.NC4.Null("train", m.undefined)
+	} else {
+		r.NC4.Set("train", train.share())
+	}
+	return train, nil
 }
 
 // nonFinite words the reason for what rows with NaN or Inf leave undefined.

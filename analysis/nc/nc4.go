@@ -23,7 +23,9 @@ type agreement struct {
 	outside int64
 	// ofClass [C]: finite rows of each class, and those classified as it.
 	ofClass []struct{ n, correct int64 }
-	warning string
+	// uncounted is why there are no counts; empty where there are.
+	uncounted string
+	warning   string
 }
 
 func (a agreement) correct() (n int64) {

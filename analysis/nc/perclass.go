@@ -2,6 +2,7 @@ package nc
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"math"
@@ -101,7 +102,7 @@ func (m *measure) perClass(train agreement, test *stats.Class, onTest agreement)
 		values column
 		reason string
 	}{{"variance", p.Variance, none}, {"mean_norm", p.MeanNorm, none}, {"cos_weight", p.WeightCosine, "a class has no rows, or its row of W or its mean less mu_G is zero"},
-		{"accuracy_train", p.AccuracyTrain, none}, {"variance_test", p.VarianceTest, none}, {"accuracy_test", p.AccuracyTest, none}} {
+		{"accuracy_train", p.AccuracyTrain, cmp.Or(train.uncounted, none)}, {"variance_test", p.VarianceTest, none}, {"accuracy_test", p.AccuracyTest, none}} {
 		if floats.HasNaN(each.values) {
 			p.Reasons[each.name] = each.reason
 		}

@@ -8,6 +8,7 @@ import (
 
 	"nctrain/analysis"
 	"nctrain/analysis/nc"
+	"nctrain/analysis/stats"
 )
 
 // small gives a head of c classes and features of two rows for each class of labels.
@@ -213,6 +214,36 @@ func TestThreadsDoNotChangeBits(t *testing.T) {
 			} else if string(text) != first {
 				t.Errorf("%s: %d threads give other numbers", name, threads)
 			}
+		}
+	}
+}
+
+// What one sweep tells is the same from stored statistics as from the rows; what takes a second one is null and says so.
+func TestStoredStatisticsLeaveOutTheSecondSweep(t *testing.T) {
+	inputs, _ := golden(t)
+	o := inputs["imbalanced"]
+	want := compute(t, o)
+	part, _, err := stats.CollectPart(t.Context(), o.Train.(analysis.Ranger), o.Head, 1, 1, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	part.Info.Name = "all.npz"
+	o.Train, o.Test = part.Stored(), o.Train
+	got := compute(t, o)
+	const reason = "all.npz holds statistics and no rows, and this takes a second sweep"
+	if r := got.NC4.Reason("train"); !strings.HasPrefix(r, reason) {
+		t.Errorf("nc4.train: %q", r)
+	}
+	if r := got.PerClass.Reasons["accuracy_train"]; !strings.HasPrefix(r, reason) {
+		t.Errorf("accuracy_train of the classes: %q", r)
+	}
+	train, _ := want.NC4.Get("train")
+	if x, ok := got.NC4.Get("test"); !ok || x != train { // the same rows as a test set
+		t.Errorf("nc4.test %v, want %v", x, train)
+	}
+	for _, key := range []string{"nc1.rank", "nc1.cdnv", "nc2.equinorm", "nc3.papyan", "nc5.centred", "accuracy.train", "health.within_condition", "health.zero_units"} {
+		if a, b := lookup(t, got, key), lookup(t, want, key); a != b {
+			t.Errorf("%s is %v, from the rows %v", key, a, b)
 		}
 	}
 }
