@@ -5,17 +5,27 @@ SHELL := /bin/bash
 
 GO ?= go
 CXX ?= g++
+comma := ,
 VERSION := $(shell git describe --always --dirty 2>/dev/null || echo unknown)
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 # The build tag openblas stands where this compiler links OpenBLAS and LAPACKE; OPENBLAS=0 leaves it out.
 OPENBLAS ?= $(shell printf 'extern void cblas_dsyrk();extern int LAPACKE_dsyevd();int main(){cblas_dsyrk();return LAPACKE_dsyevd();}' \
 	| $(CC) -x c -std=gnu17 -w -o /dev/null - -llapacke -lopenblas 2>/dev/null && echo 1 || echo 0)
-TAGS := $(if $(filter 1,$(OPENBLAS)),openblas)
-GOFLAGS_TAGS := $(if $(TAGS),-tags $(TAGS))
 
 include cudart/toolchain.mk
 include cudart/cuda.mk
+
+# The build tag cuda stands where a CUDA compiler is, installed or in .toolchain/; CUDA=0 leaves it out.
+CUDA ?= $(if $(wildcard $(NVCC)),1,0)
+CPU_TAGS := $(if $(filter 1,$(OPENBLAS)),-tags openblas)
+ifeq ($(CUDA),1)
+  TAGS := -tags $(if $(filter 1,$(OPENBLAS)),openblas$(comma))cuda
+  GO_ENV := $(CUDA_ENV)
+  CUDA_PARTS := driver emu cuda-kernels
+else
+  TAGS := $(CPU_TAGS)
+endif
 
 .PHONY: help
 help: ## this list
@@ -27,9 +37,10 @@ tools:
 	@command -v $(CXX) >/dev/null || { echo "nctrain: no C++ compiler: install g++ 12 or clang++ 15 or later (Debian, Ubuntu: apt-get install g++)"; exit 1; }
 
 .PHONY: build
-build: tools ## bin/nctrain, with what this machine has
-	@$(if $(TAGS),,echo "OpenBLAS is left out (the analysis then runs on gonum's Go code): apt-get install libopenblas-dev liblapacke-dev")
-	$(GO) build $(GOFLAGS_TAGS) -ldflags "-X nctrain/cmd/nctrain/internal/version.Version=$(VERSION)" -o bin/nctrain ./cmd/nctrain
+build: tools $(CUDA_PARTS) ## bin/nctrain, with what this machine has
+	@$(if $(CPU_TAGS),,echo "OpenBLAS is left out (the analysis then runs on gonum's Go code): apt-get install libopenblas-dev liblapacke-dev")
+	@$(if $(CUDA_PARTS),,echo "CUDA is left out (bin/nctrain then computes on the CPU alone): make cuda")
+	$(GO_ENV) $(GO) build $(TAGS) -ldflags "-X nctrain/cmd/nctrain/internal/version.Version=$(VERSION)" -o bin/nctrain ./cmd/nctrain
 
 # 2,500 images in batches of 32 reach 100 % training and 99 % test accuracy within 50 epochs; an earlier demo is overwritten.
 DEMO_FLAGS := --data shapes --ood digits --limit 2500 --width 8 --epochs 50 --batch-size 32 --lr 0.05 --checkpoint-every 5 --out runs/demo --overwrite
@@ -38,20 +49,31 @@ DEMO_FLAGS := --data shapes --ood digits --limit 2500 --width 8 --epochs 50 --ba
 demo: build ## train on the built-in sets and analyse: runs/demo (3 minutes on 2 cores)
 	bin/nctrain run $(DEMO_FLAGS)
 
-.PHONY: test
+.PHONY: cuda
+cuda: toolchain ## bin/nctrain for CPU, GPU and emulated driver; brings the CUDA compiler where there is none
+	@$(MAKE) --no-print-directory build CUDA=1
+
+# The cuda device is tested under the emulated driver, in a quick tier, where its compiler is or can be had; CUDA=0 leaves it out.
+.PHONY: test test-go
 test: tools ## every test
-	$(GO) vet $(GOFLAGS_TAGS) ./...
-	$(GO) test $(GOFLAGS_TAGS) ./...
+	@[ "$(CUDA)" = 1 ] || [ "$(origin CUDA)" != file ] || $(MAKE) --no-print-directory toolchain || \
+	  echo "nctrain: no CUDA compiler (the lines above say why): the tests of the cuda device are left out"
+	@$(MAKE) --no-print-directory test-go
+test-go: $(CUDA_PARTS)
+	$(GO_ENV) $(GO) vet $(TAGS) ./...
+	NCTRAIN_CUDA_DRIVER=none $(GO_ENV) $(GO) test $(TAGS) ./...
+	@$(if $(CUDA_PARTS),$(MAKE) --no-print-directory test-cuda)
 
 .PHONY: race
 race: tools ## the tests under Go's race detector
-	$(GO) test $(GOFLAGS_TAGS) -race -short ./...
+	$(GO) test $(CPU_TAGS) -race -short ./...
 
 .PHONY: lint
-lint: tools ## gofmt, vet, staticcheck, clang-format, tidy modules
+lint: tools $(CUDA_PARTS) ## gofmt, vet, staticcheck, clang-format, tidy modules
 	@out=$$(gofmt -l $$(git ls-files '*.go')); [ -z "$$out" ] || { echo "gofmt -w these:"; echo "$$out"; exit 1; }
-	$(GO) vet $(GOFLAGS_TAGS) ./...
-	$(GO) run $(STATICCHECK) $(GOFLAGS_TAGS) ./...
+	$(GO_ENV) $(GO) vet $(TAGS) ./...
+	$(if $(CUDA_PARTS),$(GO) vet ./kernels ./cmd/nctrain)
+	$(GO_ENV) $(GO) run $(STATICCHECK) $(TAGS) ./...
 	@command -v clang-format >/dev/null || { echo "nctrain: no clang-format: apt-get install clang-format (or pip install clang-format)"; exit 1; }
 	clang-format --dry-run --Werror $$(git ls-files 'kernels/*.cpp' 'kernels/*.hpp' 'kernels/*.h' 'kernels/*.cu' 'kernels/*.cuh' 'cudart/*.cpp' 'cudart/*.h' 'cudart/*.c')
 	$(GO) mod tidy -diff
@@ -79,7 +101,7 @@ neon: tools | build/sanitize
 	qemu-aarch64-static build/sanitize/aarch64
 
 .PHONY: check
-check: lint test race sanitize valgrind neon portable test-cuda fuzz ## everything, an hour or so
+check: lint test race sanitize valgrind neon portable test-cuda-full fuzz ## everything, an hour or so
 
 # The built-in sets have the same bits where the compiler contracts multiply-adds and on another architecture.
 .PHONY: portable
@@ -98,7 +120,7 @@ fuzz: tools ## every fuzz target for FUZZTIME (60s)
 
 .PHONY: bench
 bench: tools ## Go benchmarks of every package, as benchstat reads them
-	$(GO) test $(GOFLAGS_TAGS) -run '^$$' -bench . -benchmem ./...
+	$(GO) test $(CPU_TAGS) -run '^$$' -bench . -benchmem ./...
 
 RESULT = bench/results/$(shell date +%F)-$(1).md
 .PHONY: bench-pytorch

@@ -23,11 +23,17 @@ $(DRIVER_DIR)/libcuda.a: $(DRIVER_DIR)/symbols.txt cudart/driver/trampolines.sh 
 	@rm -f $@
 	ar rc $@ $(DRIVER_DIR)/trampolines.o $(DRIVER_DIR)/bind.o
 
-.PHONY: test-cuda
+# The tests of the cuda device under the emulated driver: small shapes, threads in one random order; in full every shape, in each order.
 # -count=1: Go cannot see that the emulated driver, or what it reads of the environment, has changed.
-test-cuda: driver emu cuda-kernels ## the tests of what stands behind the build tag cuda
-	$(CUDA_ENV) $(GO) vet -tags cuda ./cudart/... ./kernels/cuda/...
-	NCTRAIN_CUDA_DRIVER=$(CURDIR)/$(EMU) $(CUDA_ENV) $(GO) test -count=1 -tags cuda ./cudart/... ./kernels/cuda/...
+EMU_TEST = NCTRAIN_CUDA_DRIVER=$(CURDIR)/$(EMU) $(CUDA_ENV) $(GO) test -count=1 $(if $(filter 1,$(OPENBLAS)),-tags openblas$(comma)cuda,-tags cuda)
+.PHONY: test-cuda test-cuda-full
+test-cuda: driver emu cuda-kernels ## the cuda device under the emulated driver, quickly
+	NCTRAIN_EMU_ORDER=random:1 $(EMU_TEST) ./cudart/... ./kernels/cuda
+	$(EMU_TEST) -run CUDA ./nn ./cmd/nctrain
+test-cuda-full: driver emu cuda-kernels ## every shape of every kernel under the emulated driver, in three orders of threads and blocks
+	for order in round reverse random:2; do \
+	  NCTRAIN_EMU_ORDER=$$order NCTRAIN_CHECK=full $(EMU_TEST) -timeout 2h ./kernels/cuda || exit 1; done
+	$(EMU_TEST) -run CUDA ./nn ./cmd/nctrain
 
 # The emulated driver: NCTRAIN_CUDA_DRIVER=build/libcuda_emu.so.
 EMU := build/libcuda_emu.so
@@ -44,7 +50,11 @@ $(EMU): $(EMU_OBJECTS)
 KERNEL_NAMES = $(patsubst kernels/cuda/%.cu,%,$(wildcard kernels/cuda/*.cu))
 KERNEL_DIR := kernels/cuda/images
 .PHONY: cuda-kernels
-cuda-kernels: $(KERNEL_NAMES:%=$(KERNEL_DIR)/%.fatbin) $(KERNEL_NAMES:%=$(KERNEL_DIR)/%.so) ## the CUDA kernels, for the card and for the emulated driver
+cuda-kernels: stale-kernels $(KERNEL_NAMES:%=$(KERNEL_DIR)/%.fatbin) $(KERNEL_NAMES:%=$(KERNEL_DIR)/%.so) ## the CUDA kernels, for the card and for the emulated driver
+# What a source that is gone has left would be in the program all the same.
+.PHONY: stale-kernels
+stale-kernels:
+	@rm -f $(filter-out $(KERNEL_NAMES:%=$(KERNEL_DIR)/%.fatbin) $(KERNEL_NAMES:%=$(KERNEL_DIR)/%.so),$(wildcard $(KERNEL_DIR)/*))
 $(KERNEL_DIR)/%.fatbin: kernels/cuda/%.cu $(wildcard kernels/cuda/*.cuh) kernels/cuda/fatbin.sh $(NVCC)
 	@mkdir -p $(KERNEL_DIR)
 	sh kernels/cuda/fatbin.sh $(NVCC) $< $@

@@ -119,7 +119,7 @@ func (d *Device) open(ordinal int) error {
 		}
 	}
 	c.DriverVersion = cu.Version()
-	c.Emulated = emulated()
+	c.Emulated = Emulated()
 	d.context, err = device.MakeContext(cu.SchedAuto)
 	return err
 }

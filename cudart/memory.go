@@ -90,7 +90,7 @@ func (d *Device) Upload(to Address, src []byte) error {
 		if err := cu.Synchronize(); err != nil {
 			return err
 		}
-		return cu.MemcpyHtoD(cu.DevicePtr(to), unsafe.Pointer(&src[0]), int64(len(src)))
+		return copyIn(to, src)
 	})
 }
 
@@ -102,7 +102,7 @@ func (d *Device) Download(dst []byte, from Address) error {
 		if err := cu.Synchronize(); err != nil {
 			return err
 		}
-		return cu.MemcpyDtoH(unsafe.Pointer(&dst[0]), cu.DevicePtr(from), int64(len(dst)))
+		return copyOut(dst, from)
 	})
 }
 

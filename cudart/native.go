@@ -96,7 +96,20 @@ func statusOf(err error) (Status, bool) {
 	return Status(v.Int()), true
 }
 
-func emulated() bool { return driver.Symbol("emu_report") != nil }
+// Emulated tells whether the driver is the emulated one.
+func Emulated() bool { return driver.Symbol("emu_report") != nil }
+
+// DriverState tells which driver is at work and the version of CUDA that it knows; where none is, problem says why.
+func DriverState() (state, problem string) {
+	if problem := driver.Problem(); problem != "" {
+		return "", problem
+	}
+	kind := "driver"
+	if Emulated() {
+		kind = "emulated driver"
+	}
+	return fmt.Sprintf("%s %s, CUDA %s; the kernels are of CUDA %s", kind, driver.Path(), version(cu.Version()), version(compiledCUDA)), ""
+}
 
 // Report is what the emulated driver found wrong (source line, rule, kernel, block, thread), and empty on a real driver or where nothing is.
 func Report() string {
@@ -196,3 +209,13 @@ func pinnedAlloc(bytes int) (unsafe.Pointer, error) {
 }
 
 func pinnedFree(p unsafe.Pointer) error { return status(C.cuMemFreeHost(p)) }
+
+// Copies of Go memory. gorgonia.org/cu's take an unsafe.Pointer, of which cgo checks the whole object that it points into for Go pointers; of these it checks
+// the bytes.
+func copyIn(to Address, src []byte) error {
+	return status(C.cuMemcpyHtoD(C.CUdeviceptr(to), unsafe.Pointer(&src[0]), C.size_t(len(src))))
+}
+
+func copyOut(dst []byte, from Address) error {
+	return status(C.cuMemcpyDtoH(unsafe.Pointer(&dst[0]), C.CUdeviceptr(from), C.size_t(len(dst))))
+}

@@ -21,6 +21,7 @@ type Capabilities struct {
 	Kind       Kind
 	ISA        string      // instruction set ("avx512"), or compute capability ("sm_90")
 	SM         int         // compute capability as a number: 90; 0 on the CPU
+	Emulated   bool        // by cudart/emu: it finds faults, and has no speed
 	Precisions []Precision // that the device has, the tests' FP64 among them where it has that
 	Threads    int         // of the pool; 0 on CUDA
 }

@@ -13,6 +13,15 @@ import (
 // HaveCUDA tells whether this program has the cuda device in it.
 const HaveCUDA = true
 
+// HaveCard tells whether there is a card to compute on. The emulated driver's is none: it is there to be asked for.
+func HaveCard() bool {
+	n, err := cudart.Count()
+	return err == nil && n > 0 && !cudart.Emulated()
+}
+
+// DriverState tells of the CUDA driver in words, and why there is none at work.
+func DriverState() (state, problem string) { return cudart.DriverState() }
+
 // leastSM is the oldest architecture that the kernels are built for, productSM the first with tf32 and bf16.
 const (
 	leastSM   = 75
@@ -42,7 +51,7 @@ func OpenCUDA() (_ Device, err error) {
 		}
 	}()
 	if c := device.Capabilities(); sm(c) < leastSM {
-		return nil, fmt.Errorf("%s is %s: the kernels need sm_%d (Turing) or later: use --device cpu", c.Name, c.SM(), leastSM)
+		return nil, fmt.Errorf("%s is %s: the kernels need sm_%d (Turing) or later", c.Name, c.SM(), leastSM)
 	}
 	if d.stream, err = device.NewStream(); err != nil {
 		return nil, err
@@ -73,7 +82,7 @@ func (d *cudaDevice) Description() string {
 
 func (d *cudaDevice) Capabilities() Capabilities {
 	c := d.device.Capabilities()
-	out := Capabilities{Kind: CUDA, ISA: c.SM(), SM: sm(c), Precisions: []Precision{FP32}}
+	out := Capabilities{Kind: CUDA, ISA: c.SM(), SM: sm(c), Emulated: c.Emulated, Precisions: []Precision{FP32}}
 	if out.SM >= productSM {
 		out.Precisions = append(out.Precisions, TF32, BF16)
 	}

@@ -1,8 +1,8 @@
 package main
 
 import (
-	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/spf13/pflag"
 
@@ -19,9 +19,9 @@ type deviceFlags struct {
 }
 
 func (f *deviceFlags) register(flags *pflag.FlagSet) {
-	flags.StringVar(&f.device, "device", "auto", "cpu, cuda or auto")
+	flags.StringVar(&f.device, "device", "auto", "cpu, cuda, or auto: the GPU where there is one")
 	flags.IntVar(&f.threads, "threads", 0, "CPU threads, 0 for one a core; does not change a bit of the results")
-	flags.StringVar(&f.precision, "precision", "", "fp32 (CPU), tf32 or bf16 (CUDA); default fp32 on the CPU")
+	flags.StringVar(&f.precision, "precision", "", "fp32, tf32 or bf16 (the last two on CUDA); default fp32 on the CPU, tf32 on CUDA")
 	flags.StringSliceVar(&f.variants, "variant", nil, "pin kernel variants, for example conv_fprop=direct (nctrain kernels list)")
 }
 
@@ -33,36 +33,67 @@ type machine struct {
 
 // open opens the device. Threads apply to the analysis as well.
 func (f *deviceFlags) open() (*machine, error) {
-	switch f.device {
-	case "cpu", "auto":
-	case "cuda":
-		return nil, errors.New("device: cuda: this build of nctrain has no CUDA support: use --device cpu")
-	default:
-		return nil, usagef("--device %s: one of cpu, cuda, auto", f.device)
+	kind, err := f.kind()
+	if err != nil {
+		return nil, err
 	}
 	if f.threads < 0 || f.threads > 1<<10 {
 		return nil, usagef("--threads %d: from 1 to 1024, or 0 for one a core", f.threads)
 	}
-	if err := f.checkPrecision(); err != nil {
-		return nil, err
+	if f.precision != "" && !slices.Contains([]string{"fp32", "tf32", "bf16"}, f.precision) {
+		return nil, usagef("--precision %s: one of fp32, tf32, bf16", f.precision)
 	}
-	choice, err := kernels.ParseChoice(f.variants, kernels.CPU)
+	choice, err := kernels.ParseChoice(f.variants, kind)
 	if err != nil {
 		return nil, usagef("--%w", err)
 	}
-	dev, err := kernels.OpenCPU(kernels.CPUOptions{Threads: f.threads})
-	if err != nil {
+	var dev kernels.Device
+	if kind == kernels.CUDA {
+		if dev, err = kernels.OpenCUDA(); err != nil {
+			return nil, fmt.Errorf("device: cuda: %w (--device cpu does without)", err)
+		}
+	} else if dev, err = kernels.OpenCPU(kernels.CPUOptions{Threads: f.threads}); err != nil {
 		return nil, fmt.Errorf("device: %w", err)
 	}
-	return &machine{dev, nn.PlanOptions{Precision: kernels.FP32, Choice: choice}}, nil
+	precision, err := f.precisionOn(dev)
+	if err != nil {
+		_ = dev.Close()
+		return nil, err
+	}
+	return &machine{dev, nn.PlanOptions{Precision: precision, Choice: choice}}, nil
 }
 
-func (f *deviceFlags) checkPrecision() error {
-	switch f.precision {
-	case "", "fp32":
-		return nil
-	case "tf32", "bf16":
-		return usagef("--precision %s: the CPU has fp32 alone: leave the flag out, or use it with --device cuda", f.precision)
+func (f *deviceFlags) kind() (kernels.Kind, error) {
+	switch f.device {
+	case "cpu":
+		return kernels.CPU, nil
+	case "cuda":
+		return kernels.CUDA, nil
+	case "auto":
+		if kernels.HaveCard() {
+			return kernels.CUDA, nil
+		}
+		return kernels.CPU, nil
 	}
-	return usagef("--precision %s: one of fp32, tf32, bf16", f.precision)
+	return 0, usagef("--device %s: one of cpu, cuda, auto", f.device)
+}
+
+// precisionOn is what --precision names, where the device has it; without the flag tf32 on CUDA, as PyTorch's convolutions, else fp32.
+func (f *deviceFlags) precisionOn(dev kernels.Device) (kernels.Precision, error) {
+	caps := dev.Capabilities()
+	has := func(p kernels.Precision) bool { return slices.Contains(caps.Precisions, p) }
+	if f.precision == "" {
+		if has(kernels.TF32) {
+			return kernels.TF32, nil
+		}
+		return kernels.FP32, nil
+	}
+	p, err := kernels.ParsePrecision(f.precision)
+	switch {
+	case err != nil || has(p):
+		return p, err
+	case caps.Kind == kernels.CPU:
+		return 0, usagef("--precision %v: the CPU has fp32 alone: leave the flag out, or use it with --device cuda", p)
+	}
+	return 0, usagef("--precision %v: %s has fp32 alone: tf32 and bf16 need sm_80 or later", p, dev.Description())
 }

@@ -65,7 +65,10 @@ func newDoctorCommand() *cobra.Command {
 func examine(m *machine) []finding {
 	caps := m.Capabilities()
 	isa := finding{What: "instruction set", Found: caps.ISA}
-	if capped := os.Getenv("NCTRAIN_CPU_ISA"); capped != "" {
+	threads := fmt.Sprintf("%d of %d cores", caps.Threads, runtime.NumCPU())
+	if caps.Kind == kernels.CUDA {
+		threads = fmt.Sprintf("%d cores, for the analysis", runtime.NumCPU())
+	} else if capped := os.Getenv("NCTRAIN_CPU_ISA"); capped != "" {
 		isa.Found += " (NCTRAIN_CPU_ISA=" + capped + ")"
 	}
 	var variants []string
@@ -82,11 +85,20 @@ func examine(m *machine) []finding {
 		{What: "nctrain", Found: fmt.Sprintf("%s, %s, %s/%s", version.String(), runtime.Version(), runtime.GOOS, runtime.GOARCH)},
 		{What: "device", Found: m.Description()},
 		isa,
-		{What: "threads", Found: fmt.Sprintf("%d of %d cores", caps.Threads, runtime.NumCPU())},
+		{What: "precisions", Found: precisions(caps.Precisions)},
+		{What: "threads", Found: threads},
 		examineBLAS(),
 		examineCUDA(),
 		{What: "choice of variants", Found: strings.Join(variants, ", ")},
 	}
+}
+
+func precisions(list []kernels.Precision) string {
+	var names []string
+	for _, p := range list {
+		names = append(names, p.String())
+	}
+	return strings.Join(names, ", ")
 }
 
 // examineBLAS tells what the analysis computes with.
@@ -101,11 +113,22 @@ func examineBLAS() finding {
 	return f
 }
 
-// examineCUDA tells whether a card lies idle.
+// examineCUDA tells which driver is at work, and whether a card lies idle.
 func examineCUDA() finding {
-	f := finding{What: "CUDA", Found: "this build computes on the CPU alone"}
-	if cards, _ := filepath.Glob("/dev/nvidia[0-9]*"); len(cards) > 0 {
+	state, problem := kernels.DriverState()
+	f := finding{What: "CUDA", Found: state}
+	if problem == "" {
+		return f
+	}
+	f.Found = problem
+	cards, _ := filepath.Glob("/dev/nvidia[0-9]*")
+	switch {
+	case len(cards) == 0:
+	case !kernels.HaveCUDA:
 		f.Found += fmt.Sprintf(" (%d NVIDIA cards are here)", len(cards))
+		f.Fix = "make cuda, and --device cuda trains on them"
+	default:
+		f.Fix = fmt.Sprintf("%d NVIDIA cards are here, and no driver: install NVIDIA's, 580 or later (Debian, Ubuntu: apt-get install nvidia-driver)", len(cards))
 	}
 	return f
 }

@@ -108,12 +108,12 @@ func (f *kernelFlags) list(c *cobra.Command, m *machine, ops []kernels.OpID) err
 			if !m.chosen(v) {
 				continue
 			}
-			var precisions []string
+			var names []string
 			for _, p := range v.Precisions {
-				precisions = append(precisions, p.String())
+				names = append(names, p.String())
 			}
-			rows = append(rows, row{id.String(), id.Op().Formula, v.Name, v.Kind.String(), precisions, v.Class.Name, v.Pack, v.Why})
-			t.Row(name, v.Name, strings.Join(precisions, " "), v.Why)
+			rows = append(rows, row{id.String(), id.Op().Formula, v.Name, v.Kind.String(), names, v.Class.Name, v.Pack, v.Why})
+			t.Row(name, v.Name, strings.Join(names, " "), v.Why)
 			name = ""
 		}
 	}
@@ -138,7 +138,7 @@ func (f *kernelFlags) check(c *cobra.Command, m *machine, ops []kernels.OpID) er
 	var rows []checkRow
 	failed := 0
 	out := f.stdout(c)
-	fmt.Fprintf(out, "on %s, float32; worst error as a share of its derived bound\n", m.Description())
+	fmt.Fprintf(out, "on %s, %v; worst error as a share of its derived bound\n", m.Description(), m.options.Precision)
 	t := table.New("operation", "variant", "shapes", "calls", "worst", "").Left(1, 5)
 	for _, id := range ops {
 		for _, v := range kernels.Variants(id, m.Kind()) {

@@ -9,7 +9,6 @@ import (
 	"github.com/spf13/pflag"
 
 	"nctrain/cmd/nctrain/internal/run"
-	"nctrain/kernels"
 	"nctrain/nn"
 )
 
@@ -101,7 +100,7 @@ func (f *trainFlags) check(flags *pflag.FlagSet, allowed ...string) error {
 	}
 	s := &f.settings
 	s.Training.Augment = !f.noAugment
-	s.Precision = kernels.FP32.String()
+	s.Precision = f.precision // empty until the device is known
 	s.Pinned = f.variants
 	s.Data = run.AbsoluteSet(s.Data)
 	if s.Test != "" {
@@ -113,7 +112,7 @@ func (f *trainFlags) check(flags *pflag.FlagSet, allowed ...string) error {
 	return nil
 }
 
-// options opens the device. With --resume the pinned variants are the run's own.
+// options opens the device, and sets the precision of a new run. With --resume the pinned variants are the run's own, and its precision unless another is named.
 func (f *trainFlags) options(progress *progress) (*machine, run.Options, error) {
 	if f.resume != "" && !f.fromFile() {
 		config, err := run.ReadConfig(f.resume)
@@ -121,11 +120,15 @@ func (f *trainFlags) options(progress *progress) (*machine, run.Options, error) 
 			return nil, run.Options{}, err
 		}
 		f.variants = config.Settings.Pinned
+		if f.precision == "" {
+			f.precision = config.Settings.Precision
+		}
 	}
 	m, err := f.open()
 	if err != nil {
 		return nil, run.Options{}, err
 	}
+	f.settings.Precision = m.options.Precision.String()
 	o := run.Options{Device: m.Device, Precision: m.options.Precision, Choice: m.options.Choice, Observer: progress, Overwrite: f.overwrite}
 	if f.trace != "" {
 		o.Probe = func(t *nn.Trainer) error { return writeTrace(f.trace, m, t.Plan(), t.Rewind) }

@@ -45,19 +45,20 @@ func open(t *testing.T) kernels.Device {
 	return dev
 }
 
-// quickFlop bounds the shapes of a short test: under the emulated driver a multiplication costs some 30 ns.
+// quickFlop bounds the shapes of a quick test: under the emulated driver a multiplication costs some 30 ns.
 const quickFlop = 1e6
 
-// Every variant conforms at every precision and at each of its operation's shapes; with -short at the small ones.
+// Every variant conforms at every precision and at each of its operation's shapes; under the emulated driver at the small ones, unless NCTRAIN_CHECK=full.
 func TestConformance(t *testing.T) {
 	dev := open(t)
+	quick := testing.Short() || dev.Capabilities().Emulated && os.Getenv("NCTRAIN_CHECK") != "full"
 	for _, op := range kernels.Ops() {
 		for _, v := range kernels.Variants(op.ID, kernels.CUDA) {
 			for _, p := range v.Precisions {
 				t.Run(fmt.Sprintf("%s/%s/%v", op.Name, v.Name, p), func(t *testing.T) {
 					var sum kernels.CheckResult
 					for _, s := range op.Shapes {
-						if v.Check(s, p, dev.Capabilities()) != nil || testing.Short() && op.Flop(s) > quickFlop {
+						if v.Check(s, p, dev.Capabilities()) != nil || quick && op.Flop(s) > quickFlop {
 							continue
 						}
 						r, err := kernels.Check(dev, v, p, s, seedOf(op.Name+s.String()))

@@ -93,6 +93,8 @@ bool mark(uintptr_t address, size_t bytes, uint32_t segment);
 // host_range says whether a copy may touch the range.
 bool host_range(uintptr_t address, size_t bytes);
 
+// watching is off where NCTRAIN_EMU_WATCH=0 asks for speed: kernels then run unchecked.
+extern bool watching;
 // check is the rule book: bounds, alignment, unwritten bytes and races of one access of the running thread.
 void check(uintptr_t address, size_t bytes, Kind kind, size_t align, const void* pc);
 // expect_copy marks the target of an asynchronous copy: nobody may read it until it lands.

@@ -9,7 +9,9 @@
 namespace emu {
 
 size_t device_memory, device_memory_used;
+bool watching = true;
 static std::map<uintptr_t, Region> regions;
+static const Region* last_region;  // of device memory that was touched last
 
 static void* map_pages(size_t bytes) {
   void* const at = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -46,6 +48,7 @@ bool device_free(uintptr_t address) {
   const auto found = regions.find(address);
   if (found == regions.end()) return false;
   device_memory_used -= found->second.bytes;
+  last_region = nullptr;
   unmap_region(found->second);
   regions.erase(found);
   return true;
@@ -110,16 +113,23 @@ static bool conflicts(const Record& r) {
   return r.several_lanes || r.thread != me;
 }
 
+// fresh is the record of the running thread's access where there was none in this launch.
+static Record fresh(bool atomic) {
+  const Block& b = *block;
+  Record r;
+  r.segment = b.segment;
+  r.thread = static_cast<uint16_t>(b.running->index);
+  r.warp_epoch = b.warps[warp_of(b.running->index)].epoch;
+  r.atomic = atomic;
+  return r;
+}
+
 // note writes the running thread's access into a record, and keeps what a later access of another thread must still know.
 static void note(Record& r, bool atomic) {
   const Block& b = *block;
-  const unsigned me = b.running->index, warp = warp_of(me);
-  Record now;
-  now.segment = b.segment;
-  now.thread = static_cast<uint16_t>(me);
-  now.warp_epoch = b.warps[warp].epoch;
-  now.atomic = atomic;
+  Record now = fresh(atomic);
   if (r.segment >= segment_first && r.segment >= b.launch_first) {
+    const unsigned me = now.thread, warp = warp_of(me);
     now.several_blocks = r.several_blocks || r.segment < b.block_first;
     if (r.segment == b.segment) {
       now.several_warps = r.several_warps || warp_of(r.thread) != warp;
@@ -145,28 +155,42 @@ static std::string place(uintptr_t address, size_t bytes, Kind kind) {
   }();
 }
 
-static Cell* cells_of(uintptr_t address, size_t bytes, std::string* name) {
-  Region* const r = address - shared.base < shared.bytes ? &shared : device_region(address);
-  if (!r || bytes > r->bytes - (address - r->base)) return nullptr;
-  *name = r->name;
-  return r->cells + (address - r->base);
+// region_of finds shared memory or the device allocation that holds a range, null where none does. Most accesses lie where the last one did.
+static const Region* region_of(uintptr_t address, size_t bytes) {
+  const Region* r = &shared;
+  if (address - shared.base >= shared.bytes) {
+    if (!last_region || address - last_region->base >= last_region->bytes) last_region = device_region(address);
+    r = last_region;
+  }
+  return r && bytes <= r->bytes - (address - r->base) ? r : nullptr;
 }
 
 // constant says whether the address lies in a loaded kernel's own constants.
 bool constant(uintptr_t address);
 
 void check(uintptr_t address, size_t bytes, Kind kind, size_t align, const void* pc) {
-  if (!block || !block->running) return;
+  if (!watching || !block || !block->running) return;
   if (address - block->running->stack < stack_bytes) return;  // its own variables
   if (align > 1 && address % align != 0) raise(misaligned_address, place(address, bytes, kind) + " is not aligned to " + std::to_string(align), pc);
-  std::string name;
-  Cell* const cells = cells_of(address, bytes, &name);
-  if (!cells) {
+  const Region* const region = region_of(address, bytes);
+  if (!region) {
     if (kind == Kind::read && constant(address)) return;
     raise(illegal_address, place(address, bytes, kind) + " is in no allocation", pc);
   }
+  const std::string& name = region->name;
+  Cell* const cells = region->cells + (address - region->base);
+  const Record now = fresh(kind == Kind::atomic);
+  const uint32_t launch_first = block->launch_first;
   for (size_t i = 0; i < bytes; i++) {
     Cell& c = cells[i];
+    // Most reads are of what an earlier launch or the host wrote.
+    if (kind == Kind::read && c.write.segment >= segment_host && c.write.segment < launch_first) {
+      if (c.read.segment < launch_first)
+        c.read = now;
+      else
+        note(c.read, false);
+      continue;
+    }
     if (c.write.segment == segment_absent) raise(illegal_address, place(address, bytes, kind) + " is outside of what was allocated in " + name, pc);
     if (kind != Kind::write && c.write.segment == segment_unwritten)
       raise(launch_failed, place(address, bytes, kind) + " in " + name + ": nobody wrote it (or a copy to it has not been waited for)", pc);
@@ -184,9 +208,9 @@ void check(uintptr_t address, size_t bytes, Kind kind, size_t align, const void*
 }
 
 void expect_copy(uintptr_t address, size_t bytes, const void* pc) {
+  if (!watching) return;
   check(address, bytes, Kind::write, bytes, pc);
-  std::string name;
-  Cell* const cells = cells_of(address, bytes, &name);
+  Cell* const cells = region_of(address, bytes)->cells + (address - region_of(address, bytes)->base);
   for (size_t i = 0; i < bytes; i++) cells[i].write.segment = segment_unwritten;
 }
 

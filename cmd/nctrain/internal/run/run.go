@@ -168,7 +168,7 @@ func resume(dir *Dir, analysis *Analysis, ood []NamedSet, o Options) (*Run, erro
 	if err := r.trainer.Restore(state); err != nil {
 		return nil, fmt.Errorf("%s: %w", dir.Path, err)
 	}
-	if text := r.otherBits(newSession(o.Device, r.trainer.Plan(), r.trainer.Progress)); text != "" {
+	if text := r.otherBits(newSession(o.Device, r.trainer.Plan(), r.trainer.Progress), o.Precision); text != "" {
 		o.Observer.Warning(text)
 		warnings = append(warnings, text)
 	}
@@ -273,7 +273,7 @@ func (r *Run) begin(o Options, event string, warnings []string) error {
 }
 
 // otherBits says why this process may compute other bits than the one before it; empty where it will not.
-func (r *Run) otherBits(now Session) string {
+func (r *Run) otherBits(now Session, precision kernels.Precision) string {
 	if len(r.Config.Sessions) == 0 {
 		return ""
 	}
@@ -282,6 +282,8 @@ func (r *Run) otherBits(now Session) string {
 	switch {
 	case last.ISA != now.ISA:
 		why = fmt.Sprintf("the run goes on on %s, it was on %s", now.ISA, last.ISA)
+	case r.Config.Settings.Precision != precision.String():
+		why = fmt.Sprintf("the run goes on in %v, it was in %s", precision, r.Config.Settings.Precision)
 	case !slices.Equal(last.Variants, now.Variants):
 		why = "the kernel variants are not those it had (config.json, sessions)"
 	case last.Version != now.Version:
