@@ -1,10 +1,14 @@
 package nn
 
 import (
+	"archive/zip"
+	"bytes"
 	"context"
 	"encoding/json"
+	"io"
 	"math"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -138,3 +142,65 @@ func group(d *pth.Dict) *pth.Dict {
 }
 
 func buffers(d *pth.Dict) *pth.Dict { return at(at(d, "optimizer_state_dict"), "state") }
+
+// FuzzNotebook damages the pickle of the notebook's checkpoint, and the archive's checksums are made to fit.
+func FuzzNotebook(f *testing.F) {
+	golden, err := zip.OpenReader("testdata/notebook.pth")
+	if err != nil {
+		f.Fatal(err)
+	}
+	defer golden.Close()
+	var names []string
+	contents := map[string][]byte{}
+	for _, entry := range golden.File {
+		r, err := entry.Open()
+		if err != nil {
+			f.Fatal(err)
+		}
+		if contents[entry.Name], err = io.ReadAll(r); err != nil {
+			f.Fatal(err)
+		}
+		names = append(names, entry.Name)
+	}
+	f.Add(contents["notebook/data.pkl"])
+	f.Fuzz(func(t *testing.T, program []byte) {
+		var archive bytes.Buffer
+		w := zip.NewWriter(&archive)
+		for _, name := range names {
+			content := contents[name]
+			if name == "notebook/data.pkl" {
+				content = program
+			}
+			out, err := w.CreateHeader(&zip.FileHeader{Name: name, Method: zip.Store})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := out.Write(content); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := w.Close(); err != nil {
+			t.Fatal(err)
+		}
+		path := filepath.Join(t.TempDir(), "f.pth")
+		if err := os.WriteFile(path, archive.Bytes(), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		n, err := LoadNotebook(path)
+		if err != nil {
+			if strings.Contains(err.Error(), "\n") {
+				t.Errorf("more than one line: %q", err)
+			}
+			return
+		}
+		if err := n.Model.check(n.Tensors, func(*param) bool { return true }); err != nil {
+			t.Error(err)
+		}
+		if err := n.Model.check(n.Momentum, func(p *param) bool { return p.kind == trained }); err != nil {
+			t.Error(err)
+		}
+		if len(n.History) != n.Meta.Epoch {
+			t.Errorf("%d lines of history after %d epochs", len(n.History), n.Meta.Epoch)
+		}
+	})
+}
