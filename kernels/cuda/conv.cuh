@@ -31,7 +31,11 @@ struct Digits {
 struct Radix {
   int32_t middle, low;
 
-  DEVICE Digits digits(int32_t number) const { return {number / low / middle, number / low % middle, number % low}; }
+  // Unsigned, which divides in half the instructions.
+  DEVICE Digits digits(int32_t number) const {
+    const uint32_t n = static_cast<uint32_t>(number), l = static_cast<uint32_t>(low), m = static_cast<uint32_t>(middle), rest = n / l;
+    return {static_cast<int32_t>(rest / m), static_cast<int32_t>(rest % m), static_cast<int32_t>(n % l)};
+  }
   // add counts on without a division.
   DEVICE void add(Digits& d, const Digits& step) const {
     d.low += step.low;
@@ -40,6 +44,16 @@ struct Radix {
     if (d.low >= low) d.low -= low, d.middle++;
     if (d.middle >= middle) d.middle -= middle, d.high++;
   }
+};
+
+// Part is the block's share of the pixels that wgrad sums over, and where its sums go.
+struct Part {
+  int32_t first, end;
+
+  DEVICE Part(const Conv& conv, int32_t pixels) : first(static_cast<int32_t>(blockIdx.z) * pixels), end(first + pixels) {
+    if (end > conv.pixels()) end = conv.pixels();
+  }
+  DEVICE static float* of(float* sums, const Conv& conv) { return sums + static_cast<int64_t>(blockIdx.z) * conv.K * conv.window(); }
 };
 
 #endif

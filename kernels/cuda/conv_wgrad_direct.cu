@@ -9,19 +9,19 @@
 
 KERNEL conv_wgrad_direct(float* sums, const float* x, const float* dy, int32_t part, CONV_FIELDS) {
   const Conv conv = CONV_OF_FIELDS;
-  const int32_t i = static_cast<int32_t>(global_thread()), elements = K * conv.window();
-  if (i >= elements) return;
+  const int32_t i = static_cast<int32_t>(global_thread());
+  if (i >= K * conv.window()) return;
   const Digits tap = Radix{S, C}.digits(i % conv.window());
   const int32_t k = i / conv.window();
-  const int32_t first = static_cast<int32_t>(blockIdx.z) * part, end = first + part < conv.pixels() ? first + part : conv.pixels();
-  const Radix pixels = {P, Q};
-  Digits at = pixels.digits(first);
+  const Part pixels(conv, part);
+  const Radix radix = {P, Q};
+  Digits at = radix.digits(pixels.first);
   float sum = 0.0f;
-  for (int32_t pixel = first; pixel < end; pixel++, pixels.add(at, {0, 0, 1})) {
+  for (int32_t pixel = pixels.first; pixel < pixels.end; pixel++, radix.add(at, {0, 0, 1})) {
     const int32_t row = conv.h(at.middle, tap.high), column = conv.w(at.low, tap.middle);
     if (conv.inside(row, column)) sum = fmaf(x[((at.high * H + row) * W + column) * C + tap.low], dy[pixel * K + k], sum);
   }
-  sums[static_cast<int64_t>(blockIdx.z) * elements + i] = sum;
+  Part::of(sums, conv)[i] = sum;
 }
 EXPORT_KERNEL(conv_wgrad_direct)
 EXPORT_KERNEL(conv_wgrad_sum)

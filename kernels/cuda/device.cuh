@@ -16,6 +16,8 @@
 
 DEVICE float4 load4(const float* p) { return *reinterpret_cast<const float4*>(p); }
 DEVICE void store4(float* p, float4 v) { *reinterpret_cast<float4*>(p) = v; }
+DEVICE void store2(float* p, float x, float y) { *reinterpret_cast<float2*>(p) = {x, y}; }
+DEVICE float float_of(uint32_t bits) { return __uint_as_float(bits); }
 
 // From sm_80 on (a kernel's "Builds for" line). What each does stands with the emulated driver's, below.
 #if !defined(__CUDA_ARCH__) || __CUDA_ARCH__ >= 800
@@ -39,6 +41,16 @@ DEVICE void ldmatrix4_transposed(uint32_t out[4], const void* row) {
                : "=r"(out[0]), "=r"(out[1]), "=r"(out[2]), "=r"(out[3])
                : "r"(shared_address(row))
                : "memory");
+}
+DEVICE uint32_t tf32_of(float x) {
+  uint32_t bits;
+  asm("cvt.rna.tf32.f32 %0, %1;" : "=r"(bits) : "f"(x));
+  return bits;
+}
+DEVICE uint32_t bf16_pair(float low, float high) {
+  uint32_t bits;
+  asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(bits) : "f"(high), "f"(low));
+  return bits;
 }
 DEVICE void mma_bf16(float d[4], const uint32_t a[4], const uint32_t b[2]) {
   asm volatile("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
@@ -66,6 +78,12 @@ DEVICE void store4(float* p, float4 v) {
   emu_access(p, 16, 1, 16);
   unchecked_store4(p, v);
 }
+__attribute__((no_sanitize("thread"))) inline void unchecked_store2(float* p, float x, float y) { p[0] = x, p[1] = y; }
+DEVICE void store2(float* p, float x, float y) {
+  emu_access(p, 8, 1, 8);
+  unchecked_store2(p, x, y);
+}
+DEVICE float float_of(uint32_t bits) { return __builtin_bit_cast(float, bits); }
 
 // copy_async16: 16 bytes of global memory into shared memory, of which the first source_bytes are read and the rest is zero; it has landed once its group
 // (those since the last commit) was waited for by the thread, and for others after a barrier as well.
@@ -78,6 +96,19 @@ DEVICE void copy_async_wait() {
 // ldmatrix4: four 8x8 matrices of 16-bit elements in shared memory; lane l names row l%8 of matrix l/8.
 DEVICE void ldmatrix4(uint32_t out[4], const void* row) { emu_ldmatrix(out, row, 0); }
 DEVICE void ldmatrix4_transposed(uint32_t out[4], const void* row) { emu_ldmatrix(out, row, 1); }
+// tf32_of: x with 10 bits of mantissa, to the nearest, ties away from zero. bf16_pair: two numbers as bf16, to the nearest, ties to even, the first in the low half.
+// NaN stays NaN, and what rounds beyond the largest number is infinite.
+DEVICE uint32_t tf32_of(float x) {
+  const uint32_t bits = __builtin_bit_cast(uint32_t, x);
+  if (x != x) return 0x7fffffffu;
+  return (bits + 0x1000u) & 0xffffe000u;  // a carry goes into the exponent
+}
+DEVICE uint32_t bf16_of(float x) {
+  const uint32_t bits = __builtin_bit_cast(uint32_t, x);
+  if (x != x) return 0x7fffu;
+  return (bits + 0x7fffu + (bits >> 16 & 1u)) >> 16;
+}
+DEVICE uint32_t bf16_pair(float low, float high) { return bf16_of(low) | bf16_of(high) << 16; }
 // mma_bf16: d[16,8] += a[16,16] * b[16,8], mma_tf32: d[16,8] += a[16,8] * b[8,8]; a by rows, b by columns, one tile a warp.
 DEVICE void mma_bf16(float d[4], const uint32_t a[4], const uint32_t b[2]) { emu_mma_bf16(d, a, b); }
 DEVICE void mma_tf32(float d[4], const uint32_t a[4], const uint32_t b[2]) { emu_mma_tf32(d, a, b); }

@@ -16,7 +16,55 @@ func init() {
 			return ones(s.N * s.H * s.W * s.C), append(c.pointers(2, 0, 1), s.geometry()...)
 		}),
 		"conv_wgrad_direct": wgrad(wgradDirectPart, func(c *Call) (string, cudart.Geometry) { return "conv_wgrad_direct", ones(c.Shape.weights()) }),
+
+		"conv_fprop_tiled": single("conv_fprop_tiled", func(c *Call) (cudart.Geometry, []cudart.Arg) {
+			return c.Shape.fpropTiles(), append(c.pointers(2, 0, 1), c.Shape.geometry()...)
+		}),
+		"conv_dgrad_tiled": single("conv_dgrad_tiled", func(c *Call) (cudart.Geometry, []cudart.Arg) {
+			return c.Shape.dgradTiles(), append(c.pointers(2, 0, 1), c.Shape.geometry()...)
+		}),
+		"conv_wgrad_tiled": wgrad(wgradTilePart, func(c *Call) (string, cudart.Geometry) { return "conv_wgrad_tiled", c.Shape.wgradTiles() }),
+
+		"conv_fprop_mma": {launches: func(c *Call) []launch {
+			return []launch{{mma("conv_fprop_mma", c), staged(c.Shape.fpropTiles()), append(c.pointers(2, 0, 1), c.Shape.geometry()...)}}
+		}},
+		"conv_dgrad_mma": {launches: func(c *Call) []launch {
+			return []launch{{mma("conv_dgrad_mma", c), staged(c.Shape.dgradTiles()), append(c.pointers(2, 0, 1), c.Shape.geometry()...)}}
+		}},
+		"conv_wgrad_mma": wgrad(wgradTilePart, func(c *Call) (string, cudart.Geometry) { return mma("conv_wgrad_mma", c), staged(c.Shape.wgradTiles()) }),
 	})
+}
+
+// The tiles of conv_tile.cuh, and the shared memory of conv_mma.cuh.
+const (
+	tileM, tileN, tileThreads = 128, 64, 128
+	mmaShared                 = 3 * 32 * (tileM + tileN) * 4
+)
+
+func tiles(m, n, z int) cudart.Geometry {
+	return cudart.Geometry{Grid: [3]int{blocks(m, tileM), blocks(n, tileN), z}, Block: [3]int{tileThreads, 1, 1}}
+}
+
+func (s Shape) fpropTiles() cudart.Geometry { return tiles(s.pixels(), s.K, 1) }
+
+// dgradTiles has room for the largest parity class in each.
+func (s Shape) dgradTiles() cudart.Geometry {
+	return tiles(s.N*blocks(s.H, s.Stride)*blocks(s.W, s.Stride), s.C, s.Stride*s.Stride)
+}
+
+func (s Shape) wgradTiles() cudart.Geometry { return tiles(s.R*s.S*s.C, s.K, 1) }
+
+// mma names the function of a kernel for the call's precision.
+func mma(kernel string, c *Call) string {
+	if c.Precision == BF16 {
+		return kernel + "_bf16"
+	}
+	return kernel + "_tf32"
+}
+
+func staged(g cudart.Geometry) cudart.Geometry {
+	g.Shared = mmaShared
+	return g
 }
 
 // geometry is Conv of conv.cuh.
@@ -64,3 +112,11 @@ func wgrad(part func(Shape) int, kernel func(*Call) (string, cudart.Geometry)) e
 
 // A thread of the direct kernel goes through a part alone.
 func wgradDirectPart(Shape) int { return 512 }
+
+// wgradTilePart makes some 512 blocks, which fill any card's multiprocessors three times over; not so many that the parts' sums would cost more than
+// they save, and none of more than wgradBlock (kernels/ops.go) pixels.
+func wgradTilePart(s Shape) int {
+	g := s.wgradTiles()
+	part := blocks(s.pixels(), blocks(512, g.Grid[0]*g.Grid[1]))
+	return min(max(blocks(part, 32)*32, 128), 4096)
+}
