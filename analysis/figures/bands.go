@@ -60,24 +60,40 @@ func CollapseBands(runs [][]*nc.Result) *Figure {
 	return f
 }
 
-// DetectionBands draws AUROC and FPR95 (OOD positive) of every score on one OOD set over epochs, of runs that differ in their seed alone; collapse tells where their terminal phases begin.
+// bandColumns is how many scores stand side by side.
+const bandColumns = 3
+
+// DetectionBands draws, in a panel for each score, AUROC and FPR95 (OOD positive) on one OOD set over epochs, of runs that differ in their seed alone; all panels have the same axes. collapse
+// tells where the terminal phases begin.
 func DetectionBands(set string, runs [][]*ood.Result, collapse [][]*nc.Result) *Figure {
 	x, ofRun := commonEpochs(runs, scoredEpochs)
-	percent := func(title, y, key string) *panel {
-		p := newEpochPanel(title, y)
+	f := &Figure{title: set + ": " + bandTitle(len(runs)), width: 330, height: 250}
+	low, high := math.Inf(1), math.Inf(-1)
+	for _, score := range scoreNames(set, slices.Concat(runs...)) {
+		p := newEpochPanel(score, "%")
 		var all []series
-		for look, name := range scoreNames(set, slices.Concat(runs...)) {
+		for look, metric := range []struct{ name, key string }{{"AUROC", "auroc"}, {"FPR95 (OOD positive)", "fpr95_ood_pos"}} {
 			values := make([][]float64, len(runs))
 			for i, results := range runs {
-				values[i] = at(over(results, scoreOn(set, name), key), ofRun[i])
+				values[i] = at(over(results, scoreOn(set, score), metric.key), ofRun[i])
 			}
-			all = append(all, banded(name, x, values, look)...)
+			all = append(all, banded(metric.name, x, values, look)...)
+		}
+		if len(all) == 0 {
+			continue // it could not be fitted in any run
 		}
 		p.addPercentLines(all...)
-		return p
+		low, high = math.Min(low, p.Y.Min), math.Max(high, p.Y.Max)
+		if last := len(f.rows) - 1; last < 0 || len(f.rows[last]) == bandColumns {
+			f.rows = append(f.rows, nil)
+		}
+		f.rows[len(f.rows)-1] = append(f.rows[len(f.rows)-1], p)
 	}
-	f := &Figure{title: bandTitle(len(runs)), width: 340, height: 310,
-		rows: [][]*panel{{percent("AUROC on "+set, "AUROC (%)", "auroc"), percent("FPR95 on "+set+" (OOD positive)", "FPR95 (%)", "fpr95_ood_pos")}}}
+	for _, row := range f.rows {
+		for _, p := range row {
+			p.Y.Min, p.Y.Max = low, high
+		}
+	}
 	f.markTerminal(collapse)
 	return f
 }

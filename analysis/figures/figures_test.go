@@ -115,11 +115,14 @@ func seeds() (all [][]*nc.Result, scored [][]*ood.Result) {
 		}
 		for _, r := range found {
 			byScore, _ := r.OOD.Get("svhn")
-			for name, v := range byScore.All() {
+			var few analysis.Ordered[analysis.Values] // a panel each takes its time
+			for _, name := range []string{"msp", "mahalanobis"} {
+				v, _ := byScore.Get(name)
 				x, _ := v.Get("auroc")
 				v.Set("auroc", x+factor)
-				byScore.Set(name, v)
+				few.Set(name, v)
 			}
+			r.OOD.Set("svhn", few)
 		}
 		if k == 2 {
 			run[4].NC1.Null("rank", "class 3 has no rows")
@@ -189,7 +192,7 @@ func TestFiguresAreDrawn(t *testing.T) {
 		"training":        {"accuracy (%)", "test", "training (augmented)", "cross-entropy (nats)"},
 		"collapse":        {"NC1: variability within classes", "cdnv", "etf_error_weights", "1 - mean_cos", "svhn centred", "terminal phase", "rank, test rows"},
 		"collapse_seeds":  {"mean ± standard deviation (ddof 1) over n = 3 seeds", "papyan", "svhn raw", "terminal phase"},
-		"detection_seeds": {"n = 3 seeds", "AUROC on svhn", "mahalanobis", "terminal phase"},
+		"detection_seeds": {"svhn: mean ± standard deviation (ddof 1) over n = 3 seeds", "AUROC", "FPR95 (OOD positive)", "mahalanobis", "terminal phase"},
 		"one_checkpoint":  {"NC1: variability within classes", "rank"},
 		"detection":       {"AUROC on svhn", "FPR95 on svhn (OOD positive)", "mahalanobis", "NC1 rank"},
 		"cosines":         {"ideal -1/(C-1) = -0.0101", "pairs of classes"},

@@ -24,6 +24,9 @@ type series struct {
 	single bool
 }
 
+// bandRoom is how far under the least value the lower ends of bands may widen a logarithmic axis.
+const bandRoom = 3
+
 // sameLine is how far two lines may differ, relative, to lie on each other to the eye.
 const sameLine = 0.005
 
@@ -121,12 +124,22 @@ func (p *panel) addLogLines(all ...series) {
 			}
 			zeros = zeros || y == 0
 		}
-		for _, y := range s.high { // low may be next to nothing, and would take up the axis
+		for _, y := range s.high {
 			if y > most {
 				most = y
 			}
 		}
 	}
+	// The lower end of a band may be next to nothing, and would take up the axis.
+	lowest := least
+	for _, s := range all {
+		for _, y := range s.low {
+			if y > least/bandRoom && y < lowest {
+				lowest = y
+			}
+		}
+	}
+	least = lowest
 	if math.IsInf(least, 1) {
 		least, most = 1, 1
 	}

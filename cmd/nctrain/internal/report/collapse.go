@@ -51,7 +51,7 @@ func (p *page) collapse(runs []*stored, d drawings) {
 	}
 	p.Checkpoints = p.checkpointGrid(runs)
 	p.CollapseFigure = &panelSet{Name: "collapse", Stills: p.stills(d, "collapse"),
-		Caption: "NC1 to NC5 over checkpoints, logarithmic: every variant side by side. Open triangles on the lower edge are zeros. The upright line is the start of the terminal phase, where training accuracy reaches 99.9 %."}
+		Caption: "NC1 to NC5 over checkpoints, logarithmic: every variant side by side. Open triangles on the lower edge are zeros. The upright line is the start of the terminal phase, where training accuracy reaches 99.9 %." + bandCaption(runs)}
 	p.Curves["collapse"] = collapseCurves(runs)
 	p.Cosines = p.stills(d, "nc2_cosines")
 	for _, r := range runs {

@@ -21,7 +21,7 @@ func (p *page) detection(runs []*stored, d drawings) {
 		v.Lead = detectionLead(runs, set)
 		name := "detection_" + fileName(set)
 		v.Figure = &panelSet{Name: name, Stills: p.stills(d, name),
-			Caption: "Detection of " + set + " by every score over checkpoints, beside neural collapse: how the one moves as the other falls."}
+			Caption: "Detection of " + set + " by every score over checkpoints, beside neural collapse: how the one moves as the other falls." + bandCaption(runs)}
 		p.Curves[name] = detectionCurves(runs, set)
 		for part := 0; ; part++ {
 			svg, ok := d[drawingKey(0, gridName(set, part))]
@@ -29,6 +29,9 @@ func (p *page) detection(runs []*stored, d drawings) {
 				break
 			}
 			v.Grids = append(v.Grids, still{SVG: svg})
+			if p.many() {
+				v.Of = runs[0].name // whose scores the pictures are of
+			}
 		}
 		scores, _ := runs[0].scores.Get(set)
 		for _, s := range scores {
@@ -78,11 +81,7 @@ func detectionLead(runs []*stored, set string) string {
 
 // detectionGrid has a row a score (and run), a column a metric; nil where no run scored the set. The best of a column, over all rows that are shown, is marked.
 func (p *page) detectionGrid(runs []*stored, set string) *grid {
-	type line struct {
-		run, score string
-		values     analysis.Values
-	}
-	var lines []line
+	var lines []scoreLine
 	var extra []string // metrics that this program does not know yet
 	for _, r := range runs {
 		result := r.lastOOD()
@@ -99,7 +98,7 @@ func (p *page) detectionGrid(runs []*stored, set string) *grid {
 					v.Null("aurc", selective.Reason("aurc"))
 				}
 			}
-			lines = append(lines, line{r.name, score, v})
+			lines = append(lines, scoreLine{run: r.name, score: score, values: v})
 			for _, key := range v.Keys() {
 				if _, isNumber := v.Get(key); isNumber && !isColumn(key) && key != "base_rate" && !slices.Contains(extra, key) {
 					extra = append(extra, key)
@@ -110,17 +109,52 @@ func (p *page) detectionGrid(runs []*stored, set string) *grid {
 	if len(lines) == 0 {
 		return nil
 	}
-	g := &grid{Caption: "Scores on " + set + ", in percent", Head: heads("score"), Sortable: true, Set: set}
+	g := &grid{Caption: "Scores on " + set + ", in percent", Head: heads("score"), Sortable: true, Dense: true, Set: set}
 	if p.many() {
 		g.Head = append(g.Head, cell{Text: "run"})
 	}
-	best := map[string]float64{}
 	for _, c := range detectionColumns {
 		arrow := " ↑"
 		if c.better == lower {
 			arrow = " ↓"
 		}
 		g.Head = append(g.Head, cell{Text: c.name + arrow, Hint: c.text, Class: "n"})
+	}
+	for _, key := range extra {
+		g.Head = append(g.Head, cell{Text: key, Class: "n", Code: true})
+	}
+	// Of several seeds the best is looked for among the means: the best of all runs would be the luckiest seed.
+	seeds := onlySeedsDiffer(runs)
+	best := bestOf(lines)
+	if seeds {
+		means := meansOver(lines, len(runs))
+		best = bestOf(means)
+		g.begin(fmt.Sprintf("mean ± standard deviation over n = %d seeds (ddof 1)", len(runs)))
+		for _, l := range means {
+			g.addScore(l, p.many(), best, extra)
+		}
+		best = nil
+	}
+	for i, l := range lines {
+		if seeds && (i == 0 || lines[i-1].run != l.run) {
+			g.begin(l.run)
+		}
+		g.addScore(l, p.many(), best, extra)
+	}
+	return g
+}
+
+// scoreLine is a score of a run, or the mean of a score over seeds.
+type scoreLine struct {
+	run, score string
+	values     analysis.Values
+	std        map[string]float64 // of a mean
+}
+
+// bestOf finds the best value of each metric.
+func bestOf(lines []scoreLine) map[string]float64 {
+	best := map[string]float64{}
+	for _, c := range detectionColumns {
 		best[c.key] = math.Inf(-1)
 		for _, l := range lines {
 			if x, ok := l.values.Get(c.key); ok {
@@ -128,30 +162,58 @@ func (p *page) detectionGrid(runs []*stored, set string) *grid {
 			}
 		}
 	}
-	for _, key := range extra {
-		g.Head = append(g.Head, cell{Text: key, Class: "n", Code: true})
-	}
+	return best
+}
+
+// meansOver gives mean and spread of each score over n runs; what some run does not have is left out.
+func meansOver(lines []scoreLine, n int) (means []scoreLine) {
+	var byScore analysis.Ordered[[]scoreLine]
 	for _, l := range lines {
-		cells := []cell{{Text: l.score, Head: true, Code: true}}
-		if p.many() {
-			cells = append(cells, cell{Text: l.run})
-		}
-		for _, c := range detectionColumns {
-			n := g.number(l.values, c.key, table.Percent)
-			if x, ok := l.values.Get(c.key); ok && float64(c.better)*x == best[c.key] {
-				n.Class += " best"
-			}
-			if low, high, ok := l.values.Pair(c.key + "_ci95"); ok {
-				n.Note = table.Percent(low) + "–" + table.Percent(high)
-			}
-			cells = append(cells, n)
-		}
-		for _, key := range extra {
-			cells = append(cells, g.number(l.values, key, table.Number))
-		}
-		g.add(cells...)
+		of, _ := byScore.Get(l.score)
+		byScore.Set(l.score, append(of, l))
 	}
-	return g
+	for score, of := range byScore.All() {
+		mean := scoreLine{run: "mean", score: score, std: map[string]float64{}}
+		for _, c := range detectionColumns {
+			var values []float64
+			for _, l := range of {
+				if x, ok := l.values.Get(c.key); ok {
+					values = append(values, x)
+				}
+			}
+			if len(values) == n {
+				m, s := meanStd(values)
+				mean.values.Set(c.key, m)
+				mean.std[c.key] = s
+			}
+		}
+		means = append(means, mean)
+	}
+	return means
+}
+
+func (g *grid) addScore(l scoreLine, withRun bool, best map[string]float64, extra []string) {
+	cells := []cell{{Text: l.score, Head: true, Code: true}}
+	if withRun {
+		cells = append(cells, cell{Text: l.run, Class: "run"})
+	}
+	for _, c := range detectionColumns {
+		n := g.number(l.values, c.key, table.Percent)
+		if x, ok := l.values.Get(c.key); ok && best != nil && float64(c.better)*x == best[c.key] {
+			n.Class += " best"
+		}
+		if low, high, ok := l.values.Pair(c.key + "_ci95"); ok {
+			n.Note = table.Percent(low) + "–" + table.Percent(high)
+		}
+		if s, ok := l.std[c.key]; ok {
+			n.Note = "± " + table.Percent(s)
+		}
+		cells = append(cells, n)
+	}
+	for _, key := range extra {
+		cells = append(cells, g.number(l.values, key, table.Number))
+	}
+	g.add(cells...)
 }
 
 func isColumn(key string) bool {

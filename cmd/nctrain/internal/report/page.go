@@ -81,6 +81,7 @@ type setView struct {
 	Lead   string
 	Table  *grid
 	Figure *panelSet
+	Of     string // the run that Grids and Sheets are of; empty where there is one run
 	Grids  []still
 	Sheets []sheetView
 }

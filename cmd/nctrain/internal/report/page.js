@@ -97,7 +97,7 @@
       const values = lines.flatMap((s) => s.y).filter((y) => y !== null && (!log || y > 0));
       const zeros = log && lines.some((s) => s.y.includes(0));
       let low = Math.min(...values), high = Math.max(...values, ...lines.flatMap((s) => s.high ?? []));
-      if (!log) low = Math.min(low, ...lines.flatMap((s) => s.low ?? []));
+      low = Math.min(low, ...lines.flatMap((s) => s.low ?? []).filter((y) => !log || y > low / 3)); // less would take up the axis
       if (!values.length) [low, high] = log ? [0.1, 1] : [0, 1];
       if (log) {
         const margin = (high / low) ** 0.05 * 1.05;

@@ -85,7 +85,7 @@ func (b *browser) checkUse() {
 		const heads = [...table.querySelectorAll("thead th")];
 		const column = heads.findIndex((h) => h.textContent.startsWith("AUROC"));
 		heads[column].querySelector("button").click();
-		const values = [...table.querySelectorAll("tbody tr:not(.group)")].map((r) => Number(r.cells[column].dataset.v)).filter((x) => !isNaN(x));
+		const values = [...table.tBodies[0].querySelectorAll("tr:not(.group)")].map((r) => Number(r.cells[column].dataset.v)).filter((x) => !isNaN(x));
 		seen.Sorted = values.length > 1 && values.every((x, i) => !i || values[i - 1] >= x) && heads[column].ariaSort === "descending";
 		const panel = document.querySelector(".panel");
 		panel.querySelector("svg[tabindex]").dispatchEvent(new KeyboardEvent("keydown", {key: "End"}));

@@ -18,6 +18,14 @@ import (
 // seedsName is the figure of all seeds beside that of each.
 func seedsName(name string) string { return name + "_seeds" }
 
+// bandCaption says what a band is where there are bands.
+func bandCaption(runs []*stored) string {
+	if !onlySeedsDiffer(runs) {
+		return ""
+	}
+	return fmt.Sprintf(" Lines are means over n = %d seeds, in bands of one standard deviation (ddof 1); on a logarithmic axis a band that reaches zero runs to the edge.", len(runs))
+}
+
 // seedFigures draws the figures of all seeds; none for other runs.
 func seedFigures(runs []*stored) (all []drawing) {
 	if !onlySeedsDiffer(runs) {

@@ -47,7 +47,7 @@ func (p *page) training(runs []*stored, d drawings) {
 	}
 	p.Training = g
 	p.TrainingFigure = &panelSet{Name: "training", Stills: p.stills(d, "training"),
-		Caption: "Accuracy and loss over epochs: training with augmentation, as running means; test in evaluation mode."}
+		Caption: "Accuracy and loss over epochs: training with augmentation, as running means; test in evaluation mode." + bandCaption(runs)}
 	p.Curves["training"] = trainingCurves(runs)
 }
 
