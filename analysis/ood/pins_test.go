@@ -345,6 +345,17 @@ func TestNECODeadUnitsAndRowsWithoutDirection(t *testing.T) {
 	s.want(t, "neco", 1, z/math.Hypot(z, 5))
 }
 
+// TestNECOZeroRows: a row of zeros is a row like any other where the mean is not zero; the notebook divides it by 1e-12.
+func TestNECOZeroRows(t *testing.T) {
+	s := small{c: 2, d: 2, weight: []float64{1, 0, 0, 1}}
+	s.train, s.labels = []float64{5, 1, 1, 1, 5, 3, 1, 3}, []int64{0, 1, 0, 1} // mean (3,2), variances 4 and 1
+	s.id = []float64{0, 0}
+	s.params = map[string]float64{"neco.k": 1, "neco.scaler": 0}
+	s.want(t, "neco", 3/math.Sqrt(13))
+	s.params = nil
+	s.want(t, "neco@notebook", 3e12)
+}
+
 func TestMahalanobisOnASingularCovariance(t *testing.T) {
 	s := identity()
 	// All deviations lie on the first axis: S_W = diag(1, 0). The means differ along the second, which the pseudo-inverse does not see.
