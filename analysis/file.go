@@ -107,8 +107,18 @@ func sameSet(a, b Info) error {
 		return differ("features in", b.Type, a.Type, "shards of one set have one type: write them again in one")
 	case a.Meta.Checkpoint != b.Meta.Checkpoint:
 		return differ("meta.checkpoint", hashText(b), hashText(a), "shards of one set come from one model: extract them with the same weights")
+	case normalization(a) != normalization(b):
+		return differ("images normalised by", normalization(b), normalization(a), "extract all shards with one --mean and --std")
 	}
 	return nil
+}
+
+// normalization of a shard's images, zero where unknown.
+func normalization(i Info) (n Normalization) {
+	if i.Meta.Normalization != nil {
+		n = *i.Meta.Normalization
+	}
+	return n
 }
 
 func hashText(i Info) string {

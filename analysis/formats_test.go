@@ -167,6 +167,10 @@ func TestShardsThatDoNotBelongTogetherAreRefused(t *testing.T) {
 		"nohash.npz": {func(w *npz.Writer) error {
 			return errors.Join(npz.Put(w, "features", make([]float32, 6), 2, 3), labels(w), npz.Put(w, "logits", make([]float32, 4), 2, 2))
 		}, "meta.checkpoint none, " + first + " has aaaa"},
+		"std.npz": {func(w *npz.Writer) error {
+			return errors.Join(npz.Put(w, "features", make([]float32, 6), 2, 3), labels(w), npz.Put(w, "logits", make([]float32, 4), 2, 2),
+				npz.Put(w, "meta", []byte(`{"checkpoint":"aaaa","normalization":{"mean":[0,0,0],"std":[1,1,1]}}`)))
+		}, "images normalised by {[0 0 0] [1 1 1]}, " + first + " has {[0 0 0] [0 0 0]}: extract all shards with one --mean and --std"},
 		"nologits.npz": {func(w *npz.Writer) error {
 			return errors.Join(npz.Put(w, "features", make([]float32, 6), 2, 3), labels(w), meta(w, "aaaa"))
 		}, "logits none, " + first + " has [2,2]"},
