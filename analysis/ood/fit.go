@@ -2,6 +2,7 @@ package ood
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -52,6 +53,13 @@ func fit(ctx context.Context, o Options, chosen []Detector, settings map[string]
 			if _, ok := started[i].scorer.(Learner); ok && started[i].set == set && started[i].reason == nil {
 				learners = append(learners, &started[i])
 			}
+		}
+		if reason := stats.NoRows(sets[set]); reason != "" {
+			for _, p := range learners {
+				p.reason = errors.New(reason)
+			}
+			res.Warnings = append(res.Warnings, fmt.Sprintf("scored rows were not looked for among those of %s, of which there are statistics only", sets[set].Info().Name))
+			continue
 		}
 		src := analysis.WithLogits(sets[set], o.Head)
 		for round := 0; round == 0 || len(learners) > 0; round++ {
