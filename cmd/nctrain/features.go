@@ -2,9 +2,11 @@ package main
 
 import (
 	"context"
+	_ "embed"
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -16,6 +18,11 @@ import (
 	"nctrain/nn"
 	"nctrain/nn/data"
 )
+
+// exportScript exports the features of any PyTorch model; docs/features.md shows the same text.
+//
+//go:embed export_features.py
+var exportScript string
 
 // featuresFlags are those of `features`.
 type featuresFlags struct {
@@ -36,7 +43,11 @@ and labels [N] as .npz, with the checkpoint's hash beside them; --head-out write
 
 The checkpoint may be the notebook's .pth, or a .pth or .safetensors file of this network under the names that OpenOOD and torchvision's kin use;
 what was renamed is printed. Nothing in a .pth is run. Names and shapes do not tell how images were normalised: --mean and --std do (OpenOOD's CIFAR-100
-networks: --mean 0.5071,0.4867,0.4408 --std 0.2675,0.2565,0.2761), and the accuracy on the network's own test set shows whether all is right.`,
+networks: --mean 0.5071,0.4867,0.4408 --std 0.2675,0.2565,0.2761), and the accuracy on the network's own test set shows whether all is right.
+
+Any other model's features and head come from PyTorch by this (docs/features.md):
+
+  ` + strings.ReplaceAll(strings.TrimSpace(exportScript), "\n", "\n  "),
 		Example: `  nctrain features --checkpoint runs/first/checkpoints/epoch_0010.safetensors --data shapes --split train --out train.npz --head-out head.npz
   nctrain features --checkpoint resnet_400_epoch.pth --data cifar100:cifar-100-binary.tar.gz --split test --out test.npz`,
 		Args: noArguments,

@@ -116,7 +116,7 @@ Sets are written KIND:PATH: cifar100:cifar-100-binary.tar.gz, npz:images.npz, or
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return usagef("%s: %v (%s --help lists the flags)", c.Name(), err, c.CommandPath())
 	})
-	root.AddCommand(newRunCommand(), newTrainCommand(), newFeaturesCommand(), newNCCommand(), newOODCommand(), newScoreCommand(), newExplainCommand(), newDataCommand(), newKernelsCommand(),
+	root.AddCommand(newRunCommand(), newTrainCommand(), newFeaturesCommand(), newNCCommand(), newOODCommand(), newScoreCommand(), newStatsCommand(), newExplainCommand(), newDataCommand(), newKernelsCommand(),
 		newBenchCommand(), newReportCommand(), newConvertCommand(), newDoctorCommand())
 	checkArguments(root)
 	return root

@@ -1,25 +1,14 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"io"
-	"path/filepath"
-	"slices"
-	"strings"
 
 	"github.com/spf13/cobra"
 
 	"nctrain/analysis"
 	"nctrain/analysis/nc"
-	"nctrain/analysis/stats"
 	"nctrain/cmd/nctrain/internal/run"
-)
-
-// What the flags for features and heads take.
-const (
-	featureSpecs = ".npz, .safetensors, .csv, a directory, pattern or list of shards, or features=F.npy,labels=L.npy[,logits=G.npy]"
-	headSpecs    = ".npz, .safetensors, or weight=W.npy[,bias=B.npy]"
 )
 
 // ncFlags are those of `nc`.
@@ -84,7 +73,7 @@ func (f *ncFlags) execute(c *cobra.Command) error {
 	o := nc.Options{Threads: f.threads}
 	var err error
 	var health string
-	if o.Train, health, err = f.train(&files); err != nil {
+	if o.Train, health, err = files.train(f.features, f.stats); err != nil {
 		return err
 	}
 	if o.Head, err = analysis.OpenHead(f.head); err != nil {
@@ -125,25 +114,6 @@ func (f *ncFlags) printClasses(w io.Writer, r *nc.Result) error {
 	return printPerClass(w, r)
 }
 
-// train opens the training rows, or the statistics that stand in for them, with what is then to be said of the result's health.
-func (f *ncFlags) train(files *files) (src analysis.Source, health string, err error) {
-	if f.stats == "" {
-		src, err = files.open(f.features)
-		return src, "", err
-	}
-	part, err := stats.ReadPart(f.stats)
-	if err != nil {
-		return nil, "", err
-	}
-	if err := part.Complete(); err != nil {
-		return nil, "", fmt.Errorf("nc: --stats %s: %w", f.stats, err)
-	}
-	if !part.Checked {
-		health = "head_mismatch is that of the class means: the worst row's takes a second sweep (or nctrain stats --head)"
-	}
-	return part.Stored(), health, nil
-}
-
 // storedCollapse reads the rows of a run.
 func storedCollapse(dir string) ([]*nc.Result, error) {
 	if _, err := run.ReadConfig(dir); err != nil {
@@ -157,69 +127,4 @@ func storedCollapse(dir string) ([]*nc.Result, error) {
 		return nil, fmt.Errorf("nc: %s: no checkpoint has been analysed: nctrain run --resume %s does it", dir, dir)
 	}
 	return results.NC, nil
-}
-
-// files are the open feature files of a command.
-type files struct{ open_ []io.Closer }
-
-func (f *files) open(spec string) (analysis.Source, error) {
-	file, err := analysis.OpenFeatures(spec)
-	if err != nil {
-		return nil, err
-	}
-	f.open_ = append(f.open_, file)
-	return file, nil
-}
-
-func (f *files) close() error {
-	var err error
-	for _, file := range f.open_ {
-		err = errors.Join(err, file.Close())
-	}
-	return err
-}
-
-// named opens "[NAME=]SPEC" items; a file without a name is called by its own.
-func (f *files) named(items []string) ([]analysis.Named, error) {
-	var all []analysis.Named
-	for _, item := range splitSpecs(items) {
-		name, spec := nameOf(item)
-		if slices.ContainsFunc(all, func(n analysis.Named) bool { return n.Name == name }) {
-			return nil, usagef("--ood %s: two sets are called %q: write NAME=FILE with another name", item, name)
-		}
-		src, err := f.open(spec)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, analysis.Named{Name: name, Source: src})
-	}
-	return all, nil
-}
-
-func nameOf(item string) (name, spec string) {
-	if !analysis.IsLoose(item) {
-		if before, after, ok := strings.Cut(item, "="); ok && !strings.Contains(before, "/") {
-			return before, after
-		}
-	}
-	base := filepath.Base(item)
-	return strings.TrimSuffix(base, filepath.Ext(base)), item
-}
-
-// splitSpecs cuts items at commas, but for those inside a spec of loose arrays.
-func splitSpecs(items []string) []string {
-	var out []string
-	for _, item := range items {
-		for _, part := range strings.Split(item, ",") {
-			if analysis.IsLoose(part) && len(out) > 0 {
-				_, last := nameOf(out[len(out)-1])
-				if analysis.IsLoose(last) && !strings.Contains(last, part[:strings.Index(part, "=")+1]) {
-					out[len(out)-1] += "," + part
-					continue
-				}
-			}
-			out = append(out, part)
-		}
-	}
-	return out
 }

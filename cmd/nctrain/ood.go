@@ -16,10 +16,10 @@ import (
 // oodFlags are those of `ood`.
 type oodFlags struct {
 	outputFlags
-	train, id, head, val, run string
-	preset, csv               string
-	others, scores, params    []string
-	options                   ood.Options
+	train, stats, id, head, val, run string
+	preset, csv                      string
+	others, scores, params           []string
+	options                          ood.Options
 }
 
 func newOODCommand() *cobra.Command {
@@ -42,9 +42,10 @@ Scores: ` + strings.Join(names, ", ") + `; without --scores the notebook's six.`
 		RunE: func(c *cobra.Command, _ []string) error { return f.execute(c) },
 	}
 	flags := c.Flags()
-	flags.StringVar(&f.train, "train", "", "un-augmented training features: .npz, or features=F.npy,labels=L.npy[,logits=G.npy]")
+	flags.StringVar(&f.train, "train", "", "un-augmented training features: "+featureSpecs)
+	flags.StringVar(&f.stats, "stats", "", "statistics of all training rows instead (nctrain stats), for scores that fit in one sweep")
 	flags.StringVar(&f.id, "id", "", "ID test features")
-	flags.StringVar(&f.head, "head", "", "head of the same checkpoint, .npz")
+	flags.StringVar(&f.head, "head", "", "head of the same checkpoint: "+headSpecs)
 	flags.StringVar(&f.val, "val", "", "ID features in neither training nor test, for scores that fit on them")
 	flags.StringArrayVar(&f.others, "ood", nil, "OOD features, [NAME=]o.npz; repeat, or separate by commas")
 	flags.StringSliceVar(&f.scores, "scores", nil, "scores to compute, or all")
@@ -94,13 +95,20 @@ func (f *oodFlags) execute(c *cobra.Command) error {
 		return usagef("--threshold-at %v: a share of at least 0 and less than 1", o.ThresholdAt)
 	case o.ThresholdAt > 0 && f.val == "":
 		return usagef("--threshold-at takes its threshold from rows in neither training nor test: name them by --val")
+	case f.stats != "" && f.train != "":
+		return usagef("--stats stands in for --train: give one of them")
 	}
 	var files files
 	defer files.close()
+	if f.train != "" || f.stats != "" {
+		if o.Train, _, err = files.train(f.train, f.stats); err != nil {
+			return err
+		}
+	}
 	for _, each := range []struct {
 		to   *analysis.Source
 		path string
-	}{{&o.Train, f.train}, {&o.ID, f.id}, {&o.Val, f.val}} {
+	}{{&o.ID, f.id}, {&o.Val, f.val}} {
 		if each.path == "" {
 			continue
 		}
@@ -152,7 +160,7 @@ func (f *oodFlags) show(c *cobra.Command, r *ood.Result) error {
 
 // stored prints what a run has computed: the last checkpoint whole, all of them as JSON.
 func (f *oodFlags) stored(c *cobra.Command) error {
-	if f.train != "" || f.id != "" || f.head != "" || f.val != "" || len(f.others) > 0 || len(f.scores) > 0 || len(f.params) > 0 || f.options.Notebook {
+	if f.train != "" || f.stats != "" || f.id != "" || f.head != "" || f.val != "" || len(f.others) > 0 || len(f.scores) > 0 || len(f.params) > 0 || f.options.Notebook {
 		return usagef("--run reads what the run has stored: leave out the other inputs, and choose --scores when the run is started")
 	}
 	preset, err := f.findPreset()
