@@ -2,7 +2,7 @@
 //
 // Data flows one way:
 //
-//	Source (rows in memory, .npz, .npy, a running network)     this package
+//	Source (rows in memory, files and shards, a network)       this package
 //	   -> stats.Collect: one sweep, class moments in float64    analysis/stats
 //	   -> nc.Compute: neural collapse NC1..NC5                  analysis/nc
 //	   -> ood.Compute: OOD detectors and detection metrics      analysis/ood

@@ -8,6 +8,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -348,4 +349,67 @@ func FuzzCSV(f *testing.F) {
 			t.Errorf("err %v", err)
 		}
 	})
+}
+
+// TestSweepMemoryDoesNotGrow: four times the rows take no more memory to sweep, in any format, whole or from the middle.
+func TestSweepMemoryDoesNotGrow(t *testing.T) {
+	const d, few = 8, 32 * 512 // more than the chunk in which any array is read
+	dir := t.TempDir()
+	write := func(n int) map[string]string {
+		at := func(name string) string { return filepath.Join(dir, fmt.Sprintf("%d_%s", n, name)) }
+		features, labels := make([]float32, n*d), make([]int64, n)
+		text := strings.Builder{}
+		for j := range d {
+			fmt.Fprintf(&text, "f%d,", j)
+		}
+		text.WriteString("label\n")
+		line := strings.Repeat("0.125,", d) + "0\n"
+		for range n {
+			text.WriteString(line)
+		}
+		err := errors.Join(
+			npz.WriteNPY(at("features.npy"), features, n, d), npz.WriteNPY(at("labels.npy"), labels),
+			npz.Write(at("f.npz"), func(w *npz.Writer) error {
+				return errors.Join(npz.Put(w, "features", features, n, d), npz.Put(w, "labels", labels))
+			}),
+			os.WriteFile(at("f.csv"), []byte(text.String()), 0o600),
+			os.WriteFile(at("f.safetensors"), zeroTensors(n, d), 0o600))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return map[string]string{"npy": "features=" + at("features.npy") + ",labels=" + at("labels.npy"), "npz": at("f.npz"), "csv": at("f.csv"), "safetensors": at("f.safetensors"),
+			"shards": at("f.npz") + "," + at("f.npz")}
+	}
+	allocated := func(spec string, from int) int64 {
+		src, err := analysis.OpenFeatures(spec)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer src.Close()
+		rows := 0
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		if err := src.SweepRows(t.Context(), from, src.Info().N, func(b *analysis.Block) error { rows += b.N; return nil }); err != nil {
+			t.Fatal(err)
+		}
+		runtime.ReadMemStats(&after)
+		if rows != src.Info().N-from {
+			t.Fatalf("%s: %d rows", spec, rows)
+		}
+		return int64(after.TotalAlloc - before.TotalAlloc)
+	}
+	small, large := write(few), write(4*few)
+	for format := range small {
+		for _, from := range []int{0, few / 2} {
+			if a, b := allocated(small[format], from), allocated(large[format], from); b > a+few*d {
+				t.Errorf("%s from row %d: %d bytes for %d rows, %d for %d", format, from, a, few, b, 4*few)
+			}
+		}
+	}
+}
+
+// zeroTensors is a .safetensors of float32 features [n,d] and uint8 labels [n], all zero.
+func zeroTensors(n, d int) []byte {
+	header := fmt.Sprintf(`{"features":{"dtype":"F32","shape":[%d,%d],"data_offsets":[0,%d]},"labels":{"dtype":"U8","shape":[%d],"data_offsets":[%d,%d]}}`, n, d, 4*n*d, n, 4*n*d, 4*n*d+n)
+	return append(append(binary.LittleEndian.AppendUint64(nil, uint64(len(header))), header...), make([]byte, 4*n*d+n)...)
 }
