@@ -61,6 +61,8 @@ type Result struct {
 	// Preset is the name of Options.Preset, and Groups its groups: group -> sets and mean metrics over them.
 	Preset string                  `json:"preset,omitempty"`
 	Groups analysis.Ordered[Group] `json:"groups,omitzero"`
+	// Health is what a reader needs to trust the numbers: see healthTable.
+	Health analysis.Values `json:"health,omitzero"`
 	// Detectors: score -> what its fit used (fit set, ranks, floors, parameters).
 	Detectors analysis.Ordered[analysis.Values] `json:"detectors"`
 	// Selective: score -> aurc, aurc_best of the ID rows.
@@ -76,6 +78,8 @@ type Result struct {
 	Scores analysis.Ordered[analysis.Ordered[[]float64]] `json:"-"`
 	// Overlap: set -> rows that occur in a fit set.
 	Overlap analysis.Ordered[[]int] `json:"-"`
+	// mismatch of logits and head, the worst over the scored sets.
+	mismatch analysis.HeadMismatch
 	// Correct [n_id]: whether each ID row is classified correctly; nil where its labels are no classes of the head.
 	Correct []bool `json:"-"`
 }
@@ -145,6 +149,7 @@ func Compute(ctx context.Context, o Options) (*Result, error) {
 		}
 	}
 	res.measure(o, chosen)
+	res.health(o, fits)
 	res.selective()
 	if o.Preset != nil {
 		res.Group(o.Preset)
@@ -261,6 +266,7 @@ func (r *Result) score(ctx context.Context, o Options, set analysis.Named, ready
 	if err != nil {
 		return err
 	}
+	r.mismatch.Merge(mismatch)
 	if warning, err := mismatch.Judge(o.Head, info); err != nil {
 		return err
 	} else if warning != "" {

@@ -23,6 +23,9 @@ var metricTable = []analysis.Explanation{
 	{Name: "aupr_in_trapz", Definition: "trapezoid under the precision-recall curve with ID rows positive, from recall 0 and precision 1; percent", Source: "OpenOOD, ViM, pytorch-ood",
 		Pitfalls: "linear interpolation between points flatters scores with many ties (J. Davis, M. Goadrich, ICML 2006)"},
 	{Name: "base_rate", Definition: "share of OOD rows among all that are scored; percent", Source: "-", Pitfalls: "an average precision of this size is chance"},
+	{Name: "ties", Definition: "share of (ID, OOD) pairs with equal scores; auroc counts them half; percent", Source: "-",
+		Pitfalls: "a score that saturates (a float32 softmax) ties: what it would say of those rows is lost, and curves between them are straight lines"},
+	{Name: "ood.health", Definition: "what a reader needs to trust a result", Source: "-", Pitfalls: "a warning beside a number says that it should not be read", Parts: healthTable},
 	{Name: "oscr", Definition: "area under correct classification rate against false positive rate: share of (ID, OOD) pairs in which the ID row is classified correctly and scores higher, ties half; percent",
 		Source: "A. Dhamija, M. Günther, T. Boult, NeurIPS 2018", Pitfalls: "bounded by the ID accuracy: compare networks by it, not scores across networks"},
 	{Name: "aurc", Definition: "area under the risk-coverage curve of the ID rows: mean over k of the error among the k rows of largest score, ties in random order; percent",
@@ -50,6 +53,8 @@ func Explain(name string) (analysis.Explanation, error) {
 	// A key made of a metric and a suffix is explained by its suffix.
 	entry := strings.TrimSuffix(name, "_holm")
 	switch {
+	case slices.Contains([]string{"acceptance", "acceptance_ci95", "accepted", "id_accepted"}, name):
+		entry = "threshold"
 	case strings.Contains(name, "_diff"):
 		entry = "diff"
 	case strings.Contains(name, "_ci95"):
@@ -76,7 +81,7 @@ func Explainable() []string {
 func (p *Preset) explain() analysis.Explanation {
 	e := analysis.Explanation{Name: p.Name, Definition: "OpenOOD's CIFAR protocol (--preset): the mean of each metric over the sets of a group, every set with the same weight; FPR@95 is fpr95_ood_pos, " +
 		"AUPR_IN and AUPR_OUT are aupr_in_trapz and aupr_out_trapz, ACC is id_accuracy", Source: "J. Zhang et al., OpenOOD v1.5, DMLR 2024",
-		Pitfalls: "a row stands beside the leaderboard's only for its own lists of test images (1,000 ID test images are its validation set, and near sets have overlapping classes removed), its network and " +
+		Pitfalls: "a row stands beside the leaderboard's only for its own lists of test images (1,000 of the ID test images are its validation set), its network and " +
 			"its training; the leaderboard shows mean and standard deviation (ddof 0) over three trainings. A group that lacks a set says so in its name"}
 	for _, g := range p.Groups {
 		e.Parts = append(e.Parts, analysis.Part{Name: g.Name, Meaning: "--ood " + strings.Join(g.Sets, "=..., ") + "=..."})

@@ -26,6 +26,15 @@ func TestEverythingInAResultIsExplained(t *testing.T) {
 			names = append(names, v.Keys()...)
 		}
 	}
+	e, err := ood.Explain("ood.health")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, key := range r.Health.Keys() {
+		if i >= len(e.Parts) || e.Parts[i].Name != key {
+			t.Errorf("health has %s, which is not explained in its place: %v", key, e.Parts)
+		}
+	}
 	for _, v := range r.Selective.All() {
 		names = append(names, v.Keys()...)
 	}
@@ -42,7 +51,7 @@ func TestEverythingInAResultIsExplained(t *testing.T) {
 	if _, err := ood.Explain("magic"); err == nil || !strings.Contains(err.Error(), "knn") || !strings.Contains(err.Error(), "auroc") {
 		t.Errorf("err %v", err)
 	}
-	e, _ := ood.Explain("knn")
+	e, _ = ood.Explain("knn")
 	if text := e.String(); !strings.Contains(text, "--param knn.k=50") || !strings.Contains(text, "Y. Sun") || !strings.Contains(text, "training rows") {
 		t.Errorf("explanation %q", text)
 	}

@@ -20,6 +20,7 @@ var MetricKeys = []string{"auroc", "fpr95_ood_pos", "fpr95_id_pos", "aupr_out", 
 //	aupr_out/_in    step-wise average precision with OOD, with ID positive (scikit-learn's average_precision_score)
 //	..._trapz       trapezoid under the precision-recall curve from (0, 1) (OpenOOD, ViM, pytorch-ood)
 //	base_rate       share of OOD among all rows, what aupr_out is for a useless score
+//	ties            share of (ID, OOD) pairs with equal scores, which auroc counts half; a warning beside it where it is more than 1 %
 //
 // Without rows on one side, or with a score that is not finite, all are null with the reason.
 func Measure(id, ood []float64) (v analysis.Values) {
@@ -45,7 +46,27 @@ func Measure(id, ood []float64) (v analysis.Values) {
 	percent("aupr_out_trapz", outTrapz)
 	percent("aupr_in_trapz", inTrapz)
 	percent("base_rate", float64(nOOD)/float64(nID+nOOD))
+	ties := tied(steps, nID, nOOD)
+	percent("ties", ties)
+	if ties > 0.01 {
+		v.Warn("%.3g %% of the (ID, OOD) pairs have equal scores and count half: the score tells them no better than a coin", 100*ties)
+	}
+	if few := min(nID, nOOD); few < fewRows {
+		v.Warn("%d ID and %d OOD rows: FPR95 moves in steps of %.2g points", nID, nOOD, 100/float64(few))
+	}
 	return v
+}
+
+// fewRows of one kind are too few for a rate to be read to a point.
+const fewRows = 100
+
+// tied is the share of (ID, OOD) pairs with equal scores.
+func tied(steps []Step, nID, nOOD int) float64 {
+	var pairs int64
+	for _, s := range steps {
+		pairs += int64(s.ID) * int64(s.OOD)
+	}
+	return float64(pairs) / float64(nID) / float64(nOOD)
 }
 
 // Step is one distinct score and how many rows of each kind have it.

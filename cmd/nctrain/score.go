@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -86,22 +85,18 @@ func (f *scoreFlags) execute(c *cobra.Command) error {
 func printScored(w io.Writer, r *ood.Scored) error {
 	fmt.Fprintf(w, "%s rows scored%s, in percent: a row is accepted as in-distribution where its score is at least the threshold\n", table.Count(r.N), of(nil, r.Checkpoint))
 	t := table.New("score", "accepted", "asked of ID", "true share of ID, 95 %", "threshold", "least score", "largest score")
-	var reasons analysis.Ordered[[]string] // reason -> scores
+	var warnings byText
 	for name, v := range r.Scores.All() {
 		t.Row(name, percent(v, "accepted"), percent(v, "acceptance"), interval(v, "acceptance_ci95"), number(v, "threshold"), number(v, "least"), number(v, "largest"))
-		for _, reason := range append([]string{v.Reason("accepted")}, v.Warnings...) {
-			if reason != "" {
-				names, _ := reasons.Get(reason)
-				reasons.Set(reason, append(names, name))
-			}
+		if reason := v.Reason("accepted"); reason != "" {
+			warnings.add(name, reason)
 		}
+		warnings.add(name, v.Warnings...)
 	}
 	if err := t.Write(w, "  "); err != nil {
 		return err
 	}
 	warn(w, r.Warnings)
-	for reason, names := range reasons.All() {
-		warn(w, []string{strings.Join(names, ", ") + ": " + reason})
-	}
+	warnings.print(w)
 	return nil
 }

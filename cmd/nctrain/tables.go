@@ -7,6 +7,7 @@ import (
 	"math"
 	"slices"
 	"strconv"
+	"strings"
 
 	"nctrain/analysis"
 	"nctrain/analysis/nc"
@@ -164,6 +165,7 @@ func printDetection(w io.Writer, r *ood.Result) error {
 		}
 		t := table.New(heads...)
 		var reasons []string
+		var warnings byText
 		for score, v := range scores.All() {
 			cells := []string{score}
 			for _, c := range detectionHeads {
@@ -178,11 +180,13 @@ func printDetection(w io.Writer, r *ood.Result) error {
 			if reason := v.Reason("auroc"); reason != "" {
 				reasons = append(reasons, score+": "+reason)
 			}
+			warnings.add(score, v.Warnings...)
 		}
 		if err := t.Write(w, "  "); err != nil {
 			return err
 		}
 		warn(w, reasons)
+		warnings.print(w)
 	}
 	fmt.Fprintln(w, "  FPR95: ID rejected where 95 % of OOD is found; FPR95 ID+: OOD accepted where 95 % of ID is kept; OSCR: pairs in which the ID row is right and scores higher;")
 	fmt.Fprintln(w, "  AURC: error of the classifier over the ID rows of largest score, mean over how many")
@@ -199,6 +203,22 @@ func printDetection(w io.Writer, r *ood.Result) error {
 		warn(w, []string{key + ": " + r.Reasons[key]})
 	}
 	return nil
+}
+
+// byText gathers the scores that give the same warning.
+type byText struct{ scores analysis.Ordered[[]string] }
+
+func (b *byText) add(score string, texts ...string) {
+	for _, text := range texts {
+		scores, _ := b.scores.Get(text)
+		b.scores.Set(text, append(scores, score))
+	}
+}
+
+func (b *byText) print(w io.Writer) {
+	for text, scores := range b.scores.All() {
+		warn(w, []string{strings.Join(scores, ", ") + ": " + text})
+	}
 }
 
 // printGroups prints the means over the groups of a preset, by its conventions.

@@ -100,7 +100,7 @@ func (p *page) detectionGrid(runs []*stored, set string) *grid {
 			}
 			lines = append(lines, scoreLine{run: r.name, score: score, values: v})
 			for _, key := range v.Keys() {
-				if _, isNumber := v.Get(key); isNumber && !isColumn(key) && key != "base_rate" && !slices.Contains(extra, key) {
+				if _, isNumber := v.Get(key); isNumber && !isColumn(key) && key != "base_rate" && key != "ties" && !slices.Contains(extra, key) {
 					extra = append(extra, key)
 				}
 			}

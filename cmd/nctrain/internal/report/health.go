@@ -119,6 +119,18 @@ func collapseWarnings(r *nc.Result) []string {
 
 func detectionWarnings(r *ood.Result) []string {
 	all := slices.Clone(r.Warnings)
+	for set, byScore := range r.OOD.All() {
+		var scores analysis.Ordered[[]string] // text -> scores that give it
+		for score, v := range byScore.All() {
+			for _, text := range v.Warnings {
+				of, _ := scores.Get(text)
+				scores.Set(text, append(of, score))
+			}
+		}
+		for text, of := range scores.All() {
+			all = append(all, fmt.Sprintf("%s on %s: %s", strings.Join(of, ", "), set, text))
+		}
+	}
 	for name, v := range r.Detectors.All() {
 		for _, text := range v.Warnings {
 			all = append(all, name+": "+text)
