@@ -92,14 +92,14 @@ static void reset(Block& b, Dim3 at) {
     t.index = static_cast<unsigned>(i);
     t.at = coordinates(i, b.size);
     t.stack = reinterpret_cast<uintptr_t>(stacks + i * stack_bytes);
-    t.copies.resize(1);
     void** top = reinterpret_cast<void**>(t.stack + stack_bytes);
     *--top = nullptr;
     *--top = reinterpret_cast<void*>(&fiber_main);
     t.stack_pointer = top - 6;
   }
-  memset(static_cast<void*>(shared.cells), 0, shared.bytes * sizeof(Cell));
+  memset(static_cast<void*>(shared.cells), 0, b.shared_marked * sizeof(Cell));
   for (size_t i = 0; i < b.dynamic_bytes; i++) shared.cells[i].write.segment = segment_unwritten;
+  b.shared_marked = b.dynamic_bytes;
 }
 
 static std::string list(const std::vector<const Thread*>& threads) {
@@ -153,7 +153,9 @@ Error launch(const std::string& name, Kernel call, Dim3 grid, Dim3 size, size_t 
     stacks = static_cast<char*>(at);
     stack_count = size.count();
   }
+  static size_t marked_by_the_last_launch;
   Block b;
+  b.shared_marked = marked_by_the_last_launch;
   b.grid = grid;
   b.size = size;
   b.kernel = name;
@@ -173,6 +175,7 @@ Error launch(const std::string& name, Kernel call, Dim3 grid, Dim3 size, size_t 
   }
   for (Warp& w : b.warps)
     for (Meeting* m : w.meetings) delete m;
+  marked_by_the_last_launch = b.shared_marked;
   block = nullptr;
   return fault.error;
 }

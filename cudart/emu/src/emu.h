@@ -124,7 +124,8 @@ struct Thread {
   unsigned waits_mask = 0;
   void* stack_pointer = nullptr;
   uintptr_t stack = 0;                         // its lowest address
-  std::vector<std::vector<AsyncCopy>> copies;  // committed groups, the oldest first; the last one is open
+  std::vector<std::vector<AsyncCopy>> copies;  // committed groups, the oldest first
+  std::vector<AsyncCopy> open_copies;          // since the last commit
 };
 
 // Lanes of a warp that meet: for each mask its own place, two tables because a fast lane may be one meeting ahead.
@@ -153,6 +154,7 @@ struct Block {
   Thread* running = nullptr;
   uint32_t launch_first = 0, block_first = 0, segment = 0;
   size_t dynamic_bytes = 0, shared_used = 0;
+  size_t shared_marked = 0;  // bytes of shared memory of which something is known
   std::vector<SharedArray> arrays;
 };
 extern Block* block;   // null outside a launch

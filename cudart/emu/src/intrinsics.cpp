@@ -1,6 +1,8 @@
 // What kernels call by name: indices, barriers, exchanges between lanes, shared memory and asynchronous copies.
 #include <string.h>
 
+#include <algorithm>
+
 #include "../include/emu_device.h"
 #include "emu.h"
 #include "meeting.h"
@@ -102,6 +104,7 @@ void* emu_shared(const void* key, size_t bytes, size_t align) {
   if (b.shared_used > static_limit || b.shared_used + b.dynamic_bytes > shared_limit || start + bytes > shared.bytes)
     raise(launch_out_of_resources, "shared arrays take more than the block may have (" + std::to_string(static_limit) + " bytes without asking)", PC);
   for (size_t i = 0; i < bytes; i++) shared.cells[start + i].write.segment = segment_unwritten;
+  b.shared_marked = std::max(b.shared_marked, start + bytes);
   b.arrays.push_back({key, shared.base + start, bytes});
   return reinterpret_cast<void*>(shared.base + start);
 }
@@ -116,15 +119,18 @@ void emu_copy_async(void* target, const void* source, size_t source_bytes) {
   if (source_bytes > 16) raise(launch_failed, "an asynchronous copy of more than 16 bytes", PC);
   if (source_bytes) check(reinterpret_cast<uintptr_t>(source), source_bytes, Kind::read, 16, PC);
   expect_copy(reinterpret_cast<uintptr_t>(target), 16, PC);
-  block->running->copies.back().push_back({static_cast<char*>(target), static_cast<const char*>(source), source_bytes, PC});
+  block->running->open_copies.push_back({static_cast<char*>(target), static_cast<const char*>(source), source_bytes, PC});
 }
 
-void emu_copy_commit(void) { block->running->copies.emplace_back(); }
+void emu_copy_commit(void) {
+  Thread& t = *block->running;
+  t.copies.push_back(std::move(t.open_copies));
+  t.open_copies.clear();
+}
 
-// The last group is still open, so it does not count.
 void emu_copy_wait(int groups_left) {
   auto& groups = block->running->copies;
-  while (static_cast<int>(groups.size()) - 1 > groups_left) {
+  while (static_cast<int>(groups.size()) > groups_left) {
     for (const AsyncCopy& c : groups.front()) {
       check(reinterpret_cast<uintptr_t>(c.shared), 16, Kind::write, 16, c.pc);
       memset(c.shared, 0, 16);

@@ -1,0 +1,186 @@
+//go:build cuda
+
+package nn
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"math"
+	"os"
+	"slices"
+	"testing"
+
+	"nctrain/kernels"
+	"nctrain/nn/data"
+)
+
+// openCUDA skips the test where there is no CUDA driver, or fails it where NCTRAIN_REQUIRE_GPU=1 says that there is one.
+func openCUDA(t *testing.T) kernels.Device {
+	t.Helper()
+	if _, problem := kernels.DriverState(); problem != "" {
+		if os.Getenv("NCTRAIN_REQUIRE_GPU") == "1" {
+			t.Fatal(problem)
+		}
+		t.Skipf("no CUDA driver (%s): make emu, and set NCTRAIN_CUDA_DRIVER=build/libcuda_emu.so", problem)
+	}
+	dev, err := kernels.OpenCUDA()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := dev.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return dev
+}
+
+// cudaWidth keeps a training under the emulated driver to seconds.
+const cudaWidth = 2
+
+func cudaSettings() TrainSettings {
+	s := NotebookSettings()
+	s.Epochs, s.BatchSize = 2, 6 // two full batches and one of four
+	return s
+}
+
+// cudaSet is 16 images of 16x16.
+func cudaSet() *data.Set {
+	s := goldenSet()
+	s.H, s.W = 16, 16
+	s.Labels = s.Labels[:16]
+	s.Images = s.Images[:16*16*16*data.Channels]
+	return s
+}
+
+func cudaTrainer(t *testing.T, dev kernels.Device, p kernels.Precision, s TrainSettings) (*Trainer, *ResNet18) {
+	t.Helper()
+	m := placed(t, dev, p, goldenClasses, cudaWidth)
+	tr, err := NewTrainer(dev, m, cudaSet(), s, PlanOptions{Precision: p})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tr, m
+}
+
+// sweepAndTrain gives the features of the whole set under the initial weights, and the losses of all batches of a training from them.
+func sweepAndTrain(t *testing.T, dev kernels.Device, p kernels.Precision) (features, losses []float64) {
+	t.Helper()
+	tr, m := cudaTrainer(t, dev, p, cudaSettings())
+	eval, err := NewEvaluator(dev, m, cudaSet(), 6, tr.Pool(), PlanOptions{Precision: p})
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = eval.Each(context.Background(), func(r Rows) error {
+		for _, v := range r.Features {
+			features = append(features, float64(v))
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, line := range finish(t, tr, nil) {
+		losses = append(losses, line.BatchLosses...)
+	}
+	return features, losses
+}
+
+// A network on CUDA is the CPU's: same graph, same plan; features, and the losses of every batch, within 1e-4 (fp32) or 1e-2 (tf32, bf16) of the CPU's.
+func TestCUDATrainsAsTheCPU(t *testing.T) {
+	wantFeatures, wantLosses := sweepAndTrain(t, openDevice(t, 2), kernels.FP32)
+	largest := 0.0
+	for _, v := range wantFeatures {
+		largest = math.Max(largest, math.Abs(v))
+	}
+	for _, test := range []struct {
+		p      kernels.Precision
+		within float64
+	}{{kernels.FP32, 1e-4}, {kernels.TF32, 1e-2}, {kernels.BF16, 1e-2}} {
+		t.Run(test.p.String(), func(t *testing.T) {
+			dev := openCUDA(t)
+			if !slices.Contains(dev.Capabilities().Precisions, test.p) {
+				t.Skipf("%s has no %v", dev.Description(), test.p)
+			}
+			features, losses := sweepAndTrain(t, dev, test.p)
+			if len(losses) != len(wantLosses) || len(features) != len(wantFeatures) {
+				t.Fatalf("%d losses and %d features, the CPU has %d and %d", len(losses), len(features), len(wantLosses), len(wantFeatures))
+			}
+			worst := 0.0
+			for i, v := range losses {
+				if off := math.Abs(v-wantLosses[i]) / wantLosses[i]; !(off <= test.within) {
+					t.Errorf("loss of step %d: %.9g, the CPU's is %.9g: off by %.2g", i+1, v, wantLosses[i], off)
+				} else {
+					worst = math.Max(worst, off)
+				}
+			}
+			for i, v := range features {
+				if off := math.Abs(v-wantFeatures[i]) / largest; !(off <= test.within) {
+					t.Fatalf("feature %d: %.9g, the CPU's is %.9g: off by %.2g of the largest", i, v, wantFeatures[i], off)
+				}
+			}
+			t.Logf("losses within %.2g of the CPU's", worst)
+		})
+	}
+}
+
+// A run that is stopped within an epoch, saved and loaded into a fresh trainer ends in the bits of one that was not.
+func TestCUDAResumesToTheSameBits(t *testing.T) {
+	dev := openCUDA(t)
+	whole, _ := cudaTrainer(t, dev, kernels.FP32, cudaSettings())
+	want := saved(t, whole, finish(t, whole, nil))
+	stopped, _ := cudaTrainer(t, dev, kernels.FP32, cudaSettings())
+	if _, err := stopped.RunEpoch(newStopAfter(2), nil); !errors.Is(err, errStopped) {
+		t.Fatal(err)
+	}
+	state := saved(t, stopped, nil)
+	resumed, _ := cudaTrainer(t, dev, kernels.FP32, cudaSettings())
+	if err := resumed.Restore(state); err != nil {
+		t.Fatal(err)
+	}
+	got := saved(t, resumed, finish(t, resumed, nil))
+	if Hash(got.Model) != Hash(want.Model) || Hash(got.Momentum) != Hash(want.Momentum) {
+		t.Error("other bits at the end")
+	}
+}
+
+// A loss that is not finite stops the updates on the device, whatever is queued after it.
+func TestCUDANonFiniteLossStopsAtItsStep(t *testing.T) {
+	dev := openCUDA(t)
+	s := cudaSettings()
+	s.LR = 1e5
+	tr, m := cudaTrainer(t, dev, kernels.FP32, s)
+	var bad *NonFiniteError
+	var err error
+	for range 5 {
+		if _, err = tr.RunEpoch(context.Background(), nil); err != nil {
+			break
+		}
+		tr.Progress.Epoch = 0
+	}
+	if !errors.As(err, &bad) {
+		t.Fatalf("error %v, want a loss that is not finite", err)
+	}
+	before, err := m.SaveMomentum()
+	if err != nil {
+		t.Fatal(err)
+	}
+	state := tr.step.host // with the flag that Check read
+	state[kernels.StateCursor] = 0
+	if err := kernels.Upload(dev, tr.step.state.buffer, state[:]); err != nil {
+		t.Fatal(err)
+	}
+	if err := tr.full.Run(); err != nil {
+		t.Fatal(err)
+	}
+	after, err := m.SaveMomentum()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range before {
+		if !bytes.Equal(before[i].Data, after[i].Data) {
+			t.Fatalf("%s changed after the loss was not finite", before[i].Name)
+		}
+	}
+}
