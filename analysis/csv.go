@@ -34,21 +34,31 @@ type csvColumn struct {
 	at         int
 }
 
-// openCSV reads the header, counts the rows and checks the number of fields of each.
-func openCSV(path string) (_ *csvRows, err error) {
-	c := &csvRows{path: path, info: Info{Name: path}}
-	file, err := os.Open(path)
+// openText opens a .csv.
+func openText(path string) opener {
+	return func() (rows, error) {
+		c := &csvRows{path: path, info: Info{Name: path}}
+		if err := c.scan(); err != nil {
+			return nil, err
+		}
+		return c, nil
+	}
+}
+
+// scan reads the header, counts the rows and checks the number of fields of each.
+func (c *csvRows) scan() error {
+	file, err := os.Open(c.path)
 	if err != nil {
 		if errors.Is(err, fs.ErrNotExist) {
 			err = fmt.Errorf("%w: check the path", err)
 		}
-		return nil, fmt.Errorf("analysis: %w", err)
+		return fmt.Errorf("analysis: %w", err)
 	}
 	defer file.Close()
 	in := newLines(file)
 	header, err := in.next()
 	if err == io.EOF {
-		return nil, fmt.Errorf("analysis: %s: the file is empty: write a header f0,f1,..,label[,logit0,..] and a line for each row", path)
+		return fmt.Errorf("analysis: %s: the file is empty: write a header f0,f1,..,label[,logit0,..] and a line for each row", c.path)
 	}
 	if err == nil {
 		err = c.readHeader(header)
@@ -69,9 +79,9 @@ func openCSV(path string) (_ *csvRows, err error) {
 		}
 	}
 	if err != io.EOF {
-		return nil, c.at(in, err)
+		return c.at(in, err)
 	}
-	return c, nil
+	return nil
 }
 
 // at adds file and line to an error.

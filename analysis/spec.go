@@ -141,7 +141,7 @@ func group(paths []string) ([]opener, error) {
 				openers = append(openers, openLoose(named))
 			}
 		case ".csv":
-			openers = append(openers, sync.OnceValues(func() (rows, error) { return openCSV(path) })) // its lines are counted once
+			openers = append(openers, sync.OnceValues(openText(path))) // its lines are counted once
 		default:
 			openers = append(openers, openArchive(path))
 		}

@@ -164,9 +164,10 @@ func TestPartsThatDoNotBelongTogetherAreRefused(t *testing.T) {
 		write(set(info, 16, 3, 4), 3, 8): "classes 4, the parts before have 2",
 		write(set(info, 17, 3, 2), 3, 8): "rows of the set 17, the parts before have 16",
 		write(set(info, 16, 3, 2), 3, 4): "number of shards 4, the parts before have 8",
-		write(set(other(func(m *analysis.Meta) { m.Checkpoint = "bbbb" }), 16, 3, 2), 3, 8): "checkpoint bbbb, the parts before have aaaa: merge parts of one model",
-		write(set(other(func(m *analysis.Meta) { m.Checkpoint = "" }), 16, 3, 2), 3, 8):     "checkpoint none, the parts before have aaaa",
-		write(set(other(func(m *analysis.Meta) { m.Split = "test" }), 16, 3, 2), 3, 8):      "set cifar100 test, the parts before have cifar100",
+		write(set(other(func(m *analysis.Meta) { m.Checkpoint = "bbbb" }), 16, 3, 2), 3, 8):                       "checkpoint bbbb, the parts before have aaaa: merge parts of one model",
+		write(set(other(func(m *analysis.Meta) { m.Checkpoint = "" }), 16, 3, 2), 3, 8):                           "checkpoint none, the parts before have aaaa",
+		write(set(other(func(m *analysis.Meta) { m.Normalization = &analysis.Normalization{} }), 16, 3, 2), 3, 8): "normalization {[0 0 0] [0 0 0]}, the parts before have unknown",
+		write(set(other(func(m *analysis.Meta) { m.Split = "test" }), 16, 3, 2), 3, 8):                            "set cifar100 test, the parts before have cifar100",
 	} {
 		if _, err := stats.MergeFiles([]string{first, path}); err == nil || !strings.Contains(err.Error(), path+": "+want) || strings.Contains(err.Error(), "\n") {
 			t.Errorf("err %v, want %q", err, want)

@@ -55,6 +55,7 @@ func (a about) fits(b about) error {
 		{"features", strconv.Itoa(a.D), strconv.Itoa(b.D), "merge parts of one model"},
 		{"classes", strconv.Itoa(a.C), strconv.Itoa(b.C), "merge parts of one model"},
 		{"checkpoint", hash(a.Meta), hash(b.Meta), "merge parts of one model"},
+		{"normalization", normalization(a.Meta), normalization(b.Meta), "extract all shards with one --mean and --std"},
 		{"type", a.Type, b.Type, "merge parts of one set"},
 		{"rows of the set", strconv.Itoa(a.N), strconv.Itoa(b.N), "merge parts of one set"},
 		{"set", a.Meta.Set + " " + a.Meta.Split, b.Meta.Set + " " + b.Meta.Split, "merge parts of one set"},
@@ -70,6 +71,13 @@ func (a about) fits(b about) error {
 		}
 	}
 	return nil
+}
+
+func normalization(m analysis.Meta) string {
+	if m.Normalization == nil {
+		return "unknown"
+	}
+	return fmt.Sprint(*m.Normalization)
 }
 
 // valid holds what a file says of itself against itself.
