@@ -131,6 +131,21 @@ func TestStatisticsByShardsAreThoseOfTheWhole(t *testing.T) {
 	if len(merged.Health.Warnings) == 0 || !strings.Contains(merged.Health.Warnings[0], "of the class means") {
 		t.Errorf("health says %v", merged.Health.Warnings)
 	}
+
+	must(t, "ood", "--stats", s.at("all.npz"), "--id", s.at("train.npz"), "--ood", "same="+s.at("train.npz"), "--head", s.at("head.npz"), "--scores", "mahalanobis,she", "--json", s.at("ood.json"))
+	var scored struct {
+		OOD map[string]map[string]struct {
+			AUROC   *float64
+			Reasons map[string]string
+		}
+	}
+	decode(t, read(t, s.at("ood.json")), &scored)
+	if m := scored.OOD["same"]["mahalanobis"]; m.AUROC == nil || *m.AUROC != 50 {
+		t.Errorf("mahalanobis of a set against itself: %+v", m)
+	}
+	if she := scored.OOD["same"]["she"]; she.AUROC != nil || !strings.Contains(she.Reasons["auroc"], "second sweep") {
+		t.Errorf("she: %+v", she)
+	}
 }
 
 // TestBadFeatures: each kind of wrong input is one line with file, field and way out, exit 1 (2 for wrong usage), and nothing is written.
