@@ -2,6 +2,7 @@ package report
 
 import (
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -154,9 +155,9 @@ func collapseCurves(runs []*stored) *curves {
 		c.Panels = append(c.Panels, p)
 	}
 	add("NC1: variability within classes", "", func(r *nc.Result) analysis.Values { return withTest(r.NC1, r.NC1Test, "rank") },
-		"rank", "notebook", "papyan_code", "quotient", "cdnv", "rank, test rows")
+		"rank", "notebook", "papyan_code", "quotient", "cdnv", "rank"+testRows)
 	add("NC2: distance from a simplex ETF", "", func(r *nc.Result) analysis.Values { return withTest(r.NC2, r.NC2Test, "equinorm") },
-		"equinorm", "equiangularity", "etf_error", "equinorm_weights", "equiangularity_weights", "etf_error_weights", "equinorm, test rows")
+		"equinorm", "equiangularity", "etf_error", "equinorm_weights", "equiangularity_weights", "etf_error_weights", "equinorm"+testRows)
 	add("NC3: distance of classifier and means", "", func(r *nc.Result) analysis.Values {
 		v := analysis.Values{}
 		for _, key := range []string{"papyan", "row_l2", "duality_etf", "bias_collapse"} {
@@ -168,7 +169,7 @@ func collapseCurves(runs []*stored) *curves {
 			v.Set("1 − mean_cos", 1-x)
 		}
 		return withTest(v, r.NC3Test, "papyan")
-	}, "papyan", "row_l2", "1 − mean_cos", "duality_etf", "bias_collapse", "papyan, test rows")
+	}, "papyan", "row_l2", "1 − mean_cos", "duality_etf", "bias_collapse", "papyan"+testRows)
 	add("NC4: rows off the nearest class mean", "share", func(r *nc.Result) analysis.Values { return r.NC4 }, "train", "test")
 	for _, set := range oodSets(runs) {
 		p := &plot{Title: "NC5: OOD mean of " + set + " against class means", Log: true, Marks: marks}
@@ -186,6 +187,12 @@ func collapseCurves(runs []*stored) *curves {
 	return c
 }
 
+// testRows ends the names of curves of the test rows.
+const testRows = ", test rows"
+
+// colours of the page's curves; looks beyond them change the dash.
+const colours = 7
+
 // withTest adds to metrics of the training rows one of the test rows under a name of its own.
 func withTest(train, test analysis.Values, key string) (v analysis.Values) {
 	for _, k := range train.Keys() {
@@ -194,7 +201,7 @@ func withTest(train, test analysis.Values, key string) (v analysis.Values) {
 		}
 	}
 	if x, ok := test.Get(key); ok {
-		v.Set(key+", test rows", x)
+		v.Set(key+testRows, x)
 	}
 	return v
 }
@@ -203,6 +210,10 @@ func withTest(train, test analysis.Values, key string) (v analysis.Values) {
 func (p *plot) addVariants(runs []*stored, pick func(*nc.Result) analysis.Values, keys ...string) {
 	for i, r := range runs {
 		for look, key := range keys {
+			// Of test rows: the colour of the training rows, and another dash.
+			if base, of := strings.CutSuffix(key, testRows); of {
+				look = slices.Index(keys, base) + colours
+			}
 			y := over(r.nc, pick, key)
 			if math.IsNaN(last(y)) {
 				continue

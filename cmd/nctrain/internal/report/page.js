@@ -130,7 +130,7 @@
         parts.push(shape("text", { x: at + (late ? 3 : -3), y: top - 7, "text-anchor": late ? "end" : "start" }, m.text));
       }
       for (const s of lines) if (s.low) parts.push(this.band(s, low));
-      for (const s of lines) parts.push(...this.line(s));
+      for (const s of [...lines].reverse()) parts.push(...this.line(s)); // the headline on top
       if (!values.length) parts.push(shape("text", { x: width / 2, y: height / 2, "text-anchor": "middle" }, "nothing chosen"));
       this.guide = shape("g");
       this.svg.replaceChildren(...parts, this.guide);
