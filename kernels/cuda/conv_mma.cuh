@@ -14,6 +14,7 @@
 // A warp computes 64x32 of the block's tile, as 4x4 fragments of 16x8.
 constexpr int kWarpM = 64, kWarpN = 32, kFragmentsM = kWarpM / 16, kFragmentsN = kWarpN / 8;
 static_assert(kTileM / kWarpM * (kTileN / kWarpN) * 32 == kTileThreads, "a warp for each part of the tile");
+static_assert(kWarpM % 32 == 0 && kWarpN % 32 == 0, "StagedTile's swaps stay inside of a warp's part");
 
 // A lane's numbers of one k-fragment of 8, as mma.m16n8k8 wants them: with g = lane/4 and q = lane%4, of a (m,k) = (g,q), (g+8,q), (g,q+4), (g+8,q+4), of two
 // fragments of b (n,k) = (g,q), (g,q+4), (g+8,q), (g+8,q+4).
@@ -46,7 +47,7 @@ struct Bf16 {
 // StagedTile is where a source's tile, and what a lane reads of it, lie in a stage.
 template <typename Source>
 class StagedTile {
-  // The swap of chunks is the same for all of a thread's passes, and of all its fragments at places as far apart as slice says: offsets are computed once.
+  // The swap of chunks is the same for all of a thread's passes and for all of its fragments, so that two offsets are enough.
   static_assert(Source::kLinesAPass % (Source::kAlongK ? 8 : 4) == 0, "passes are whole periods of the swap apart");
   int32_t copied;  // the thread's first chunk
   int32_t read;    // the lane's first number, or its line of ldmatrix
@@ -77,7 +78,8 @@ class StagedTile {
     }
   }
 
-  // What the lane holds of the warp's 16 lines from `line` on and of the 8 places from k on.
+  // What the lane holds of the warp's 16 lines (m or n) from `line` on and of the 8 places from k on, of the tile that starts at shared[tile]. These are whole
+  // lines of the tile away from the lane's first number, which are added, and whole chunks of one 32 numbers, which are swapped with it: by exclusive or.
   DEVICE Slice slice(const float* shared, int32_t tile, int32_t line, int32_t k) const {
     const int32_t start = tile + read;
     Slice out;

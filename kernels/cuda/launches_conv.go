@@ -17,6 +17,12 @@ func init() {
 		}),
 		"conv_wgrad_direct": wgrad(wgradDirectPart, func(c *Call) (string, cudart.Geometry) { return "conv_wgrad_direct", ones(c.Shape.weights()) }),
 
+		"conv_fprop_registers": single("conv_fprop_registers", func(c *Call) (cudart.Geometry, []cudart.Arg) {
+			s := c.Shape
+			return stem(blocks(s.N*s.P(), stemSlots), s.K), append(c.pointers(2, 0, 1), s.geometry()...)
+		}),
+		"conv_wgrad_registers": wgrad(wgradStemPart, func(c *Call) (string, cudart.Geometry) { return "conv_wgrad_registers", stem(1, c.Shape.K) }),
+
 		"conv_fprop_tiled": single("conv_fprop_tiled", func(c *Call) (cudart.Geometry, []cudart.Arg) {
 			return c.Shape.fpropTiles(), append(c.pointers(2, 0, 1), c.Shape.geometry()...)
 		}),
@@ -35,10 +41,18 @@ func init() {
 	})
 }
 
+// The blocks of conv_registers.cuh.
+const stemFilters, stemSlots = 64, 4
+
+func stem(x, filters int) cudart.Geometry {
+	return cudart.Geometry{Grid: [3]int{x, blocks(filters, stemFilters), 1}, Block: [3]int{stemFilters * stemSlots, 1, 1}}
+}
+
 // The tiles of conv_tile.cuh, and the shared memory of conv_mma.cuh.
 const (
 	tileM, tileN, tileThreads = 128, 64, 128
-	mmaShared                 = 3 * 32 * (tileM + tileN) * 4
+	mmaDepth, mmaStages       = 32, 3
+	mmaShared                 = mmaStages * mmaDepth * (tileM + tileN) * 4
 )
 
 func tiles(m, n, z int) cudart.Geometry {
@@ -112,6 +126,9 @@ func wgrad(part func(Shape) int, kernel func(*Call) (string, cudart.Geometry)) e
 
 // A thread of the direct kernel goes through a part alone.
 func wgradDirectPart(Shape) int { return 512 }
+
+// A thread of the stem's kernel has a quarter of a part.
+func wgradStemPart(Shape) int { return 512 }
 
 // wgradTilePart makes some 512 blocks, which fill any card's multiprocessors three times over; not so many that the parts' sums would cost more than
 // they save, and none of more than wgradBlock (kernels/ops.go) pixels.
