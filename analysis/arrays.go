@@ -127,7 +127,7 @@ func (a *arrays) check() error {
 		return err
 	}
 	l := a.labels.info
-	if a.labels.file == nil || !l.DType.IsInteger() || len(l.Shape) == 0 || l.Shape[0] != a.info.N || l.Len() != a.info.N {
+	if a.info.Unlabelled = a.labels.file == nil; !a.info.Unlabelled && (!l.DType.IsInteger() || len(l.Shape) == 0 || l.Shape[0] != a.info.N || l.Len() != a.info.N) {
 		return wrong("labels", a.labels, fmt.Sprintf("integer labels [%d]", a.info.N))
 	}
 	if g := a.logits.info; a.logits.file != nil {
@@ -168,12 +168,13 @@ func (a *arrays) sweep(ctx context.Context, from, to int, visit func(*Block) err
 		return err
 	}
 	defer features.Close()
-	labels, err := a.labels.from(from)
-	if err != nil {
-		return err
+	var labels, logits *npz.Rows
+	if !a.info.Unlabelled {
+		if labels, err = a.labels.from(from); err != nil {
+			return err
+		}
+		defer labels.Close()
 	}
-	defer labels.Close()
-	var logits *npz.Rows
 	if a.info.HasLogits() {
 		if logits, err = a.logits.from(from); err != nil {
 			return err
@@ -181,6 +182,11 @@ func (a *arrays) sweep(ctx context.Context, from, to int, visit func(*Block) err
 		defer logits.Close()
 	}
 	b := newBlock(a.info, to-from)
+	if labels == nil {
+		for i := range b.Labels {
+			b.Labels[i] = -1
+		}
+	}
 	for at := from; at < to; at += blockRows {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -188,7 +194,7 @@ func (a *arrays) sweep(ctx context.Context, from, to int, visit func(*Block) err
 		n := min(blockRows, to-at)
 		b.resize(a.info, at, n)
 		err := readFull(features.Float64, b.Features, n)
-		if err == nil {
+		if err == nil && labels != nil {
 			err = readFull(labels.Int64, b.Labels, n)
 		}
 		if err == nil && logits != nil {

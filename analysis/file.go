@@ -41,6 +41,18 @@ type rows interface {
 // Features are float16, 32, 64 or bfloat16, in C or Fortran order, labels integers of any width. Shards must have the same widths, type and checkpoint. Each sweep
 // reads the files anew, with memory that does not grow with their size. The caller closes the File.
 func OpenFeatures(spec string) (*File, error) {
+	f, err := OpenRows(spec)
+	if err == nil && f.info.Unlabelled {
+		err = errors.Join(fmt.Errorf("analysis: %s: there is no array labels: give integer labels [%d]", f.info.Name, f.info.N), f.Close())
+	}
+	if err != nil {
+		return nil, err
+	}
+	return f, nil
+}
+
+// OpenRows is OpenFeatures for rows that are only scored: an .npz or .safetensors without labels is taken too (Info.Unlabelled).
+func OpenRows(spec string) (*File, error) {
 	openers, err := locate(spec)
 	if err != nil {
 		return nil, err
@@ -103,6 +115,12 @@ func sameSet(a, b Info) error {
 		return differ("features", fmt.Sprintf("[%d,%d]", b.N, b.D), fmt.Sprintf("[%d,%d]", a.N, a.D), "shards of one set have one width: give the files of one model")
 	case a.C != b.C:
 		return differ("logits", logits(b), logits(a), "shards of one set have the same logits: write them for all of them, of one width, or leave them out")
+	case a.Unlabelled != b.Unlabelled:
+		without, with := a, b
+		if b.Unlabelled {
+			without, with = b, a
+		}
+		return fmt.Errorf("analysis: %s: there is no array labels, which %s has: shards of one set have labels all or none", without.Name, with.Name)
 	case a.Type != b.Type:
 		return differ("features in", b.Type, a.Type, "shards of one set have one type: write them again in one")
 	case a.Meta.Checkpoint != b.Meta.Checkpoint:

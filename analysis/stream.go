@@ -81,7 +81,9 @@ type Info struct {
 	N, D, C int
 	// Type of the stored features.
 	Type DType
-	Meta Meta
+	// Unlabelled rows carry the label -1: their file holds none.
+	Unlabelled bool
+	Meta       Meta
 }
 
 // HasLogits tells whether blocks carry logits.

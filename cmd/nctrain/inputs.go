@@ -30,6 +30,16 @@ func (f *files) open(spec string) (analysis.Source, error) {
 	return file, nil
 }
 
+// openRows opens rows whose labels nobody asks for.
+func (f *files) openRows(spec string) (analysis.Source, error) {
+	file, err := analysis.OpenRows(spec)
+	if err != nil {
+		return nil, err
+	}
+	f.open_ = append(f.open_, file)
+	return file, nil
+}
+
 // train opens the training rows, or the statistics that stand in for them, with what is then to be said of the result's health.
 func (f *files) train(features, statistics string) (src analysis.Source, health string, err error) {
 	if statistics == "" {
@@ -65,7 +75,7 @@ func (f *files) named(items []string) ([]analysis.Named, error) {
 		if slices.ContainsFunc(all, func(n analysis.Named) bool { return n.Name == name }) {
 			return nil, usagef("--ood %s: two sets are called %q: write NAME=FILE with another name", item, name)
 		}
-		src, err := f.open(spec)
+		src, err := f.openRows(spec)
 		if err != nil {
 			return nil, err
 		}

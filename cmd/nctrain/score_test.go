@@ -1,8 +1,10 @@
 package main
 
 import (
+	"errors"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -42,6 +44,33 @@ func TestScoreGoesOnWhereOODSaved(t *testing.T) {
 	decode(t, read(t, tmp, "s.json"), &result)
 	if x, ok := result.Scores["vim"]["accepted"].(float64); result.N != 60 || len(result.Scores) != 6 || !ok || x < 0 || x > 100 {
 		t.Errorf("%+v", result)
+	}
+
+	// Rows without labels, as they come in deployment, get the same scores.
+	bare, again := filepath.Join(tmp, "bare.npz"), filepath.Join(tmp, "again.csv")
+	rows := opened(t, features("ood_digits"))
+	info, _ := rows.Info("features")
+	values, err := rows.Float32s("features")
+	if err != nil {
+		t.Fatal(err)
+	}
+	meta, err := rows.Uint8s("meta")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := npz.Write(bare, func(w *npz.Writer) error {
+		return errors.Join(npz.Put(w, "features", values[:info.Shape[1]], 1, info.Shape[1]), npz.Put(w, "meta", meta))
+	}); err != nil {
+		t.Fatal(err)
+	}
+	must(t, "score", "--detector", detectors, "--features", bare, "--out", again, "--scores", "mahalanobis", "--quiet")
+	want, err := stored.Float64s("digits/mahalanobis")
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.Split(strings.TrimSpace(string(read(t, again))), "\n")
+	if len(lines) != 2 || lines[0] != "row,mahalanobis,mahalanobis_accepted" || !strings.HasPrefix(lines[1], "0,"+strconv.FormatFloat(want[0], 'g', -1, 64)+",") {
+		t.Errorf("%q, want the score %g", lines, want[0])
 	}
 
 	// The features of another checkpoint are refused in one line that names both.
