@@ -30,14 +30,14 @@ func (o BenchOptions) withDefaults() BenchOptions {
 }
 
 // BenchResult is how fast a variant did a call. Rates are of the median, and of the work of the direct algorithm with every operand moved once
-// ([Op.Cost]), so those of a transform may exceed the roofline.
+// ([Op.Cost]), so those of a transform may exceed the roofline; the share is of what the variant's own algorithm allows ([Variant.Limit]).
 type BenchResult struct {
 	Median, Min time.Duration // of one call
 	Samples     int
 	Cost        Cost
 	GFLOPS      float64 // 1e9 flop a second
 	GBps        float64 // 1e9 bytes a second
-	Share       float64 // of what the roofline allows, 0 without one
+	Share       float64 // of the variant's limit, 0 without a roofline
 }
 
 // Bench measures a variant at a shape in its fullest form (all flags, all optional operands), on random inputs, its weights packed beforehand (a plan
@@ -84,7 +84,7 @@ func newBenchRun(dev Device, v *Variant, p Precision, s Shape, o BenchOptions) (
 	}
 	op := v.Op.Op()
 	r := &benchRun{dev: dev, cost: op.Cost(s, p, nil)}
-	r.limit = o.Roofline.Limit(r.cost)
+	r.limit = v.Limit(s, r.cost, o.Roofline)
 	defer func() {
 		if err != nil {
 			r.close()

@@ -18,7 +18,9 @@ func benchSize() (width, batch int) {
 	return 64, 128
 }
 
-func BenchmarkConv(b *testing.B) { benchOps(b, "conv_", ConvFprop, ConvDgrad, ConvWgrad) }
+func BenchmarkConv(b *testing.B) {
+	benchOps(b, "conv_", ConvFprop, ConvDgrad, ConvWgrad, ConvFpropBN, ConvDgradAdd)
+}
 
 func BenchmarkBN(b *testing.B) {
 	benchOps(b, "bn_", BNStats, BNEvalStats, BNForward, BNBackwardStats, BNBackward)

@@ -104,7 +104,7 @@ func (in *inputs) draw(o *Operand, v []float64) {
 	case o.Name == "w":
 		bound := 1 / math.Sqrt(math.Max(float64(s.C*max(s.R*s.S, 1)), 1))
 		fill(func(int) float64 { return bound * (2*rng.Float64() - 1) })
-	case o.Name == "dy", o.Name == "g":
+	case o.Name == "dy", o.Name == "g", o.Name == "dx":
 		normal(1e-2)
 	case o.Name == "lr":
 		fill(func(int) float64 { return 0.01 })

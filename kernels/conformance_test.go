@@ -163,7 +163,7 @@ func TestConformanceAtRandomShapes(t *testing.T) {
 func randomShape(op OpID, rng *rand.Rand) Shape {
 	upTo := func(n int) int { return 1 + rng.IntN(1+rng.IntN(n)) }
 	switch op {
-	case ConvFprop, ConvDgrad, ConvWgrad:
+	case ConvFprop, ConvDgrad, ConvWgrad, ConvFpropBN, ConvDgradAdd:
 		s := Shape{N: upTo(4), H: upTo(11), W: upTo(11), C: upTo(40), K: upTo(40), R: 3, S: 3, Stride: 1 + rng.IntN(2), Pad: 1}
 		if rng.IntN(3) == 0 {
 			s.R, s.S, s.Pad = 1, 1, 0

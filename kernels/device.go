@@ -38,6 +38,11 @@ func (b Buffer) IsNil() bool { return b.addr == 0 }
 // Bytes is the buffer's size.
 func (b Buffer) Bytes() int { return b.bytes }
 
+// Overlaps reports whether the two share memory.
+func (b Buffer) Overlaps(o Buffer) bool {
+	return b.addr < o.addr+uintptr(o.bytes) && o.addr < b.addr+uintptr(b.bytes)
+}
+
 // Slice is the part of b from offset (bytes) on. It panics where that part is not inside.
 func (b Buffer) Slice(offset, bytes int) Buffer {
 	if offset < 0 || bytes < 0 || offset+bytes > b.bytes {

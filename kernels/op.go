@@ -7,6 +7,8 @@ const (
 	ConvFprop OpID = iota
 	ConvDgrad
 	ConvWgrad
+	ConvFpropBN
+	ConvDgradAdd
 	BNStats
 	BNEvalStats
 	BNForward
@@ -112,6 +114,9 @@ type Op struct {
 	Operands []Operand
 	Scalars  []string // names of Call.Scalars, in order
 	Flags    Flags    // those that this operation understands
+
+	// Fuses are the operations that this one does in one pass over memory, with their bits. Its variant is that of the first of them ([Choice.Fused]).
+	Fuses []OpID
 
 	// Flop counts the floating-point operations of the direct algorithm.
 	Flop func(Shape) float64

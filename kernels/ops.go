@@ -54,6 +54,25 @@ var ops = [numOps]Op{
 		},
 		Flop: convFlop, Reference: refConvWgrad, Shapes: convShapes, Exact: true,
 	},
+	ConvFpropBN: {
+		Name:    "conv_fprop_bn",
+		Formula: "y = (conv_fprop(x, w) - mean) * (invstd*gamma) + beta [+ residual] [ReLU: max(., 0)]: conv_fprop, bn_forward",
+		Operands: []Operand{
+			{Name: "x", Dims: dimsX}, {Name: "w", Dims: dimsW, Weight: true},
+			{Name: "mean", Dims: dimsK}, {Name: "invstd", Dims: dimsK}, {Name: "gamma", Dims: dimsK}, {Name: "beta", Dims: dimsK},
+			{Name: "residual", Dims: dimsY, Optional: true}, {Name: "y", Role: Out, Dims: dimsY},
+		},
+		Flags: ReLU, Fuses: []OpID{ConvFprop, BNForward},
+		Flop: convFlop, Reference: refConvFpropBN, Shapes: convShapes,
+	},
+	ConvDgradAdd: {
+		Name: "conv_dgrad_add", Formula: "dx += conv_dgrad(dy, w): conv_dgrad, add",
+		Operands: []Operand{
+			{Name: "dy", Dims: dimsY}, {Name: "w", Dims: dimsW, Weight: true}, {Name: "dx", Role: InOut, Dims: dimsX},
+		},
+		Fuses: []OpID{ConvDgrad, Add},
+		Flop:  convFlop, Reference: refConvDgradAdd, Shapes: convShapes, Exact: true,
+	},
 	BNStats: {
 		Name: "bn_stats",
 		Formula: "mean = avg x, var = avg (x-mean)^2, invstd = 1/sqrt(var+eps); running_mean += momentum*(mean-running_mean), " +

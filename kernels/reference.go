@@ -144,6 +144,37 @@ func refConvWgrad(c *RefCall) {
 	refConv(c, 2, wgradBlock, func(x, w, y int) (int, int, int) { return x, y, w }, c.Operands[0], c.Operands[1])
 }
 
+// part runs another operation's reference, whose last operand is an output of n elements, on operands of this call.
+func (c *RefCall) part(reference func(*RefCall), s Shape, n int, operands ...[]float64) *RefCall {
+	out := len(operands)
+	part := &RefCall{Shape: s, Flags: c.Flags, Operands: append(operands, make([]float64, n)), Tolerance: make([][]float64, out+1), Products: make([][]float64, out+1)}
+	part.Tolerance[out] = make([]float64, n)
+	reference(part)
+	return part
+}
+
+func refConvFpropBN(c *RefCall) {
+	n, invstd, gamma := len(c.Operands[7]), c.Operands[3], c.Operands[4]
+	conv := c.part(refConvFprop, c.Shape, n, c.Operands[0], c.Operands[1])
+	normalized := Shape{N: c.Shape.N, H: c.Shape.P(), W: c.Shape.Q(), C: c.Shape.K}
+	bn := c.part(refBNForward, normalized, n, append([][]float64{conv.Operands[2]}, c.Operands[2:7]...)...)
+	c.Products[7] = make([]float64, n)
+	for i, v := range bn.Operands[6] {
+		scale := math.Abs(invstd[i%c.Shape.K] * gamma[i%c.Shape.K]) // of the convolution's error
+		c.set(7, i, v, conv.Tolerance[2][i]*scale+bn.Tolerance[6][i])
+		c.Products[7][i] = conv.Products[2][i] * scale
+	}
+}
+
+func refConvDgradAdd(c *RefCall) {
+	conv := c.part(refConvDgrad, c.Shape, len(c.Operands[2]), c.Operands[0], c.Operands[1])
+	for i, v := range conv.Operands[2] {
+		sum := c.Operands[2][i] + v
+		c.set(2, i, sum, conv.Tolerance[2][i]+math.Abs(sum))
+	}
+	c.Products[2] = conv.Products[2]
+}
+
 func refBNStats(c *RefCall) {
 	x, rm, rv := c.Operands[0], c.Operands[1], c.Operands[2]
 	eps, momentum := c.Scalars[0], c.Scalars[1]

@@ -36,8 +36,10 @@ type Variant struct {
 	// Prefer says whether the default choice takes the variant at a shape where it can be done. nil: it always does.
 	Prefer func(Shape) bool
 	Class  Class
-	Pack   bool // the weight operand is wanted in the variant's own order
-	Why    string
+	// Flop counts the floating-point operations of its matrix products, where a transform makes them fewer than the operation's ([Op.Flop]); nil: those.
+	Flop func(Shape) float64
+	Pack bool // the weight operand is wanted in the variant's own order
+	Why  string
 }
 
 // KernelName is the name of the kernel that a device looks up.
@@ -64,6 +66,15 @@ func (v *Variant) Check(s Shape, p Precision, c Capabilities) error {
 		}
 	}
 	return nil
+}
+
+// Limit is the least time in seconds that a call of the given cost can take by the variant's algorithm, 0 of the zero Roofline: the roofline's; with a transform
+// the time of the products plus that of moving the operands, which are transformed before and after.
+func (v *Variant) Limit(s Shape, c Cost, r Roofline) float64 {
+	if v.Flop == nil {
+		return r.Limit(c)
+	}
+	return r.Limit(Cost{Flop: v.Flop(s)}) + r.Limit(Cost{Bytes: c.Bytes})
 }
 
 // Variants are the rows under an operation on a kind of device, the preferred first.
@@ -112,6 +123,25 @@ func ParseChoice(items []string, kind Kind) (Choice, error) {
 		c[OpID(id)] = name
 	}
 	return c, nil
+}
+
+// Fused gives the variant for a call of an operation that fuses others: the pinned one, else the one of the same name as the choice for the first of them,
+// where it can be done; nil: the operations run one by one.
+func (c Choice) Fused(op OpID, s Shape, p Precision, caps Capabilities) *Variant {
+	name := c[op]
+	if name == "" {
+		v, err := c.Choose(op.Op().Fuses[0], s, p, caps)
+		if err != nil {
+			return nil
+		}
+		name = v.Name
+	}
+	rows := Variants(op, caps.Kind)
+	i := slices.IndexFunc(rows, func(v *Variant) bool { return v.Name == name && v.Check(s, p, caps) == nil })
+	if i < 0 {
+		return nil
+	}
+	return rows[i]
 }
 
 // Choose gives the variant for a call: the pinned one where it can do it, else the first of the table's rows that is preferred at this shape and can.

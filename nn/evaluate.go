@@ -36,6 +36,7 @@ type Rows struct {
 // NewEvaluator uploads a set and compiles the plans for it. Evaluators may share a pool with each other, and with a trainer between its epochs.
 func NewEvaluator(dev kernels.Device, model *ResNet18, set *data.Set, batch int, pool *MemoryPool, o PlanOptions) (*Evaluator, error) {
 	e := &Evaluator{dev: dev, name: set.Name, pool: pool}
+	o.prepare = true
 	var err error
 	if e.set, err = NewDeviceSet(dev, o.Precision, set, model.Normalization); err != nil {
 		return nil, err
@@ -113,13 +114,16 @@ func (e *Evaluator) sweep(ctx context.Context, f func(evalPlan) error) error {
 	if err := e.Rewind(); err != nil {
 		return err
 	}
+	p := e.plans[0]
 	for done := 0; done < e.set.N; {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		p := e.plans[0]
 		if e.set.N-done < p.batch {
 			p = e.plans[1]
+			if err := p.Prepare(); err != nil {
+				return err
+			}
 		}
 		if err := p.Run(); err != nil {
 			return fmt.Errorf("%s: sample %d: %w", e.name, done, err)

@@ -12,10 +12,12 @@ import (
 //	bn_forward, relu_forward -> bn_forward with ReLU
 //	relu_backward, bn_backward_stats, bn_backward -> the last two masked by the forward output; who else reads the masked gradient gets it from
 //	                            bn_backward's dresidual
+//	conv_fprop, bn_forward   -> conv_fprop_bn, where nobody else reads the convolution (evaluation)
+//	conv_dgrad, add          -> conv_dgrad_add, which adds to the other gradient where that lies
 //
-// The record itself stays as it is: rewritten nodes are copies.
-func fuse(nodes []*node, keep []*Value) []*node {
-	f := &fuser{keep: keep}
+// offers says whether the device has an operation that fuses others at a shape. The record itself stays as it is: rewritten nodes are copies.
+func fuse(nodes []*node, keep []*Value, offers func(kernels.OpID, kernels.Shape) bool) []*node {
+	f := &fuser{keep: keep, offers: offers}
 	for _, n := range nodes {
 		c := *n
 		f.nodes = append(f.nodes, &c)
@@ -30,13 +32,22 @@ func fuse(nodes []*node, keep []*Value) []*node {
 			f.reluBackward(i)
 		}
 	}
+	for i, n := range f.nodes {
+		switch {
+		case n != nil && n.op == kernels.BNForward:
+			f.normalize(i)
+		case n != nil && n.op == kernels.Add:
+			f.gradientSum(i)
+		}
+	}
 	return slices.DeleteFunc(f.nodes, func(n *node) bool { return n == nil })
 }
 
 // fuser edits nodes in place; a removed node is nil until the end.
 type fuser struct {
-	nodes []*node
-	keep  []*Value
+	nodes  []*node
+	keep   []*Value
+	offers func(kernels.OpID, kernels.Shape) bool
 }
 
 // readers are the nodes that read v.
@@ -56,11 +67,9 @@ func (f *fuser) onlyReader(v *Value, n *node) bool {
 	return len(r) == 1 && r[0] == n && !slices.Contains(f.keep, v) && !v.resident
 }
 
-// maker is the index of the bn_forward that writes v, or -1.
-func (f *fuser) maker(v *Value) int {
-	return slices.IndexFunc(f.nodes, func(n *node) bool {
-		return n != nil && n.op == kernels.BNForward && operand(n, "y") == v
-	})
+// maker is the index of the call of an operation that writes v, or -1.
+func (f *fuser) maker(op kernels.OpID, v *Value) int {
+	return slices.IndexFunc(f.nodes, func(n *node) bool { return n != nil && n.op == op && slices.Contains(n.writes(), v) })
 }
 
 func operand(n *node, name string) *Value { return n.operands[n.op.Op().Index(name)] }
@@ -72,7 +81,7 @@ func (f *fuser) residual(i int) {
 	add := f.nodes[i]
 	for side, other := range []int{1, 0} {
 		term := add.operands[side]
-		m := f.maker(term)
+		m := f.maker(kernels.BNForward, term)
 		if m < 0 || add.operands[other] == term || !f.onlyReader(term, add) {
 			continue
 		}
@@ -90,7 +99,7 @@ func (f *fuser) residual(i int) {
 // relu fuses the relu_forward at i into the bn_forward before it.
 func (f *fuser) relu(i int) {
 	relu := f.nodes[i]
-	m := f.maker(relu.operands[0])
+	m := f.maker(kernels.BNForward, relu.operands[0])
 	if m < 0 || !f.onlyReader(relu.operands[0], relu) || f.nodes[m].flags&kernels.ReLU != 0 {
 		return
 	}
@@ -122,4 +131,75 @@ func (f *fuser) reluBackward(i int) {
 		setOperand(bn, "dresidual", masked)
 	}
 	f.nodes[i] = nil
+}
+
+// normalize fuses the bn_forward at i with the convolution before it, which then runs where the bn_forward did.
+func (f *fuser) normalize(i int) {
+	bn := f.nodes[i]
+	x := operand(bn, "x")
+	m := f.maker(kernels.ConvFprop, x)
+	if m < 0 || !f.onlyReader(x, bn) || operand(bn, "residual") == x || f.writtenBetween(m, i) || !f.offers(kernels.ConvFpropBN, f.nodes[m].shape) {
+		return
+	}
+	conv := f.nodes[m]
+	fused := &node{op: kernels.ConvFpropBN, shape: conv.shape, flags: bn.flags}
+	for _, from := range []*node{bn, conv} {
+		for j, o := range from.op.Op().Operands {
+			if o.Role == kernels.In && from.operands[j] != x {
+				setOperand(fused, o.Name, from.operands[j])
+			}
+		}
+	}
+	setOperand(fused, "y", operand(bn, "y"))
+	f.nodes[m], f.nodes[i] = nil, fused
+}
+
+// gradientSum fuses the add at i with a conv_dgrad that makes one of its terms: the convolution then runs where the add did, and adds to the other term, which
+// nobody may read later. Of two convolutions the one with the smaller filter does: with a stride it touches part of the pixels only.
+func (f *fuser) gradientSum(i int) {
+	add := f.nodes[i]
+	sum, best := add.operands[2], -1
+	var into *Value
+	for side, other := range []int{1, 0} {
+		part, known := add.operands[side], add.operands[other]
+		m := f.maker(kernels.ConvDgrad, part)
+		if m < 0 || part == known || known.resident || sum.resident || slices.Contains(f.keep, known) || slices.Contains(f.keep, sum) ||
+			!f.onlyReader(part, add) || slices.Contains(f.nodes[m].reads(), known) || f.readLater(known, i) ||
+			f.writtenBetween(m, i) || !f.offers(kernels.ConvDgradAdd, f.nodes[m].shape) {
+			continue
+		}
+		if best < 0 || f.nodes[m].shape.R < f.nodes[best].shape.R {
+			best, into = m, known
+		}
+	}
+	if best < 0 {
+		return
+	}
+	fused := *f.nodes[best]
+	fused.op = kernels.ConvDgradAdd
+	setOperand(&fused, "dx", into)
+	f.nodes[best], f.nodes[i] = nil, &fused
+	for _, n := range f.nodes[i+1:] {
+		if n == nil {
+			continue
+		}
+		for j := range n.operands {
+			if n.operands[j] == sum {
+				n.operands[j] = into
+			}
+		}
+	}
+}
+
+// readLater reports whether a node after i reads v.
+func (f *fuser) readLater(v *Value, i int) bool {
+	return slices.ContainsFunc(f.nodes[i+1:], func(n *node) bool { return n != nil && slices.Contains(n.reads(), v) })
+}
+
+// writtenBetween reports whether a node after m and before i writes what the node at m reads, which then cannot run at i.
+func (f *fuser) writtenBetween(m, i int) bool {
+	reads := f.nodes[m].reads()
+	return slices.ContainsFunc(f.nodes[m+1:i], func(n *node) bool {
+		return n != nil && slices.ContainsFunc(n.writes(), func(v *Value) bool { return slices.ContainsFunc(reads, v.sharesMemory) })
+	})
 }

@@ -27,6 +27,11 @@ func (v *Value) Len() int {
 	return n
 }
 
+// sharesMemory reports whether writing one value changes the other: parameters are parts of one buffer, which the update writes as a whole.
+func (v *Value) sharesMemory(o *Value) bool {
+	return v == o || v.resident && o.resident && v.buffer.Overlaps(o.buffer)
+}
+
 // node is one call in the record. Operands stand in the order of the operation's row, nil where an optional one is absent.
 type node struct {
 	op       kernels.OpID

@@ -12,5 +12,10 @@ func (t *Trainer) Rewind() error {
 // Plan is the plan of a full batch.
 func (e *Evaluator) Plan() *Plan { return e.plans[0].Plan }
 
-// Rewind puts the device's counters at the first sample, so that [Evaluator.Plan] can be run and profiled.
-func (e *Evaluator) Rewind() error { return e.step.Begin(0, 0, 0, 0, 0) }
+// Rewind puts the device's counters at the first sample and prepares [Evaluator.Plan] with the parameters as they are, so that it can be run and profiled.
+func (e *Evaluator) Rewind() error {
+	if err := e.step.Begin(0, 0, 0, 0, 0); err != nil {
+		return err
+	}
+	return e.plans[0].Prepare()
+}

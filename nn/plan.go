@@ -1,6 +1,7 @@
 package nn
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -12,6 +13,8 @@ import (
 type PlanOptions struct {
 	Precision kernels.Precision
 	Choice    kernels.Choice // pinned variants
+
+	prepare bool // what no run changes is not part of the run but of [Plan.Prepare]
 
 	noFusion bool // tests: every recorded operation runs by itself
 	noReuse  bool // tests: every activation has memory of its own
@@ -27,14 +30,19 @@ type step struct {
 }
 
 // Plan is a captured record. A batch of another size is another plan over the same parameters.
+//
+// Where an evaluator asks for it, what depends on nothing that a run changes (packed weights, the normalisation by running statistics) is not part of the run:
+// [Plan.Prepare] computes it.
 type Plan struct {
 	dev       kernels.Device
 	precision kernels.Precision
 	steps     []step
+	constant  int // the first so many steps are those of Prepare
 	blocks    map[*Value]*block
 	lives     []*block // of everything in memory, workspaces and packs too
 	memory    kernels.Buffer
-	recording kernels.Recording
+
+	preparation, recording kernels.Recording
 }
 
 // Compile plans and captures a record on a device. Plans in the same pool share memory: they never run at the same time.
@@ -42,7 +50,9 @@ func Compile(dev kernels.Device, g *Graph, pool *MemoryPool, o PlanOptions) (*Pl
 	p := &Plan{dev: dev, precision: o.Precision, blocks: map[*Value]*block{}}
 	nodes := g.nodes
 	if !o.noFusion {
-		nodes = fuse(nodes, g.keep)
+		nodes = fuse(nodes, g.keep, func(op kernels.OpID, s kernels.Shape) bool {
+			return o.Choice.Fused(op, s, o.Precision, dev.Capabilities()) != nil
+		})
 	}
 	if err := p.choose(nodes, o); err != nil {
 		return nil, err
@@ -56,7 +66,10 @@ func Compile(dev kernels.Device, g *Graph, pool *MemoryPool, o PlanOptions) (*Pl
 		return nil, fmt.Errorf("activations: %w", err)
 	}
 	p.bind(work)
-	if p.recording, err = dev.Capture(p.launch); err != nil {
+	if p.preparation, err = dev.Capture(func() error { return p.launch(p.steps[:p.constant]) }); err != nil {
+		return nil, err
+	}
+	if p.recording, err = dev.Capture(func() error { return p.launch(p.steps[p.constant:]) }); err != nil {
 		return nil, err
 	}
 	return p, nil
@@ -70,7 +83,7 @@ func (p *Plan) choose(nodes []*node, o PlanOptions) error {
 		return fmt.Errorf("%s has no %v", p.dev.Description(), o.Precision)
 	}
 	for _, n := range nodes {
-		v, err := o.Choice.Choose(n.op, n.shape, o.Precision, caps)
+		v, err := choose(n, o, caps)
 		if err != nil {
 			return err
 		}
@@ -79,9 +92,12 @@ func (p *Plan) choose(nodes []*node, o PlanOptions) error {
 		}
 		p.steps = append(p.steps, step{node: n, variant: v})
 	}
+	if o.prepare {
+		p.separate()
+	}
 	// A pinned variant that applies nowhere is not what was asked for.
 	for op, name := range o.Choice {
-		present := func(s step) bool { return s.node.op == op }
+		present := func(s step) bool { return s.node.op == op || slices.Index(s.node.op.Op().Fuses, op) == 0 }
 		taken := func(s step) bool { return present(s) && s.variant.Name == name }
 		if i := slices.IndexFunc(p.steps, present); i >= 0 && !slices.ContainsFunc(p.steps, taken) {
 			return fmt.Errorf("--variant %v=%s: it applies to no %v of this network (nctrain kernels list says where it does)", op, name, op)
@@ -90,39 +106,88 @@ func (p *Plan) choose(nodes []*node, o PlanOptions) error {
 	return nil
 }
 
+// separate moves the steps that read only residents which no step writes, and what such steps make, before the others.
+func (p *Plan) separate() {
+	var written []*Value // residents
+	for _, s := range p.steps {
+		for _, v := range s.node.writes() {
+			if v.resident {
+				written = append(written, v)
+			}
+		}
+	}
+	made := map[*Value]bool{} // by a constant step
+	isConstant := func(v *Value) bool { return made[v] || v.resident && !slices.ContainsFunc(written, v.sharesMemory) }
+	var constant, rest []step
+	for _, s := range p.steps {
+		reads := s.node.reads()
+		if s.pack {
+			reads = []*Value{s.node.operands[s.weight()]}
+		}
+		if slices.ContainsFunc(reads, func(v *Value) bool { return !isConstant(v) }) || slices.ContainsFunc(s.node.writes(), func(v *Value) bool { return v.resident }) {
+			rest = append(rest, s)
+			continue
+		}
+		constant = append(constant, s)
+		if !s.pack {
+			for _, v := range s.node.writes() {
+				made[v] = true
+			}
+		}
+	}
+	p.steps, p.constant = append(constant, rest...), len(constant)
+}
+
+// choose gives a node's variant; one that fuses operations is there only where the device offers it.
+func choose(n *node, o PlanOptions, caps kernels.Capabilities) (*kernels.Variant, error) {
+	if n.op.Op().Fuses != nil {
+		return o.Choice.Fused(n.op, n.shape, o.Precision, caps), nil
+	}
+	return o.Choice.Choose(n.op, n.shape, o.Precision, caps)
+}
+
 // stepMemory is what a step needs beside its operands.
 type stepMemory struct{ workspace, packed *block }
 
-// measure finds from which step to which every activation, workspace and packed weight lives.
+// measure finds from which step to which every activation, workspace and packed weight lives. What a constant step makes lives to the end.
 func (p *Plan) measure(keep []*Value) ([]stepMemory, error) {
 	work := make([]stepMemory, len(p.steps))
-	live := func(b *block) *block {
+	packs := map[*node]*block{}
+	live := func(bytes, i int) *block {
+		b := &block{bytes: bytes, first: i, last: i}
+		if i < p.constant {
+			b.last = len(p.steps)
+		}
 		p.lives = append(p.lives, b)
 		return b
 	}
 	for i, s := range p.steps {
-		if !s.pack {
-			for _, v := range slices.Concat(s.node.writes(), s.node.reads()) {
-				if v.resident {
-					continue
-				}
-				if b := p.blocks[v]; b != nil {
-					b.last = i
-				} else {
-					p.blocks[v] = live(&block{bytes: v.Len() * v.Type.Size(p.precision), first: i, last: i})
-				}
-			}
-		}
 		r, err := p.dev.Requirements(s.variant, s.node.shape, p.precision)
 		if err != nil {
 			return nil, err
 		}
-		switch {
-		case s.pack:
-			work[i].packed = live(&block{bytes: r.Packed, first: i, last: i + 1})
-			work[i+1].packed = work[i].packed
-		case r.Workspace > 0:
-			work[i].workspace = live(&block{bytes: r.Workspace, first: i, last: i})
+		if s.pack {
+			packs[s.node] = live(r.Packed, i)
+			work[i].packed = packs[s.node]
+			continue
+		}
+		for _, v := range slices.Concat(s.node.writes(), s.node.reads()) {
+			if v.resident {
+				continue
+			}
+			if b := p.blocks[v]; b != nil {
+				b.last = max(b.last, i)
+			} else {
+				p.blocks[v] = live(v.Len()*v.Type.Size(p.precision), i)
+			}
+		}
+		if b := packs[s.node]; b != nil {
+			work[i].packed = b
+			b.last = max(b.last, i)
+		}
+		if r.Workspace > 0 {
+			work[i].workspace = live(r.Workspace, i)
+			work[i].workspace.last = i
 		}
 	}
 	for _, v := range keep {
@@ -169,10 +234,10 @@ func (p *Plan) Buffer(v *Value) kernels.Buffer {
 	return p.memory.Slice(b.offset, b.bytes)
 }
 
-// launch queues every step.
-func (p *Plan) launch() error {
-	for i := range p.steps {
-		if err := p.launchStep(&p.steps[i]); err != nil {
+// launch queues steps.
+func (p *Plan) launch(steps []step) error {
+	for i := range steps {
+		if err := p.launchStep(&steps[i]); err != nil {
 			return err
 		}
 	}
@@ -185,6 +250,9 @@ func (p *Plan) launchStep(s *step) error {
 	}
 	return p.dev.Launch(s.variant, &s.call)
 }
+
+// Prepare computes what a run does not, where the plan was compiled so: once before the first run, and again after parameters have changed or another plan of the pool has run.
+func (p *Plan) Prepare() error { return p.preparation.Replay() }
 
 // Run replays the plan once.
 func (p *Plan) Run() error { return p.recording.Replay() }
@@ -202,29 +270,40 @@ func (p *Plan) Variants() []string {
 	return slices.Compact(names)
 }
 
-// Close frees the recording. The memory belongs to the pool.
-func (p *Plan) Close() error { return p.recording.Close() }
+// Close frees the recordings. The memory belongs to the pool.
+func (p *Plan) Close() error { return errors.Join(p.preparation.Close(), p.recording.Close()) }
 
 // Timing is how long one step of a plan took.
 type Timing struct {
 	Op       kernels.OpID
 	Variant  *kernels.Variant
-	Pack     bool
+	Pack     bool // the packing of the weight operand alone
 	Shape    kernels.Shape
 	Cost     kernels.Cost
 	Duration time.Duration
 }
 
+// Limit is the least time in seconds that the step can take by its variant's algorithm, 0 of the zero Roofline.
+func (t Timing) Limit(r kernels.Roofline) float64 {
+	if t.Pack {
+		return r.Limit(t.Cost)
+	}
+	return t.Variant.Limit(t.Shape, t.Cost, r)
+}
+
 // Profile runs the plan once, waiting after each step.
 func (p *Plan) Profile() ([]Timing, error) {
-	durations := make([]time.Duration, len(p.steps))
+	steps := p.steps[p.constant:]
+	durations := make([]time.Duration, len(steps))
 	if err := p.recording.Profile(durations); err != nil {
 		return nil, err
 	}
-	out := make([]Timing, len(p.steps))
-	for i, s := range p.steps {
+	out := make([]Timing, len(steps))
+	for i, s := range steps {
 		out[i] = Timing{Op: s.node.op, Variant: s.variant, Pack: s.pack, Shape: s.node.shape, Duration: durations[i]}
-		if !s.pack {
+		if s.pack {
+			out[i].Cost.Bytes = float64(s.call.Operands[s.weight()].Bytes() + s.packed.Bytes())
+		} else {
 			out[i].Cost = s.node.op.Op().Cost(s.node.shape, p.precision, func(j int) bool { return s.node.operands[j] != nil })
 		}
 	}

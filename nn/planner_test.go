@@ -28,6 +28,9 @@ func newRandomNet(rng *rand.Rand) *randomNet {
 	type layer func(g *Graph, values []*Value) *Value
 	var layers []layer
 	width := 4 + rng.IntN(9)
+	if rng.IntN(4) == 0 {
+		width = 16 + rng.IntN(3) // the default choice is another there
+	}
 	stem := n.declare("stem", trained, 27, 0, width, 3, 3, 3)
 	layers = append(layers, func(g *Graph, v []*Value) *Value { return g.Conv2d(v[0], stem, 2, 1) })
 	// dims of every value, to know which can be added; index 0 is the image.
@@ -42,10 +45,13 @@ func newRandomNet(rng *rand.Rand) *randomNet {
 		name := fmt.Sprintf("l%d", i)
 		switch rng.IntN(5) {
 		case 0: // convolution
-			k, size := 4+rng.IntN(9), 1+2*rng.IntN(2)
+			k, size, stride := max(4, width-4)+rng.IntN(9), 1+2*rng.IntN(2), 1
+			if d.size > 1 && rng.IntN(3) == 0 {
+				stride = 2
+			}
 			w := n.declare(name, trained, d.c*size*size, 0, k, d.c, size, size)
-			layers = append(layers, func(g *Graph, v []*Value) *Value { return g.Conv2d(v[from], w, 1, size/2) })
-			d.c = k
+			layers = append(layers, func(g *Graph, v []*Value) *Value { return g.Conv2d(v[from], w, stride, size/2) })
+			d.c, d.size = k, (d.size+stride-1)/stride
 		case 1, 2: // batch norm
 			bn := &BatchNorm2d{
 				Weight: n.declare(name+".weight", trained, 0, 1, d.c), Bias: n.declare(name+".bias", trained, 0, 0.1, d.c),
@@ -204,6 +210,106 @@ func TestPlannerKeepsTheBits(t *testing.T) {
 	}
 }
 
+// evaluatedBits is the logits of two batches of a random network in evaluation, prepared once, and the plan.
+func evaluatedBits(t *testing.T, dev kernels.Device, seed uint64, o PlanOptions, poison bool) ([]byte, *Plan) {
+	t.Helper()
+	rng := rand.New(rand.NewPCG(seed, 0))
+	net := newRandomNet(rng)
+	set := &data.Set{Name: "random", Classes: randomClasses, H: 8, W: 8, Images: make([]uint8, 6*8*8*3), Labels: make([]int32, 6)}
+	for i := range set.Images {
+		set.Images[i] = uint8(i * 37)
+	}
+	devSet, err := NewDeviceSet(dev, o.Precision, set, CIFARNormalization)
+	if err != nil {
+		t.Fatal(err)
+	}
+	st, err := NewStepState(dev, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(net.Place(dev, o.Precision), net.Load(net.Initial(seed)), st.Begin(0, 0, 0, 0, 0)); err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range net.list { // running statistics as after some training
+		if p.kind == running {
+			values := make([]float32, p.len())
+			for i := range values {
+				values[i] = 0.5 + rng.Float32()
+			}
+			if err := kernels.Upload(dev, p.value.buffer, values); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	g := NewGraph(false)
+	x, _ := g.Batch(devSet, st, 3, false)
+	logits := g.Keep(net.build(g, x))
+	g.Advance(st, 3)
+	pool := &MemoryPool{}
+	plan, err := Compile(dev, g, pool, o)
+	if err != nil {
+		t.Fatalf("seed %d: %v", seed, err)
+	}
+	var bits []byte
+	if err := plan.Prepare(); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		run := plan.Run
+		if poison {
+			run = plan.runPoisoned
+		}
+		out := make([]float32, logits.Len())
+		if err := errors.Join(run(), kernels.Download(dev, out, plan.Buffer(logits))); err != nil {
+			t.Fatal(err)
+		}
+		bits = append(bits, NewTensor("logits", out).Data...)
+	}
+	pool.Free()
+	devSet.Free()
+	st.Free()
+	return bits, plan
+}
+
+// Evaluation fuses convolutions with their batch norms, and prepares what the batches share, without changing a bit.
+func TestEvaluationKeepsTheBits(t *testing.T) {
+	dev, threaded := openDevice(t, 1), openDevice(t, 3)
+	seeds := 150
+	if testing.Short() {
+		seeds = 20
+	}
+	fused, prepared := 0, 0
+	for seed := range uint64(seeds) {
+		want, _ := evaluatedBits(t, dev, seed, PlanOptions{noFusion: true, noReuse: true}, false)
+		for _, c := range []struct {
+			name   string
+			dev    kernels.Device
+			o      PlanOptions
+			poison bool
+		}{
+			{"fused", dev, PlanOptions{noReuse: true}, false},
+			{"prepared", dev, PlanOptions{noFusion: true, prepare: true}, false},
+			{"fused, prepared, reusing memory", dev, PlanOptions{prepare: true}, false},
+			{"fused, prepared, reusing memory, dead memory poisoned", dev, PlanOptions{prepare: true}, true},
+			{"on three threads", threaded, PlanOptions{prepare: true}, false},
+		} {
+			got, plan := evaluatedBits(t, c.dev, seed, c.o, c.poison)
+			if !bytes.Equal(got, want) {
+				t.Errorf("seed %d: %s: other bits than unfused without reuse", seed, c.name)
+			}
+			for _, s := range plan.steps {
+				if s.node.op == kernels.ConvFpropBN {
+					fused++
+				}
+			}
+			prepared += plan.constant
+		}
+	}
+	if fused == 0 || prepared == 0 {
+		t.Errorf("%d convolutions fused, %d steps prepared in all networks", fused, prepared)
+	}
+}
+
 // The poison finds what it is for: a block whose life is cut short.
 func TestPoisonFindsAWrongLifetime(t *testing.T) {
 	dev := openDevice(t, 1)
@@ -255,10 +361,11 @@ func TestResNetPlan(t *testing.T) {
 			counts[s.node.op]++
 		}
 	}
-	// 17 batch norms on the main path and 3 on shortcuts; 8 units, of which 5 pass their input's gradient by the identity and 3 by the shortcut: each adds.
+	// 17 batch norms on the main path and 3 on shortcuts; 8 units, of which 5 pass their input's gradient by the identity and 3 by the shortcut: each adds,
+	// the latter in the shortcut's own dgrad, the former in that of the first convolution where it is by Winograd (16 channels or more).
 	want := map[kernels.OpID]int{
-		kernels.ConvFprop: 20, kernels.ConvDgrad: 19, kernels.ConvWgrad: 20, kernels.BNForward: 20, kernels.BNBackward: 20,
-		kernels.ReLUForward: 0, kernels.ReLUBackward: 0, kernels.Add: 8,
+		kernels.ConvFprop: 20, kernels.ConvDgrad: 13, kernels.ConvDgradAdd: 6, kernels.ConvWgrad: 20, kernels.BNForward: 20, kernels.BNBackward: 20,
+		kernels.ReLUForward: 0, kernels.ReLUBackward: 0, kernels.Add: 2,
 	}
 	for op, n := range want {
 		if counts[op] != n {

@@ -3,6 +3,7 @@
 // conv_fprop: y[n,p,q,k]  = sum_{r,s,c} x[n, p*u+r-pad, q*u+s-pad, c] * w[k,r,s,c]
 // conv_dgrad: dx[n,h,w,c] = sum_{r,s,k : h = p*u+r-pad, w = q*u+s-pad} dy[n,p,q,k] * w[k,r,s,c]
 // conv_wgrad: dw[k,r,s,c] = sum_{n,p,q} x[n, p*u+r-pad, q*u+s-pad, c] * dy[n,p,q,k]
+// conv_fprop_bn: conv_fprop, then bn_forward on y.      conv_dgrad_add: dx += conv_dgrad.
 //
 // Vectors lie along c. fprop multiplies c-vectors of x and w for 4 pixels times kTileColumns output channels and adds the lanes at the end; dgrad and
 // wgrad broadcast dy. A tap that falls outside the image reads a row of zeros, so that the tiles have no special cases.
@@ -10,6 +11,8 @@
 // Error: fprop and dgrad sum in T; wgrad at most 4096 products in T, then in double.
 #ifndef NCT_CONV_DIRECT_HPP
 #define NCT_CONV_DIRECT_HPP
+#include "bn_forward_direct.hpp"
+#include "epilogue.hpp"
 #include "tile_direct.hpp"
 
 namespace nct::NCT_ISA {
@@ -70,13 +73,27 @@ void conv_fprop_direct(const nct_call* call, nct_pool* pool) {
 }
 
 template <typename T>
+void conv_fprop_bn_direct(const nct_call* call, nct_pool* pool) {
+  const ConvGeometry g(call->shape);
+  nct_call convolution = *call, normalization = *call;
+  convolution.operand[2] = call->operand[7];
+  conv_fprop_direct<T>(&convolution, pool);
+  // bn_forward: x, mean, invstd, gamma, beta, residual, y.
+  normalization.shape = {g.n, g.p, g.q, g.k, 0, 0, 0, 0, 0};
+  normalization.operand[0] = call->operand[7];
+  for (int i = 1; i < 7; i++) normalization.operand[i] = call->operand[i + 1];
+  bn_forward_direct<T>(&normalization, pool);
+}
+
+template <typename T>
 void conv_dgrad_direct_requirements(const nct_shape* shape, nct_requirements* r) {
   r->scratch = shape->k * static_cast<int64_t>(sizeof(T));
 }
 
 // dgrad_phase computes the pixels (h, w) with h % stride == phase_h and w % stride == phase_w of one image: they all meet the same taps.
-template <typename T>
-inline void dgrad_phase(const ConvGeometry& g, const T* dy, const T* w, const T* zeros, int64_t phase_h, int64_t phase_w, T* dx) {
+template <typename T, typename Epilogue>
+inline void dgrad_phase(const ConvGeometry& g, const T* dy, const T* w, const T* zeros, int64_t phase_h, int64_t phase_w, T* dx,
+                        const Epilogue& epilogue) {
   const int64_t columns = (g.w - phase_w + g.stride - 1) / g.stride, pixels = (g.h - phase_h + g.stride - 1) / g.stride * columns;
   const int64_t taps = g.r * g.s;
   for_vector_blocks<T, kTileColumns>(g.c, [&](int64_t c, auto block, auto part) {
@@ -100,13 +117,16 @@ inline void dgrad_phase(const ConvGeometry& g, const T* dy, const T* w, const T*
         if (any) outer_tile<T>(sums, a, 1, w + tap * g.c + c, taps * g.c, g.k, part);
       }
       for (int i = 0; i < kTileRows && pixel + i < pixels; i++)
-        for (int v = 0; v < block.count; v++) store(dx + at[i] * g.c + c + v * lanes<T>, sums[i][v], part);
+        for (int v = 0; v < block.count; v++) {
+          T* const to = dx + at[i] * g.c + c + v * lanes<T>;
+          store(to, epilogue.at(c + v * lanes<T>, part)(sums[i][v], to, part), part);
+        }
     }
   });
 }
 
-template <typename T>
-void conv_dgrad_direct(const nct_call* call, nct_pool* pool) {
+template <typename T, typename Epilogue>
+inline void conv_dgrad(const nct_call* call, nct_pool* pool, const Epilogue& epilogue) {
   const ConvGeometry g(call->shape);
   const T* const dy = operand<const T>(call, 0);
   const T* const w = operand<const T>(call, 1);
@@ -115,8 +135,18 @@ void conv_dgrad_direct(const nct_call* call, nct_pool* pool) {
     const T* const zeros = zero_row<T>(pool, thread, g.k);
     for (int64_t h = 0; h < smaller(g.stride, g.h); h++)
       for (int64_t column = 0; column < smaller(g.stride, g.w); column++)
-        dgrad_phase(g, dy + n * g.p * g.q * g.k, w, zeros, h, column, dx + n * g.h * g.w * g.c);
+        dgrad_phase(g, dy + n * g.p * g.q * g.k, w, zeros, h, column, dx + n * g.h * g.w * g.c, epilogue);
   });
+}
+
+template <typename T>
+void conv_dgrad_direct(const nct_call* call, nct_pool* pool) {
+  conv_dgrad<T>(call, pool, KeepOutput<T>{});
+}
+
+template <typename T>
+void conv_dgrad_add_direct(const nct_call* call, nct_pool* pool) {
+  conv_dgrad<T>(call, pool, AddToOutput<T>{});
 }
 
 template <typename T>

@@ -1,5 +1,7 @@
 // conv_fprop_im2col: y[n,p,q,k] = sum_{r,s,c} x[n, p*stride+r-pad, q*stride+s-pad, c] * w[k,r,s,c]
 // conv_dgrad_im2col: dx[n,h,w,c] = sum_{r,s,k : h = p*stride+r-pad, w = q*stride+s-pad} dy[n,p,q,k] * w[k,r,s,c]
+// conv_fprop_bn_im2col: y = conv_fprop, normalised as bn_forward does it while the block is in the cache.
+// conv_dgrad_add_im2col: dx += conv_dgrad; pixels that no tap reaches (1x1, stride 2) are not touched. Needs: a sum of one depth block.
 //
 // An implicit matrix product: rows are output pixels, columns output channels, the sum runs over taps and input channels. Pixels are read where they
 // lie (conv_im2col_rows.hpp), weights come packed in panels of columns (conv_im2col_pack.hpp).
@@ -10,6 +12,7 @@
 #ifndef NCT_CONV_IM2COL_HPP
 #define NCT_CONV_IM2COL_HPP
 #include "conv_im2col_rows.hpp"
+#include "epilogue.hpp"
 
 namespace nct::NCT_ISA {
 
@@ -56,15 +59,40 @@ struct RowScratch {
   }
 };
 
-// grid_block computes one task of a grid. filter_s is S of the whole filter, filter_taps R*S: packed weights hold all taps, whatever the grid's.
-inline void grid_block(const Grid& grid, const RowBlocking& b, int64_t task, const float* in, const float* packed, float* out, int64_t filter_taps,
-                       int64_t filter_s, void* memory) {
+// finish_rows passes columns [first, end) of `count` rows of outputs, which lie in memory, through an epilogue.
+template <typename Epilogue>
+inline void finish_rows(float* const* rows, int64_t count, int64_t first, int64_t end, const Epilogue& epilogue) {
+  for_vectors<float>(end - first, [&](int64_t i, auto part) {
+    const auto finish = epilogue.at(first + i, part);
+    for (int64_t row = 0; row < count; row++) {
+      float* const at = rows[row] + first + i;
+      store(at, finish(load(at, part), at, part), part);
+    }
+  });
+}
+
+inline void finish_rows(float* const*, int64_t, int64_t, int64_t, const KeepOutput<float>&) {}
+
+// What a convolution is made of beside its grid. The packed weights hold all taps of the filter (R*S of them), whatever the grid's.
+template <typename Epilogue>
+struct GridConvolution {
+  const float *in, *packed;
+  float* out;
+  int64_t filter_taps, filter_s;
+  bool accumulate;  // the result is added to out
+  Epilogue epilogue;
+};
+
+// grid_block computes one task of a grid.
+template <typename Epilogue>
+inline void grid_block(const Grid& grid, const RowBlocking& b, int64_t task, const GridConvolution<Epilogue>& g, void* memory) {
+  if (g.accumulate && grid.taps() == 0) return;
   const int64_t begin = task % b.blocks * b.rows, group = task / b.blocks;
   const int64_t rows = smaller(b.rows, grid.rows() - begin), channels = grid.in_channels;
   const RowScratch scratch(memory, grid, b);
   for (int64_t c = 0; c < channels; c++) scratch.zeros[c] = 0;
-  grid_inputs(grid, begin, rows, in, scratch.zeros, scratch.in, b.rows);
-  grid_outputs(grid, begin, rows, out, scratch.out);
+  grid_inputs(grid, begin, rows, g.in, scratch.zeros, scratch.in, b.rows);
+  grid_outputs(grid, begin, rows, g.out, scratch.out);
   for (int tap = 0; tap < grid.taps(); tap++)
     for (int64_t i = rows; i < round_up(rows, kGemmRows); i++) scratch.in[tap * b.rows + i] = scratch.zeros;
 
@@ -75,7 +103,7 @@ inline void grid_block(const Grid& grid, const RowBlocking& b, int64_t task, con
     const int64_t left = grid.out_channels - column, width = panel_width<float>(left);
     for (int tap = 0; tap < grid.taps(); tap++) {
       const int64_t r = grid.h.tap + tap / grid.w.taps * grid.h.tap_step, s = grid.w.tap + tap % grid.w.taps * grid.w.tap_step;
-      scratch.tap[tap] = (r * filter_s + s) * channels * width;
+      scratch.tap[tap] = (r * g.filter_s + s) * channels * width;
     }
     tile.columns = static_cast<int>(smaller(left, width));
     tile.y_offset = column;
@@ -86,8 +114,8 @@ inline void grid_block(const Grid& grid, const RowBlocking& b, int64_t task, con
         tile.depth = smaller(b.chunk, channels - c);
         tile.a_offset = c;
         tile.b_tap = scratch.tap + tap;
-        tile.b = packed + column * filter_taps * channels + c * width;
-        tile.accumulate = tap > 0 || c > 0;
+        tile.b = g.packed + column * g.filter_taps * channels + c * width;
+        tile.accumulate = g.accumulate || tap > 0 || c > 0;
         for (int64_t i = 0; i < rows; i += kGemmRows) {
           tile.a = scratch.in + tap * b.rows + i;
           tile.y = scratch.out + i;
@@ -95,21 +123,30 @@ inline void grid_block(const Grid& grid, const RowBlocking& b, int64_t task, con
           run_gemm_rows(tile, width);
         }
       }
+    finish_rows(scratch.out, rows, column, column + tile.columns, g.epilogue);
   }
 }
 
 inline int64_t packed_weight_bytes(int64_t columns, int64_t taps, int64_t channels) { return 4 * packed_columns<float>(columns) * taps * channels; }
 
-template <typename>
-void conv_fprop_im2col(const nct_call* call, nct_pool* pool) {
+template <typename Epilogue>
+inline void fprop_grid_blocks(const nct_call* call, nct_pool* pool, float* y, const Epilogue& epilogue) {
   const nct_shape& s = call->shape;
-  const float* const x = operand<const float>(call, 0);
-  const float* const packed = operand<const float>(call, 1);
-  float* const y = operand<float>(call, 2);
+  const GridConvolution<Epilogue> g{operand<const float>(call, 0), operand<const float>(call, 1), y, s.r * s.s, s.s, false, epilogue};
   const Grid grid = fprop_grid(s);
   const RowBlocking blocking = row_blocking(grid);
   parallel(pool, blocking.blocks * blocking.groups,
-           [&](int64_t task, int thread) { grid_block(grid, blocking, task, x, packed, y, s.r * s.s, s.s, nct_pool_scratch(pool, thread)); });
+           [&](int64_t task, int thread) { grid_block(grid, blocking, task, g, nct_pool_scratch(pool, thread)); });
+}
+
+template <typename>
+void conv_fprop_im2col(const nct_call* call, nct_pool* pool) {
+  fprop_grid_blocks(call, pool, operand<float>(call, 2), KeepOutput<float>{});
+}
+
+template <typename>
+void conv_fprop_bn_im2col(const nct_call* call, nct_pool* pool) {
+  fprop_grid_blocks(call, pool, operand<float>(call, 7), NormalizeOutput<float>(call));
 }
 
 template <typename>
@@ -118,12 +155,10 @@ void conv_fprop_im2col_requirements(const nct_shape* s, nct_requirements* need) 
   *need = {0, RowScratch(nullptr, grid, row_blocking(grid)).bytes, packed_weight_bytes(s->k, s->r * s->s, s->c)};
 }
 
-template <typename>
-void conv_dgrad_im2col(const nct_call* call, nct_pool* pool) {
+inline void dgrad_grid_blocks(const nct_call* call, nct_pool* pool, bool accumulate) {
   const nct_shape& s = call->shape;
-  const float* const dy = operand<const float>(call, 0);
-  const float* const packed = operand<const float>(call, 1);
-  float* const dx = operand<float>(call, 2);
+  const GridConvolution<KeepOutput<float>> g{
+      operand<const float>(call, 0), operand<const float>(call, 1), operand<float>(call, 2), s.r * s.s, s.s, accumulate, {}};
   int64_t tasks = 0;
   for (int64_t parity = 0; parity < s.stride * s.stride; parity++) {
     const RowBlocking blocking = row_blocking(dgrad_grid(s, parity));
@@ -134,11 +169,20 @@ void conv_dgrad_im2col(const nct_call* call, nct_pool* pool) {
     for (int64_t parity = 0;; parity++) {
       const Grid grid = dgrad_grid(s, parity);
       const RowBlocking blocking = row_blocking(grid);
-      if (task < blocking.blocks * blocking.groups)
-        return grid_block(grid, blocking, task, dy, packed, dx, s.r * s.s, s.s, nct_pool_scratch(pool, thread));
+      if (task < blocking.blocks * blocking.groups) return grid_block(grid, blocking, task, g, nct_pool_scratch(pool, thread));
       task -= blocking.blocks * blocking.groups;
     }
   });
+}
+
+template <typename>
+void conv_dgrad_im2col(const nct_call* call, nct_pool* pool) {
+  dgrad_grid_blocks(call, pool, false);
+}
+
+template <typename>
+void conv_dgrad_add_im2col(const nct_call* call, nct_pool* pool) {
+  dgrad_grid_blocks(call, pool, true);
 }
 
 template <typename>

@@ -217,8 +217,7 @@ void conv_fprop_winograd(const nct_call* call, nct_pool* pool) {
 
 template <typename A, typename T>
 void conv_fprop_bn_winograd(const nct_call* call, nct_pool* pool) {
-  with_normalization<T>(call,
-                        [&](const auto& epilogue) { convolve_tiles<A>(call, pool, fprop_tiles<A>(call->shape), operand<T>(call, 7), epilogue); });
+  convolve_tiles<A>(call, pool, fprop_tiles<A>(call->shape), operand<T>(call, 7), NormalizeOutput<T>(call));
 }
 
 template <typename A, typename T>

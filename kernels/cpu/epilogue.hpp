@@ -26,37 +26,34 @@ struct AddToOutput {
   }
 };
 
-// (value-mean) * (invstd*gamma) + beta [+ residual] [max(., 0)]: conv_fprop_bn. residual lies as the output does, which begins at `out`.
-template <typename T, bool Residual, bool Relu>
+// (value-mean) * (invstd*gamma) + beta [+ residual] [max(., 0)]: conv_fprop_bn. residual, null where there is none, lies as the output does, which begins
+// at `out`. What is there is asked for each vector anew: that costs nothing beside a transform, and each form compiled by itself much.
+template <typename T>
 struct NormalizeOutput {
   const T *mean, *invstd, *gamma, *beta, *residual, *out;
+  bool relu;
+
+  // The operands of a conv_fprop_bn call.
+  explicit NormalizeOutput(const nct_call* call)
+      : mean(operand<const T>(call, 2)),
+        invstd(operand<const T>(call, 3)),
+        gamma(operand<const T>(call, 4)),
+        beta(operand<const T>(call, 5)),
+        residual(operand<const T>(call, 6)),
+        out(operand<const T>(call, 7)),
+        relu((call->flags & NCT_RELU) != 0) {}
 
   template <typename Width>
   auto at(int64_t channel, Width part) const {
     const Vector<T> center = load(mean + channel, part), scale = load(invstd + channel, part) * load(gamma + channel, part);
     const Vector<T> shift = load(beta + channel, part);
-    return [=, *this](Vector<T> value, const T* to, Width width) {
+    return [this, center, scale, shift](Vector<T> value, const T* to, Width width) {
       Vector<T> y = fma(rounded(value) - center, scale, shift);
-      if constexpr (Residual) y = rounded(y) + load(residual + (to - out), width);
-      if constexpr (Relu) y = relu(y);
-      return y;
+      if (residual != nullptr) y = rounded(y) + load(residual + (to - out), width);
+      return relu ? nct::NCT_ISA::relu(y) : y;
     };
   }
 };
-
-// with_normalization calls body(epilogue) for the operands and flags of a conv_fprop_bn call.
-template <typename T, typename Body>
-inline void with_normalization(const nct_call* call, Body body) {
-  const T *const mean = operand<const T>(call, 2), *const invstd = operand<const T>(call, 3), *const gamma = operand<const T>(call, 4);
-  const T *const beta = operand<const T>(call, 5), *const residual = operand<const T>(call, 6), *const y = operand<const T>(call, 7);
-  const bool relu = (call->flags & NCT_RELU) != 0;
-  if (residual != nullptr)
-    relu ? body(NormalizeOutput<T, true, true>{mean, invstd, gamma, beta, residual, y})
-         : body(NormalizeOutput<T, true, false>{mean, invstd, gamma, beta, residual, y});
-  else
-    relu ? body(NormalizeOutput<T, false, true>{mean, invstd, gamma, beta, residual, y})
-         : body(NormalizeOutput<T, false, false>{mean, invstd, gamma, beta, residual, y});
-}
 
 }  // namespace nct::NCT_ISA
 #endif

@@ -30,19 +30,19 @@
 
 namespace nct::NCT_ISA {
 
-// KERNEL needs nothing beside its operands; KERNEL_REQUIRING has a name_requirements beside it.
+// KERNEL needs nothing beside its operands; KERNEL_REQUIRING has a name_requirements beside it, KERNEL_LIKE needs what another kernel needs.
 #define KERNEL(name) \
   { #name, name < T>, nullptr }
 #define KERNEL_REQUIRING(name) \
   { #name, name < T>, name##_requirements < T> }
-// WINOGRAD is a kernel of an algorithm in one dimension, in two: "conv_fprop_winograd" with "_f43" is the kernel conv_fprop_winograd of WinogradF43.
-// WINOGRAD_LIKE needs what another kernel needs.
-#define WINOGRAD(name, suffix, algorithm) \
-  { #name suffix, name < algorithm, T>, name##_requirements < algorithm, T> }
-#define WINOGRAD_LIKE(name, suffix, algorithm, like) \
+#define KERNEL_LIKE(name, like) \
+  { #name, name < T>, like##_requirements < T> }
+// WINOGRAD is a kernel of an algorithm: "conv_fprop_winograd" with "_f43" is conv_fprop_winograd of WinogradF43, which needs what `like` needs.
+#define WINOGRAD(name, like, suffix, algorithm) \
   { #name suffix, name < algorithm, T>, like##_requirements < algorithm, T> }
-#define WINOGRAD_PACK(name, suffix, algorithm) \
-  { #name suffix "_pack", name##_pack < algorithm, T>, nullptr }
+// PACK is the packing of a fused form, that of the convolution alone.
+#define PACK(name, pack) \
+  { name "_pack", pack, nullptr }
 
 // Kernels for float and double.
 template <typename T>
@@ -50,16 +50,18 @@ constexpr nct_kernel kAnyPrecision[] = {
     KERNEL_REQUIRING(conv_fprop_direct),
     KERNEL_REQUIRING(conv_dgrad_direct),
     KERNEL_REQUIRING(conv_wgrad_direct),
-    WINOGRAD(conv_fprop_winograd, "_f43", WinogradF43),
-    WINOGRAD_PACK(conv_fprop_winograd, "_f43", WinogradF43),
-    WINOGRAD(conv_dgrad_winograd, "_f43", WinogradF43),
-    WINOGRAD_PACK(conv_dgrad_winograd, "_f43", WinogradF43),
-    WINOGRAD(conv_wgrad_winograd, "_f43", WinogradF43),
-    WINOGRAD(conv_fprop_winograd, "_f42", WinogradF42),
-    WINOGRAD_PACK(conv_fprop_winograd, "_f42", WinogradF42),
-    WINOGRAD(conv_dgrad_winograd, "_f42", WinogradF42Dgrad),
-    WINOGRAD_PACK(conv_dgrad_winograd, "_f42", WinogradF42Dgrad),
-    WINOGRAD(conv_wgrad_winograd, "_f42", WinogradF42),
+    KERNEL_LIKE(conv_fprop_bn_direct, conv_fprop_direct),
+    KERNEL_LIKE(conv_dgrad_add_direct, conv_dgrad_direct),
+    WINOGRAD(conv_fprop_winograd, conv_fprop_winograd, "_f43", WinogradF43),
+    PACK("conv_fprop_winograd_f43", (conv_fprop_winograd_pack<WinogradF43, T>)),
+    WINOGRAD(conv_dgrad_winograd, conv_dgrad_winograd, "_f43", WinogradF43),
+    PACK("conv_dgrad_winograd_f43", (conv_dgrad_winograd_pack<WinogradF43, T>)),
+    WINOGRAD(conv_wgrad_winograd, conv_wgrad_winograd, "_f43", WinogradF43),
+    WINOGRAD(conv_fprop_winograd, conv_fprop_winograd, "_f42", WinogradF42),
+    PACK("conv_fprop_winograd_f42", (conv_fprop_winograd_pack<WinogradF42, T>)),
+    WINOGRAD(conv_dgrad_winograd, conv_dgrad_winograd, "_f42", WinogradF42Dgrad),
+    PACK("conv_dgrad_winograd_f42", (conv_dgrad_winograd_pack<WinogradF42Dgrad, T>)),
+    WINOGRAD(conv_wgrad_winograd, conv_wgrad_winograd, "_f42", WinogradF42),
     KERNEL_REQUIRING(bn_stats_direct),
     KERNEL(bn_eval_stats_direct),
     KERNEL(bn_forward_direct),
@@ -85,17 +87,36 @@ constexpr nct_kernel kAnyPrecision[] = {
 // Kernels for float only.
 template <typename T>
 constexpr nct_kernel kFloatOnly[] = {
-    KERNEL_REQUIRING(conv_fprop_im2col),   KERNEL(conv_fprop_im2col_pack),        KERNEL_REQUIRING(conv_dgrad_im2col),
-    KERNEL(conv_dgrad_im2col_pack),        KERNEL_REQUIRING(conv_wgrad_im2col),   KERNEL_REQUIRING(linear_fprop_im2col),
-    KERNEL(linear_fprop_im2col_pack),      KERNEL_REQUIRING(linear_dgrad_im2col), KERNEL(linear_dgrad_im2col_pack),
-    KERNEL_REQUIRING(linear_wgrad_im2col), {nullptr, nullptr, nullptr},
+    WINOGRAD(conv_fprop_bn_winograd, conv_fprop_winograd, "_f43", WinogradF43),
+    PACK("conv_fprop_bn_winograd_f43", (conv_fprop_winograd_pack<WinogradF43, T>)),
+    WINOGRAD(conv_dgrad_add_winograd, conv_dgrad_winograd, "_f43", WinogradF43),
+    PACK("conv_dgrad_add_winograd_f43", (conv_dgrad_winograd_pack<WinogradF43, T>)),
+    WINOGRAD(conv_fprop_bn_winograd, conv_fprop_winograd, "_f42", WinogradF42),
+    PACK("conv_fprop_bn_winograd_f42", (conv_fprop_winograd_pack<WinogradF42, T>)),
+    WINOGRAD(conv_dgrad_add_winograd, conv_dgrad_winograd, "_f42", WinogradF42Dgrad),
+    PACK("conv_dgrad_add_winograd_f42", (conv_dgrad_winograd_pack<WinogradF42Dgrad, T>)),
+    KERNEL_REQUIRING(conv_fprop_im2col),
+    KERNEL(conv_fprop_im2col_pack),
+    KERNEL_LIKE(conv_fprop_bn_im2col, conv_fprop_im2col),
+    PACK("conv_fprop_bn_im2col", conv_fprop_im2col_pack<T>),
+    KERNEL_REQUIRING(conv_dgrad_im2col),
+    KERNEL(conv_dgrad_im2col_pack),
+    KERNEL_LIKE(conv_dgrad_add_im2col, conv_dgrad_im2col),
+    PACK("conv_dgrad_add_im2col", conv_dgrad_im2col_pack<T>),
+    KERNEL_REQUIRING(conv_wgrad_im2col),
+    KERNEL_REQUIRING(linear_fprop_im2col),
+    KERNEL(linear_fprop_im2col_pack),
+    KERNEL_REQUIRING(linear_dgrad_im2col),
+    KERNEL(linear_dgrad_im2col_pack),
+    KERNEL_REQUIRING(linear_wgrad_im2col),
+    {nullptr, nullptr, nullptr},
 };
 
 #undef KERNEL
 #undef KERNEL_REQUIRING
+#undef KERNEL_LIKE
 #undef WINOGRAD
-#undef WINOGRAD_LIKE
-#undef WINOGRAD_PACK
+#undef PACK
 
 const nct_kernel* kernel_at(int bits, int i) {
   constexpr int kAny = sizeof kAnyPrecision<float> / sizeof(nct_kernel) - 1, kFloat = sizeof kFloatOnly<float> / sizeof(nct_kernel) - 1;

@@ -202,6 +202,7 @@ bool ends_with(const std::string& s, const std::string& end) {
 
 // applies: a variant's Can predicate (kernels/variants.go); the C interface has none, its callers know.
 bool applies(const nct_kernel* kernel, const nct_shape& s) {
+  if (strcmp(kernel->name, "conv_dgrad_add_im2col") == 0) return s.r == 1 && s.s == 1;
   const int stride = strstr(kernel->name, "_winograd_f43") != nullptr ? 1 : strstr(kernel->name, "_winograd_f42") != nullptr ? 2 : 0;
   return stride == 0 || (s.r == 3 && s.s == 3 && s.stride == stride && s.pad == 1);
 }
