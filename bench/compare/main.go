@@ -1,7 +1,8 @@
 // Compare times nctrain's training step and feature sweep beside PyTorch's on one machine, interleaved: every contender once a round, medians over the
-// rounds, and ratios of the medians. It writes a table to standard output and, with --out, to a file that names machine and date.
+// rounds, and medians of the ratios in a round; beside them the most memory that a process held (PyTorch's holds its libraries too). It writes a table to
+// standard output and, with --out, to a file that names machine and date.
 //
-//	NCTRAIN_PYTHON=/path/to/venv/bin/python go run ./bench/compare --nctrain bin/nctrain
+//	NCTRAIN_PYTHON=/path/to/venv/bin/python go run ./bench/compare --nctrain bin/nctrain [--isa avx2]
 package main
 
 import (
@@ -15,6 +16,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/spf13/pflag"
@@ -37,13 +39,20 @@ type contender struct {
 	ours bool
 
 	steps  []float64 // median milliseconds of each round
+	peak   int64     // bytes: the most that any of its processes held
 	device string
 }
 
 // tuned is PyTorch's allocator at its best on Linux: no return of memory to the system between steps, huge pages.
 const tuned = "GLIBC_TUNABLES=glibc.malloc.mmap_threshold=4294967296:glibc.malloc.trim_threshold=8589934592:glibc.malloc.hugetlb=1"
 
-func contenders(task, nctrain string, width, batch, steps, threads int, variants []string) []*contender {
+// capped is the environment that holds both programs to an older instruction set.
+var capped = map[string][]string{
+	"":     nil,
+	"avx2": {"NCTRAIN_CPU_ISA=avx2", "ONEDNN_MAX_CPU_ISA=AVX2", "ATEN_CPU_CAPABILITY=avx2"},
+}
+
+func contenders(task, nctrain, isa string, width, batch, steps, threads int, variants []string) []*contender {
 	common := []string{"--task", task, "--width", fmt.Sprint(width), "--batch", fmt.Sprint(batch), "--steps", fmt.Sprint(steps), "--threads", fmt.Sprint(threads)}
 	torch := func(name string, args []string, env ...string) *contender {
 		return &contender{name: "PyTorch " + name, args: append(args, common...), env: env}
@@ -54,10 +63,15 @@ func contenders(task, nctrain string, width, batch, steps, threads int, variants
 		{name: "nctrain", args: ours, ours: true},
 		torch("float32, NCHW, default allocator", nil),
 		torch("float32, channels_last, tuned allocator", []string{"--layout", "channels_last"}, tuned),
-		torch("bf16 autocast, channels_last, tuned allocator", []string{"--layout", "channels_last", "--precision", "bf16"}, tuned),
+	}
+	if isa == "" { // AVX2 has no bf16 arithmetic
+		list = append(list, torch("bf16 autocast, channels_last, tuned allocator", []string{"--layout", "channels_last", "--precision", "bf16"}, tuned))
 	}
 	for _, v := range variants {
 		list = append(list, &contender{name: "nctrain --variant " + v, args: append(slices.Clone(ours), "--variant", v), ours: true})
+	}
+	for _, c := range list {
+		c.env = append(c.env, capped[isa]...)
 	}
 	return list
 }
@@ -71,9 +85,14 @@ func main() {
 	batch := pflag.Int("batch", 128, "images a step")
 	threads := pflag.Int("threads", 2, "threads of each")
 	variants := pflag.StringArray("variant", nil, "a further nctrain contender with these variants pinned")
+	isa := pflag.String("isa", "", "hold both to this instruction set: avx2")
 	out := pflag.String("out", "", "also write the table to this file")
 	pflag.Parse()
-	if err := run(*task, *rounds, contenders(*task, *nctrain, *width, *batch, *steps, *threads, *variants), *width, *batch, *out); err != nil {
+	if _, ok := capped[*isa]; !ok {
+		fmt.Fprintf(os.Stderr, "compare: --isa %s: use avx2\n", *isa)
+		os.Exit(2)
+	}
+	if err := run(*task, *rounds, contenders(*task, *nctrain, *isa, *width, *batch, *steps, *threads, *variants), *width, *batch, *out); err != nil {
 		fmt.Fprintln(os.Stderr, "compare:", err)
 		os.Exit(1)
 	}
@@ -136,6 +155,9 @@ func (c *contender) measure(python string) error {
 		return fmt.Errorf("%w in %q", err, content)
 	}
 	c.steps, c.device = append(c.steps, m.Step.Median), m.Device
+	if usage, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage); ok {
+		c.peak = max(c.peak, usage.Maxrss<<10) // Linux counts in KiB
+	}
 	return nil
 }
 
@@ -147,7 +169,7 @@ func median(x []float64) float64 {
 func write(w io.Writer, task string, rounds int, list []*contender, width, batch int) error {
 	what := map[string]string{"train": "Training step", "infer": "Feature sweep"}[task]
 	if _, err := fmt.Fprintf(w, "%s, ResNet-18 width %d, batch %d; %s\n\nnctrain on %s; PyTorch: %s. Medians of %d interleaved rounds.\n\n"+
-		"| contender | ms a step | images/s | range of rounds (ms) | nctrain is faster by |\n|---|---:|---:|---:|---:|\n",
+		"| contender | ms a step | images/s | range of rounds (ms) | nctrain is faster by | peak memory |\n|---|---:|---:|---:|---:|---:|\n",
 		what, width, batch, time.Now().Format("2006-01-02"), list[0].device, list[1].device, rounds); err != nil {
 		return err
 	}
@@ -162,7 +184,8 @@ func write(w io.Writer, task string, rounds int, list []*contender, width, batch
 		if math.IsNaN(ours / m) {
 			return fmt.Errorf("%s: no time measured", c.name)
 		}
-		if _, err := fmt.Fprintf(w, "| %s | %.0f | %.1f | %.0f..%.0f | %.2f |\n", c.name, m, 1e3*float64(batch)/m, slices.Min(c.steps), slices.Max(c.steps), median(ratios)); err != nil {
+		if _, err := fmt.Fprintf(w, "| %s | %.0f | %.1f | %.0f..%.0f | %.2f | %d MiB |\n", c.name, m, 1e3*float64(batch)/m, slices.Min(c.steps), slices.Max(c.steps),
+			median(ratios), c.peak>>20); err != nil {
 			return err
 		}
 	}

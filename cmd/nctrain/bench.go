@@ -40,7 +40,8 @@ func newBenchOne(use, short string, prepare func(*benchFlags, *machine, *nn.ResN
 		Long: short + `.
 
 Times are of whole steps, on random weights and images of the built-in set shapes; the table by operation is of profiled steps, which wait after each
-operation. Limit share: the least time that this device's measured peak of arithmetic and bandwidth of memory allow, over the time taken.`,
+operation. Rates count the arithmetic of the plain algorithm. Limit share: the least time that this device's measured peak of arithmetic and bandwidth
+of memory allow the variant's own algorithm (of a transform: its products, and its operands moved), over the time taken.`,
 		RunE: func(c *cobra.Command, _ []string) error {
 			switch {
 			case f.batch < 1 || f.width < 1 || f.steps < 1 || f.classes < 2:

@@ -22,7 +22,7 @@ type Operation struct {
 	StepShare  float64 `json:"step_share"`  // of the time of all operations
 	GFLOPS     float64 `json:"gflops"`      // 1e9 flop a second
 	GBps       float64 `json:"gbps"`        // 1e9 bytes a second, each operand moved once
-	LimitShare float64 `json:"limit_share"` // least time that the roofline allows, as a share of the time taken
+	LimitShare float64 `json:"limit_share"` // least time that the variant's algorithm allows ([nn.Timing.Limit]), as a share of the time taken
 	Bound      string  `json:"bound"`       // what the roofline says limits it: "arithmetic", "memory", or "" where nothing is counted
 }
 
@@ -59,7 +59,7 @@ func Summarize(steps [][]nn.Timing, roof kernels.Roofline) []Operation {
 			s.calls++
 			s.cost.Flop += t.Cost.Flop
 			s.cost.Bytes += t.Cost.Bytes
-			s.limit += roof.Limit(t.Cost)
+			s.limit += t.Limit(roof)
 			s.arith += roof.Limit(kernels.Cost{Flop: t.Cost.Flop})
 			s.memory += roof.Limit(kernels.Cost{Bytes: t.Cost.Bytes})
 		}
@@ -117,7 +117,7 @@ func WriteTrace(path, device string, timings []nn.Timing, roof kernels.Roofline)
 		args := map[string]any{
 			"index": i, "variant": t.Variant.Name, "shape": t.Shape.String(), "flop": t.Cost.Flop, "bytes": t.Cost.Bytes,
 		}
-		if limit := roof.Limit(t.Cost); limit > 0 && t.Duration > 0 {
+		if limit := t.Limit(roof); limit > 0 && t.Duration > 0 {
 			args["limit_us"] = 1e6 * limit
 			args["limit_share"] = limit / t.Duration.Seconds()
 		}
