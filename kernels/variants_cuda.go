@@ -1,6 +1,9 @@
 package kernels
 
-import "fmt"
+import (
+	"fmt"
+	"math"
+)
 
 // What the card multiplies in. Operations without products that lose precision run as FP32 under each.
 var cudaPrecisions = []Precision{FP32, TF32, BF16}
@@ -13,20 +16,20 @@ var cudaVariants = []Variant{
 	},
 	{Op: ConvFprop, Name: "tiled", Kind: CUDA, Precisions: cudaPrecisions, Class: Float32Sum, Can: convTiles, Why: "implicit GEMM on the float32 units, tiles in shared memory"},
 	{Op: ConvFprop, Name: "registers", Kind: CUDA, Precisions: cudaPrecisions, Class: Float32Sum, Can: convStem, Why: "the stem: a filter in registers, pixels by broadcast, each for three windows of a row"},
-	{Op: ConvFprop, Name: "direct", Kind: CUDA, Precisions: cudaPrecisions, Class: Float32Sum, Why: "plain loops: the readable reference, for any number of channels"},
+	{Op: ConvFprop, Name: "direct", Kind: CUDA, Precisions: cudaPrecisions, Class: Float32Sum, Can: convOffsets, Why: "plain loops: the readable reference, for any number of channels"},
 	{
 		Op: ConvDgrad, Name: "mma", Kind: CUDA, Precisions: []Precision{TF32, BF16}, Class: Float32Sum, Can: convTiles,
 		Why: "implicit GEMM on the tensor cores, one for each parity class of a stride",
 	},
 	{Op: ConvDgrad, Name: "tiled", Kind: CUDA, Precisions: cudaPrecisions, Class: Float32Sum, Can: convTiles, Why: "implicit GEMM on the float32 units, one for each parity class of a stride"},
-	{Op: ConvDgrad, Name: "direct", Kind: CUDA, Precisions: cudaPrecisions, Class: Float32Sum, Why: "plain loops: the readable reference, for any number of channels"},
+	{Op: ConvDgrad, Name: "direct", Kind: CUDA, Precisions: cudaPrecisions, Class: Float32Sum, Can: convOffsets, Why: "plain loops: the readable reference, for any number of channels"},
 	{
 		Op: ConvWgrad, Name: "mma", Kind: CUDA, Precisions: []Precision{TF32, BF16}, Class: Float32Sum, Can: convTiles,
 		Why: "implicit GEMM on the tensor cores over parts of the pixels, their sums added in order",
 	},
 	{Op: ConvWgrad, Name: "tiled", Kind: CUDA, Precisions: cudaPrecisions, Class: Float32Sum, Can: convTiles, Why: "implicit GEMM on the float32 units over parts of the pixels, their sums added in order"},
 	{Op: ConvWgrad, Name: "registers", Kind: CUDA, Precisions: cudaPrecisions, Class: Float32Sum, Can: convStem, Why: "the stem: a filter's gradient in registers, pixels by broadcast"},
-	{Op: ConvWgrad, Name: "direct", Kind: CUDA, Precisions: cudaPrecisions, Class: Float32Sum, Why: "plain loops over parts of the pixels: the readable reference, for any number of channels"},
+	{Op: ConvWgrad, Name: "direct", Kind: CUDA, Precisions: cudaPrecisions, Class: Float32Sum, Can: convOffsets, Why: "plain loops over parts of the pixels: the readable reference, for any number of channels"},
 	{Op: BNStats, Name: "two_pass", Kind: CUDA, Precisions: cudaPrecisions, Class: Float32Sum, Why: "each thread goes twice over eight rows in registers; threads and tasks are merged by Chan's formula in double"},
 	{Op: BNStats, Name: "welford", Kind: CUDA, Precisions: cudaPrecisions, Class: Float32Sum, Why: "one value at a time, for one more rounding of the mean a row"},
 	{Op: BNEvalStats, Name: "direct", Kind: CUDA, Precisions: cudaPrecisions, Class: Float32Sum, Why: "a thread a channel"},
@@ -47,18 +50,26 @@ var cudaVariants = []Variant{
 	{Op: Advance, Name: "direct", Kind: CUDA, Precisions: cudaPrecisions, Class: Float32Sum, Why: "one thread"},
 }
 
-// convStem is what kernels/cuda/conv_registers.cuh is for.
-func convStem(s Shape, _ Precision, _ Capabilities) error {
-	if s.R != 3 || s.S != 3 || s.C != 3 || s.Stride != 1 || s.Pad != 1 {
-		return fmt.Errorf("needs a 3x3 filter over 3 channels with stride 1 and pad 1, this is %dx%d over %d with stride %d and pad %d", s.R, s.S, s.C, s.Stride, s.Pad)
+// convOffsets is what kernels/cuda/conv.cuh needs.
+func convOffsets(s Shape, _ Precision, _ Capabilities) error {
+	if n := max(s.N*s.H*s.W*s.C, s.N*s.P()*s.Q()*s.K, s.K*s.R*s.S*s.C); n > math.MaxInt32 {
+		return fmt.Errorf("has offsets of 32 bits, and an operand of this call has %d elements: take a smaller batch", n)
 	}
 	return nil
 }
 
+// convStem is what kernels/cuda/conv_registers.cuh is for.
+func convStem(s Shape, p Precision, c Capabilities) error {
+	if s.R != 3 || s.S != 3 || s.C != 3 || s.Stride != 1 || s.Pad != 1 {
+		return fmt.Errorf("needs a 3x3 filter over 3 channels with stride 1 and pad 1, this is %dx%d over %d with stride %d and pad %d", s.R, s.S, s.C, s.Stride, s.Pad)
+	}
+	return convOffsets(s, p, c)
+}
+
 // convTiles is what kernels/cuda/conv_tile.cuh needs.
-func convTiles(s Shape, _ Precision, _ Capabilities) error {
+func convTiles(s Shape, p Precision, c Capabilities) error {
 	if s.C%4 != 0 || s.K%4 != 0 || s.R*s.S > 16 {
 		return fmt.Errorf("needs channels in multiples of 4 and at most 16 taps, this has %d and %d channels and %d taps", s.C, s.K, s.R*s.S)
 	}
-	return nil
+	return convOffsets(s, p, c)
 }

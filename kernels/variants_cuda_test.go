@@ -1,0 +1,37 @@
+package kernels
+
+import (
+	"strings"
+	"testing"
+)
+
+// What a convolution on the card cannot do it says, instead of computing something else.
+func TestConvolutionsOnCUDASayWhatTheyCannot(t *testing.T) {
+	caps := Capabilities{Kind: CUDA, Precisions: cudaPrecisions}
+	layer := Shape{N: 128, H: 32, W: 32, C: 64, K: 64, R: 3, S: 3, Stride: 1, Pad: 1}
+	stem, odd, large := layer, layer, layer
+	stem.C, odd.C, large.N = 3, 10, 1<<15
+	for _, c := range []struct {
+		shape   Shape
+		can     []string // of conv_fprop in tf32, in the table's order
+		refusal string   // of the others, in part
+	}{
+		{layer, []string{"mma", "tiled", "direct"}, "over 3 channels"},
+		{stem, []string{"registers", "direct"}, "multiples of 4"},
+		{odd, []string{"direct"}, "channels"},
+		{large, nil, "smaller batch"},
+	} {
+		var can []string
+		for _, v := range Variants(ConvFprop, CUDA) {
+			switch err := v.Check(c.shape, TF32, caps); {
+			case err == nil:
+				can = append(can, v.Name)
+			case !strings.Contains(err.Error(), c.refusal) && v.Name != "registers":
+				t.Errorf("%v at %v: %v, not a word of %q", v, c.shape, err, c.refusal)
+			}
+		}
+		if strings.Join(can, " ") != strings.Join(c.can, " ") {
+			t.Errorf("%v: %v can do it, want %v", c.shape, can, c.can)
+		}
+	}
+}
