@@ -35,6 +35,19 @@ test-cuda-full: driver emu cuda-kernels ## every shape of every kernel under the
 	  NCTRAIN_EMU_ORDER=$$order NCTRAIN_CHECK=full $(EMU_TEST) -timeout 2h ./kernels/cuda || exit 1; done
 	$(EMU_TEST) -run CUDA ./nn ./cmd/nctrain
 
+# Faults in the kernels that those tests must catch (docs/testing.md); ONLY=TEXT tries some of them.
+.PHONY: mutants
+mutants: driver emu cuda-kernels ## the CUDA kernels with one fault at a time, each of which must be caught under the emulated driver
+	NCTRAIN_CUDA_DRIVER=$(CURDIR)/$(EMU) $(CUDA_ENV) $(GO) run -tags cuda ./kernels/cuda/mutants/run -only '$(ONLY)'
+
+# What the compiler made of the kernels: both targets check it, the first writes the table of docs/kernels.md, the second says where that is stale.
+RESOURCES = $(GO) run ./kernels/cuda/resources -cuda $(CUDA_HOME)
+.PHONY: resources check-resources
+resources: cuda-kernels ## the CUDA kernels' registers, occupancy, spills and wide accesses, for docs/kernels.md
+	$(RESOURCES) -write
+check-resources: cuda-kernels
+	$(RESOURCES)
+
 # The emulated driver: NCTRAIN_CUDA_DRIVER=build/libcuda_emu.so.
 EMU := build/libcuda_emu.so
 EMU_OBJECTS = $(patsubst cudart/emu/src/%.cpp,build/emu/%.o,$(wildcard cudart/emu/src/*.cpp))

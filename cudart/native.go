@@ -33,6 +33,10 @@ typedef int (*mark_function)(CUdeviceptr, size_t, int);
 static int call_mark(void* f, CUdeviceptr at, size_t bytes, int live) { return ((mark_function)f)(at, bytes, live); }
 typedef const char* (*report_function)(void);
 static const char* call_report(void* f) { return ((report_function)f)(); }
+typedef void (*count_function)(int);
+static void call_count(void* f, int on) { ((count_function)f)(on); }
+typedef void (*counters_function)(unsigned long long*);
+static void call_counters(void* f, unsigned long long* out) { ((counters_function)f)(out); }
 typedef void (*reset_function)(void);
 static void call_reset(void* f) { ((reset_function)f)(); }
 */
@@ -218,4 +222,25 @@ func copyIn(to Address, src []byte) error {
 
 func copyOut(dst []byte, from Address) error {
 	return status(C.cuMemcpyDtoH(unsafe.Pointer(&dst[0]), C.CUdeviceptr(from), C.size_t(len(dst))))
+}
+
+// Counters of memory requests, each of one instruction of one warp.
+type Counters struct {
+	LoadRequests, LoadSectors                       uint64 // of device memory, in sectors of 32 bytes
+	StoreRequests, StoreSectors                     uint64
+	SharedRequests, SharedWavefronts, BankConflicts uint64 // a conflict is a wavefront that one without conflicts would not need
+}
+
+// CountRequests gives what the emulated driver counts while f runs; zeros on a real one, which does not count.
+func CountRequests(f func() error) (Counters, error) {
+	count, counters := driver.Symbol("emu_count"), driver.Symbol("emu_counters")
+	if count == nil || counters == nil {
+		return Counters{}, f()
+	}
+	C.call_count(count, 1)
+	err := f()
+	C.call_count(count, 0)
+	var raw [7]C.ulonglong
+	C.call_counters(counters, &raw[0])
+	return Counters{uint64(raw[0]), uint64(raw[1]), uint64(raw[2]), uint64(raw[3]), uint64(raw[4]), uint64(raw[5]), uint64(raw[6])}, err
 }

@@ -195,3 +195,11 @@ func (d *cudaDevice) undefine(b Buffer) error {
 }
 func (d *cudaDevice) fence(b Buffer) error { return d.memory.Give(d.offset(b), b.bytes) }
 func (d *cudaDevice) forgetFault()         { cudart.ForgetFault() }
+
+func (d *cudaDevice) count(run func() error) (Counters, error) {
+	c, err := cudart.CountRequests(run)
+	return Counters{
+		LoadRequests: float64(c.LoadRequests), LoadSectors: float64(c.LoadSectors), StoreRequests: float64(c.StoreRequests), StoreSectors: float64(c.StoreSectors),
+		SharedRequests: float64(c.SharedRequests), SharedConflicts: float64(c.BankConflicts),
+	}, err
+}

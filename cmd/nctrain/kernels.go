@@ -204,6 +204,9 @@ func (f *kernelFlags) bench(c *cobra.Command, m *machine, ops []kernels.OpID) er
 	if f.width < 1 || f.batch < 1 {
 		return usagef("--width %d, --batch %d: at least 1", f.width, f.batch)
 	}
+	if m.Capabilities().Emulated {
+		return f.count(c, m, ops)
+	}
 	roof, err := kernels.MeasureRoofline(m.Device)
 	if err != nil {
 		return err
@@ -237,6 +240,59 @@ func (f *kernelFlags) bench(c *cobra.Command, m *machine, ops []kernels.OpID) er
 		return err
 	}
 	return f.write(map[string]any{"device": m.Description(), "peak_gflops": roof.GFLOPS, "peak_gbps": roof.GBps, "kernels": rows})
+}
+
+// kernelRequests is what `kernels bench` tells of one variant at one shape under the emulated driver, which has no speed.
+type kernelRequests struct {
+	Op            string  `json:"op"`
+	Variant       string  `json:"variant"`
+	Shape         string  `json:"shape"`
+	LoadSectors   float64 `json:"sectors_per_load"` // of 32 bytes; 4 where each lane of a warp wants 4 bytes and they lie together
+	StoreSectors  float64 `json:"sectors_per_store"`
+	BytesOfLeast  float64 `json:"bytes_of_least"` // moved, caches left out, over each operand moved once
+	BankConflicts float64 `json:"bank_conflicts"` // of a call
+	ConflictShare float64 `json:"bank_conflicts_per_request"`
+}
+
+func (f *kernelFlags) count(c *cobra.Command, m *machine, ops []kernels.OpID) error {
+	var rows []kernelRequests
+	t := table.New("operation", "variant", "shape", "sectors/load", "sectors/store", "bytes/least", "bank conflicts", "a request").Left(1, 2)
+	for _, id := range ops {
+		for _, s := range kernels.LayerShapes(id, f.width, f.batch) {
+			for _, v := range kernels.Variants(id, m.Kind()) {
+				if !m.chosen(v) || v.Check(s, m.options.Precision, m.Capabilities()) != nil {
+					continue
+				}
+				if err := c.Context().Err(); err != nil {
+					return err
+				}
+				n, err := kernels.Count(m.Device, v, m.options.Precision, s)
+				if err != nil {
+					return err
+				}
+				least := id.Op().Cost(s, m.options.Precision, nil).Bytes
+				row := kernelRequests{id.String(), v.Name, s.String(), over(n.LoadSectors, n.LoadRequests), over(n.StoreSectors, n.StoreRequests),
+					n.Bytes() / least, n.SharedConflicts, over(n.SharedConflicts, n.SharedRequests)}
+				rows = append(rows, row)
+				t.Row(row.Op, row.Variant, row.Shape, rate(row.LoadSectors), rate(row.StoreSectors), rate(row.BytesOfLeast), fmt.Sprintf("%.0f", row.BankConflicts),
+					table.Number(row.ConflictShare))
+			}
+		}
+	}
+	out := f.stdout(c)
+	fmt.Fprintf(out, "on %s, %v: memory requests of a warp, counted (the emulated driver has no speed)\n", m.Description(), m.options.Precision)
+	if err := t.Write(out, "  "); err != nil {
+		return err
+	}
+	return f.write(map[string]any{"device": m.Description(), "kernels": rows})
+}
+
+// over is a quotient, 0 of nothing.
+func over(a, b float64) float64 {
+	if b == 0 {
+		return 0
+	}
+	return a / b
 }
 
 func printPeaks(out io.Writer, m *machine, roof kernels.Roofline) error {

@@ -171,6 +171,7 @@ Error launch(const std::string& name, Kernel call, Dim3 grid, Dim3 size, size_t 
   for (size_t i = 0; i < turn.size() && !fault.error; i++) {
     reset(b, coordinates(turn[i], grid));
     run_block(b);
+    if (counting) count_block();
     last_segment = std::max(last_segment, b.segment);
   }
   for (Warp& w : b.warps)

@@ -1,4 +1,4 @@
-// The entry points: what cudart calls of the CUDA driver, and three of our own. What is not here the late-bound driver answers with CUDA_ERROR_NOT_SUPPORTED.
+// The entry points: what cudart calls of the CUDA driver, and a few of our own. What is not here the late-bound driver answers with CUDA_ERROR_NOT_SUPPORTED.
 //
 // Work is done when it is queued, so every stream is always idle; what a capture would refuse is refused here too. One thread drives the device.
 // $NCTRAIN_EMU_MEMORY: bytes of device memory (1 GiB).   $NCTRAIN_EMU_FAIL: from the n-th queued work on, the device is lost (an uncorrectable ECC error).

@@ -100,6 +100,17 @@ void check(uintptr_t address, size_t bytes, Kind kind, size_t align, const void*
 // expect_copy marks the target of an asynchronous copy: nobody may read it until it lands.
 void expect_copy(uintptr_t address, size_t bytes, const void* pc);
 
+// ---- counters (counters.cpp)
+
+struct Counters {
+  unsigned long long load_requests = 0, load_sectors = 0;    // of device memory, in sectors of 32 bytes
+  unsigned long long store_requests = 0, store_sectors = 0;  // atomics among them
+  unsigned long long shared_requests = 0, shared_wavefronts = 0, bank_conflicts = 0;
+};
+extern bool counting;
+void count_access(uintptr_t address, size_t bytes, Kind kind, bool is_shared, const void* pc);
+void count_block();  // its requests are complete
+
 // ---- the running block (block.cpp)
 
 struct Dim3 {

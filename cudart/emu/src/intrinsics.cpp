@@ -129,6 +129,8 @@ void emu_copy_commit(void) {
 }
 
 void emu_copy_wait(int groups_left) {
+  const bool counted = counting;
+  counting = false;  // the copy was counted when it was asked for
   auto& groups = block->running->copies;
   while (static_cast<int>(groups.size()) > groups_left) {
     for (const AsyncCopy& c : groups.front()) {
@@ -138,5 +140,6 @@ void emu_copy_wait(int groups_left) {
     }
     groups.erase(groups.begin());
   }
+  counting = counted;
 }
 }

@@ -177,6 +177,7 @@ void check(uintptr_t address, size_t bytes, Kind kind, size_t align, const void*
     if (kind == Kind::read && constant(address)) return;
     raise(illegal_address, place(address, bytes, kind) + " is in no allocation", pc);
   }
+  if (counting) count_access(address, bytes, kind, region == &shared, pc);
   const std::string& name = region->name;
   Cell* const cells = region->cells + (address - region->base);
   const Record now = fresh(kind == Kind::atomic);
