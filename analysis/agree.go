@@ -2,6 +2,7 @@ package analysis
 
 import (
 	"fmt"
+	"math"
 
 	"gonum.org/v1/gonum/floats"
 )
@@ -66,15 +67,27 @@ type HeadMismatch struct {
 	Row             int
 }
 
-// MismatchOf compares logits [n,C] with W h + b of n rows of features, the first of which is row start of its set.
-func MismatchOf(head *Head, features, logits []float64, n, start int) (m HeadMismatch) {
-	c, d := head.C, head.D
+// HeadCheck compares logits with those of a head. It is safe for concurrent use.
+type HeadCheck struct {
+	head           *Head
+	weight, offset float64 // ||W||_F and ||b||
+}
+
+// NewHeadCheck prepares the comparison with head.
+func NewHeadCheck(head *Head) *HeadCheck {
+	return &HeadCheck{head, floats.Norm(head.Weight, 2), floats.Norm(head.Bias, 2)}
+}
+
+// Mismatch compares logits [n,C] with W h + b of n rows of features, the first of which is row start of its set.
+func (k *HeadCheck) Mismatch(features, logits []float64, n, start int) (m HeadMismatch) {
+	c, d := k.head.C, k.head.D
 	own := make([]float64, n*c)
-	head.Logits(own, features, n)
-	normW, normB := head.norms()
+	k.head.Logits(own, features, n)
+	floats.Sub(own, logits[:n*c])
 	for i := range n {
-		worst := floats.Distance(own[i*c:(i+1)*c], logits[i*c:(i+1)*c], 2)
-		scale := normW*floats.Norm(features[i*d:(i+1)*d], 2) + normB
+		row, h := own[i*c:(i+1)*c], features[i*d:(i+1)*d]
+		worst := math.Sqrt(floats.Dot(row, row))
+		scale := k.weight*math.Sqrt(floats.Dot(h, h)) + k.offset
 		if worst > 0 {
 			m.Merge(HeadMismatch{Worst: worst, Relative: worst / scale, Row: start + i})
 		}

@@ -317,11 +317,11 @@ func TestPartsOfTwoCheckpointsAreRefused(t *testing.T) {
 func TestHeadMismatchDecidesForForeignFiles(t *testing.T) {
 	head := &analysis.Head{Name: "h.npz", C: 2, D: 2, Weight: []float64{1, 0, 0, 1}}
 	features := []float64{3, 4}
-	right := analysis.MismatchOf(head, features, []float64{3.001, 4}, 1, 0) // 1e-3 of ||W|| ||h|| = 7.07 is within tf32's rounding
+	right := analysis.NewHeadCheck(head).Mismatch(features, []float64{3.001, 4}, 1, 0) // 1e-3 of ||W|| ||h|| = 7.07 is within tf32's rounding
 	if _, err := right.Judge(head, analysis.Info{Name: "f.npz"}); err != nil {
 		t.Errorf("rounding was refused: %v", err)
 	}
-	wrong := analysis.MismatchOf(head, features, []float64{3.1, 4}, 1, 5)
+	wrong := analysis.NewHeadCheck(head).Mismatch(features, []float64{3.1, 4}, 1, 5)
 	if math.Abs(wrong.Worst-0.1) > 1e-12 || wrong.Row != 5 {
 		t.Errorf("%+v", wrong)
 	}

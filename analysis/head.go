@@ -7,7 +7,6 @@ import (
 
 	"gonum.org/v1/gonum/blas"
 	"gonum.org/v1/gonum/blas/blas64"
-	"gonum.org/v1/gonum/floats"
 )
 
 // Head is the last linear layer: logits = W h + b.
@@ -61,11 +60,6 @@ func (h *Head) Logits(dst, features []float64, n int) {
 		blas64.General{Rows: n, Cols: h.D, Stride: h.D, Data: features},
 		blas64.General{Rows: h.C, Cols: h.D, Stride: h.D, Data: h.Weight}, 1,
 		blas64.General{Rows: n, Cols: h.C, Stride: h.C, Data: dst})
-}
-
-// norms gives the Frobenius norm of the weight and the norm of the bias.
-func (h *Head) norms() (weight, bias float64) {
-	return floats.Norm(h.Weight, 2), floats.Norm(h.Bias, 2)
 }
 
 // WithLogits gives src itself where it carries logits, and otherwise a source that adds W h + b to each block.

@@ -107,7 +107,7 @@ func Compute(ctx context.Context, o Options) (*Result, error) {
 		return nil, err
 	}
 	for _, s := range o.OOD {
-		v, unusable, err := m.nc5(ctx, s)
+		v, unusable, err := m.nc5(ctx, s, o.Threads)
 		if err != nil {
 			return nil, err
 		}
@@ -136,7 +136,7 @@ func (r *Result) nearestMeans(ctx context.Context, o Options, m *measure) error 
 		r.PerClass = m.perClass(train, nil, agreement{})
 		return nil
 	}
-	test, err := disagreement(ctx, analysis.WithLogits(o.Test, o.Head), m, o)
+	test, err := disagreement(ctx, analysis.WithLogits(o.Test, o.Head), m, analysis.NewHeadCheck(o.Head), o)
 	if err != nil {
 		return err
 	}
@@ -176,7 +176,7 @@ func (r *Result) onTrain(ctx context.Context, o Options, m *measure) (agreement,
 		r.NC4.Null("train", cmp.Or(m.undefined, reason))
 		return agreement{ofClass: make([]struct{ n, correct int64 }, m.class.C), uncounted: reason}, nil
 	}
-	train, err := disagreement(ctx, analysis.WithLogits(o.Train, o.Head), m, o)
+	train, err := disagreement(ctx, analysis.WithLogits(o.Train, o.Head), m, nil, o) // the first sweep has held them against the head
 	if err != nil {
 		return train, err
 	}

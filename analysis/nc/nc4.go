@@ -39,21 +39,19 @@ func (a agreement) share() float64 { return float64(a.differ) / float64(a.n) }
 
 // disagreement counts the rows of src where the argmax of the logits is not the class with the nearest mean (NC4), and those of each class that are classified correctly. Where
 // class means are undefined only the latter are counted.
-func disagreement(ctx context.Context, src analysis.Source, m *measure, o Options) (agreement, error) {
+func disagreement(ctx context.Context, src analysis.Source, m *measure, check *analysis.HeadCheck, o Options) (agreement, error) {
 	total := agreement{ofClass: make([]struct{ n, correct int64 }, m.class.C)}
 	var mismatch analysis.HeadMismatch
 	info := src.Info()
 	c, d := m.class.C, m.class.D
 	means := stats.NewNearest(m.class.Mean, c, d)
 	err := analysis.SweepBlocks(ctx, src, stats.ChunkRows, func(b *analysis.Block) error {
-		const rows = 64
-		parts := make([]agreement, (b.N+rows-1)/rows)
+		parts := make([]agreement, stats.PartsOf(b.N))
 		worst := make([]analysis.HeadMismatch, len(parts))
 		predicted := make([]int, b.N) // -1 for rows that are not finite
-		stats.Parallel(len(parts), o.Threads, func(p int) {
-			from := p * rows
-			n := min(rows, b.N-from)
-			h, l := b.Features[from*d:(from+n)*d], b.Logits[from*c:(from+n)*c]
+		stats.ParallelRows(b.N, o.Threads, func(p, from, to int) {
+			n := to - from
+			h, l := b.Features[from*d:to*d], b.Logits[from*c:to*c]
 			var nearest []int
 			if m.undefined == "" {
 				nearest, _ = means.Find(h, n)
@@ -71,7 +69,9 @@ func disagreement(ctx context.Context, src analysis.Source, m *measure, o Option
 					parts[p].differ++
 				}
 			}
-			worst[p] = analysis.MismatchOf(m.head, h, l, n, b.Start+from)
+			if check != nil {
+				worst[p] = check.Mismatch(h, l, n, b.Start+from)
+			}
 		})
 		for p, part := range parts {
 			total.n += part.n

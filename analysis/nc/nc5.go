@@ -23,9 +23,9 @@ var nc5Table = variants{
 }
 
 // nc5 measures one OOD set. unusable is the reason where rows of the set hold NaN or Inf.
-func (m *measure) nc5(ctx context.Context, set analysis.Named) (v analysis.Values, unusable string, err error) {
+func (m *measure) nc5(ctx context.Context, set analysis.Named, threads int) (v analysis.Values, unusable string, err error) {
 	info := set.Source.Info()
-	mean, n, bad, warning, err := rowMean(ctx, set.Source, m.head)
+	mean, n, bad, warning, err := rowMean(ctx, set.Source, m.head, threads)
 	if err != nil {
 		return v, "", err
 	}
@@ -95,10 +95,11 @@ func (m *measure) energyInSpan(x []float64) float64 {
 
 // rowMean is the mean of all rows of a set [D]; n rows, of which bad hold NaN or Inf. Rows are summed less the first one, so that a common offset costs no digits. Logits, where
 // the set has them, are held against the head.
-func rowMean(ctx context.Context, src analysis.Source, head *analysis.Head) (mean []float64, n, bad int, warning string, err error) {
+func rowMean(ctx context.Context, src analysis.Source, head *analysis.Head, threads int) (mean []float64, n, bad int, warning string, err error) {
 	info := src.Info()
 	d := info.D
 	sum := make([]float64, d)
+	check := analysis.NewHeadCheck(head)
 	var mismatch analysis.HeadMismatch
 	err = analysis.SweepBlocks(ctx, src, stats.ChunkRows, func(b *analysis.Block) error {
 		for i := range b.N {
@@ -115,7 +116,13 @@ func rowMean(ctx context.Context, src analysis.Source, head *analysis.Head) (mea
 			floats.Sub(sum, mean)
 		}
 		if info.HasLogits() {
-			mismatch.Merge(analysis.MismatchOf(head, b.Features, b.Logits, b.N, b.Start))
+			parts := make([]analysis.HeadMismatch, stats.PartsOf(b.N))
+			stats.ParallelRows(b.N, threads, func(p, from, to int) {
+				parts[p] = check.Mismatch(b.Features[from*d:to*d], b.Logits[from*info.C:to*info.C], to-from, b.Start+from)
+			})
+			for _, part := range parts {
+				mismatch.Merge(part)
+			}
 		}
 		return nil
 	})

@@ -133,7 +133,7 @@ func Compute(ctx context.Context, o Options) (*Result, error) {
 		return nil, err
 	}
 	res.identify(o)
-	index := newRowIndex()
+	index := newRowIndex(o.Threads)
 	ready, fits, err := fit(ctx, o, chosen, settings, index, res)
 	if err != nil {
 		return nil, err
@@ -185,13 +185,10 @@ func (r *Result) identify(o Options) {
 // scorers by detector in reporting order.
 type scorers = analysis.Ordered[Scorer]
 
-// partRows is the number of rows that one goroutine scores at once.
-const partRows = 64
-
 // scoreBlock gives every score of the rows of a block with logits, [score][row], and how far its logits are from the head's. An error where a row is not finite.
-func scoreBlock(b *analysis.Block, info analysis.Info, head *analysis.Head, ready scorers, threads int) (scores [][]float64, mismatch analysis.HeadMismatch, err error) {
+func scoreBlock(b *analysis.Block, info analysis.Info, check *analysis.HeadCheck, ready scorers, threads int) (scores [][]float64, mismatch analysis.HeadMismatch, err error) {
 	c, d := info.C, info.D
-	parts := (b.N + partRows - 1) / partRows
+	parts := stats.PartsOf(b.N)
 	bad := make([]int, parts)
 	worst := make([]analysis.HeadMismatch, parts)
 	names := ready.Keys()
@@ -199,13 +196,12 @@ func scoreBlock(b *analysis.Block, info analysis.Info, head *analysis.Head, read
 	for k := range scores {
 		scores[k] = make([]float64, b.N)
 	}
-	stats.Parallel(parts, threads, func(p int) {
-		from, to := p*partRows, min((p+1)*partRows, b.N)
+	stats.ParallelRows(b.N, threads, func(p, from, to int) {
 		part := &analysis.Block{Start: b.Start + from, N: to - from, Features: b.Features[from*d : to*d], Logits: b.Logits[from*c : to*c], Labels: b.Labels[from:to]}
 		if bad[p] = firstNonFinite(part, c, d); bad[p] >= 0 {
 			return
 		}
-		worst[p] = analysis.MismatchOf(head, part.Features, part.Logits, part.N, part.Start)
+		worst[p] = check.Mismatch(part.Features, part.Logits, part.N, part.Start)
 		for k, name := range names {
 			scorer, _ := ready.Get(name)
 			scorer.Score(part, scores[k][from:to])
@@ -227,11 +223,12 @@ func (r *Result) score(ctx context.Context, o Options, set analysis.Named, ready
 	c, d := info.C, info.D
 	columns := make([][]float64, ready.Len())
 	names := ready.Keys()
+	check := analysis.NewHeadCheck(o.Head)
 	var mismatch analysis.HeadMismatch
 	var shared []int
 	var n, correct, outside int
 	err := analysis.SweepBlocks(ctx, src, stats.ChunkRows, func(b *analysis.Block) error {
-		scores, worst, err := scoreBlock(b, info, o.Head, ready, o.Threads)
+		scores, worst, err := scoreBlock(b, info, check, ready, o.Threads)
 		if err != nil {
 			return err
 		}

@@ -8,30 +8,39 @@ import (
 	"strings"
 
 	"nctrain/analysis"
+	"nctrain/analysis/stats"
 )
 
 // rowIndex holds the hashes of the rows of the fit sets. Two different rows share a 64-bit hash with a probability of about 1e-10 for sets of CIFAR's size.
 type rowIndex struct {
-	seed   maphash.Seed
-	rows   map[uint64]struct{}
-	buffer []byte
+	seed    maphash.Seed
+	rows    map[uint64]struct{}
+	threads int
 }
 
-func newRowIndex() *rowIndex {
-	return &rowIndex{seed: maphash.MakeSeed(), rows: map[uint64]struct{}{}}
+func newRowIndex(threads int) *rowIndex {
+	return &rowIndex{seed: maphash.MakeSeed(), rows: map[uint64]struct{}{}, threads: threads}
 }
 
-func (x *rowIndex) hash(row []float64) uint64 {
-	x.buffer = x.buffer[:0]
-	for _, v := range row {
-		x.buffer = binary.LittleEndian.AppendUint64(x.buffer, math.Float64bits(v))
-	}
-	return maphash.Bytes(x.seed, x.buffer)
+// hashes gives the hash of each row of b, of d features.
+func (x *rowIndex) hashes(b *analysis.Block, d int) []uint64 {
+	out := make([]uint64, b.N)
+	stats.ParallelRows(b.N, x.threads, func(_, from, to int) {
+		buffer := make([]byte, 0, 8*d)
+		for i := from; i < to; i++ {
+			buffer = buffer[:0]
+			for _, v := range b.Features[i*d : (i+1)*d] {
+				buffer = binary.LittleEndian.AppendUint64(buffer, math.Float64bits(v))
+			}
+			out[i] = maphash.Bytes(x.seed, buffer)
+		}
+	})
+	return out
 }
 
 func (x *rowIndex) add(b *analysis.Block, d int) {
-	for i := range b.N {
-		x.rows[x.hash(b.Features[i*d:(i+1)*d])] = struct{}{}
+	for _, hash := range x.hashes(b, d) {
+		x.rows[hash] = struct{}{}
 	}
 }
 
@@ -40,8 +49,8 @@ func (x *rowIndex) find(b *analysis.Block, d int) (at []int) {
 	if len(x.rows) == 0 {
 		return nil
 	}
-	for i := range b.N {
-		if _, there := x.rows[x.hash(b.Features[i*d:(i+1)*d])]; there {
+	for i, hash := range x.hashes(b, d) {
+		if _, there := x.rows[hash]; there {
 			at = append(at, i)
 		}
 	}

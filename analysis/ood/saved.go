@@ -129,10 +129,10 @@ func (f *Fitted) Score(ctx context.Context, src analysis.Source, threads int, vi
 		return nil, err
 	}
 	src = analysis.WithLogits(src, f.Head)
-	info := src.Info()
+	info, check := src.Info(), analysis.NewHeadCheck(f.Head)
 	var mismatch analysis.HeadMismatch
 	err = analysis.SweepBlocks(ctx, src, stats.ChunkRows, func(b *analysis.Block) error {
-		scores, worst, err := scoreBlock(b, info, f.Head, f.ready, threads)
+		scores, worst, err := scoreBlock(b, info, check, f.ready, threads)
 		if err != nil {
 			return err
 		}

@@ -54,11 +54,11 @@ func (r *Result) thresholds(ctx context.Context, o Options, ready scorers) error
 		return errors.New("analysis: ood: a threshold needs held-out ID rows: give --val, or --val-fraction when training")
 	}
 	src := analysis.WithLogits(o.Val, o.Head)
-	info := src.Info()
+	info, check := src.Info(), analysis.NewHeadCheck(o.Head)
 	columns := make([][]float64, ready.Len())
 	var mismatch analysis.HeadMismatch
 	err := analysis.SweepBlocks(ctx, src, stats.ChunkRows, func(b *analysis.Block) error {
-		scores, worst, err := scoreBlock(b, info, o.Head, ready, o.Threads)
+		scores, worst, err := scoreBlock(b, info, check, ready, o.Threads)
 		for k := range scores {
 			columns[k] = append(columns[k], scores[k]...)
 		}

@@ -137,6 +137,7 @@ func headOrigin(h *analysis.Head) ([]float64, error) {
 type vimScorer struct {
 	*residual
 	c, dim      int
+	threads     int
 	eps         float64
 	alpha       float64
 	maxLogit    float64 // mean over the fit set
@@ -149,12 +150,18 @@ func newVIM(f *Fit, dim int, centred bool) (*vimScorer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &vimScorer{residual: r, c: f.Head.C, dim: dim, eps: f.Info.Type.Eps(), maxLogit: f.Tally.MaxLogit / float64(f.Class.N())}, nil
+	return &vimScorer{residual: r, c: f.Head.C, dim: dim, threads: f.Threads, eps: f.Info.Type.Eps(), maxLogit: f.Tally.MaxLogit / float64(f.Class.N())}, nil
 }
 
 func (s *vimScorer) Observe(b *analysis.Block) {
-	s.norm += floats.Sum(s.norms(b))
-	s.whole += floats.Sum(rowNorms(less(b.Features, s.origin, b.N), b.N))
+	d := len(s.origin)
+	norm, whole := make([]float64, stats.PartsOf(b.N)), make([]float64, stats.PartsOf(b.N))
+	stats.ParallelRows(b.N, s.threads, func(p, from, to int) {
+		x := less(b.Features[from*d:to*d], s.origin, to-from)
+		norm[p], whole[p] = floats.Sum(rowNorms(times(x, to-from, d, s.basis), to-from)), floats.Sum(rowNorms(x, to-from))
+	})
+	s.norm += floats.Sum(norm)
+	s.whole += floats.Sum(whole)
 	s.n += b.N
 }
 

@@ -17,14 +17,12 @@ const (
 	ChunkRows = 512
 	// tile is the side of the blocks of the second moment that are computed independently.
 	tile = 64
-	// headRows is the number of rows whose logits are checked at once.
-	headRows = 64
 )
 
 // Accumulator sums rows into Sums. It is not safe for concurrent use; it is parallel inside.
 type Accumulator struct {
 	sums    Sums
-	head    *analysis.Head
+	check   *analysis.HeadCheck // nil: logits are not held against a head
 	threads int
 	seen    []bool
 	shifted []float64 // [n,D] of the chunk in work
@@ -32,11 +30,15 @@ type Accumulator struct {
 
 // NewAccumulator starts empty sums for c classes and d features. The logits of the rows are held against head; nil leaves Tally.Mismatch zero.
 func NewAccumulator(c, d int, head *analysis.Head, threads int) *Accumulator {
-	return &Accumulator{head: head, threads: threads, seen: make([]bool, c), sums: Sums{
+	a := &Accumulator{threads: threads, seen: make([]bool, c), sums: Sums{
 		C: c, D: d,
 		Count: make([]int64, c), Shift: make([]float64, c*d), Sum: make([]float64, c*d), Square: make([]float64, c), Second: make([]float64, d*d),
 		Tally: Tally{MaxAbs: make([]float64, d), FirstNonFinite: -1},
 	}}
+	if head != nil {
+		a.check = analysis.NewHeadCheck(head)
+	}
+	return a
 }
 
 // Add sums a block of rows with logits. An error where a label is none of the classes.
@@ -53,17 +55,26 @@ func (a *Accumulator) Add(b *analysis.Block) error {
 	}
 	a.setShifts(b)
 	a.shifted = grow(a.shifted, b.N*d)
+	square := make([]float64, b.N)
+	ParallelRows(b.N, a.threads, func(_, from, to int) {
+		for i := from; i < to; i++ {
+			x := a.shifted[i*d : (i+1)*d]
+			floats.SubTo(x, b.Features[i*d:(i+1)*d], a.sums.Shift[int(b.Labels[i])*d:(int(b.Labels[i])+1)*d])
+			square[i] = floats.Dot(x, x)
+		}
+	})
 	for i, label := range b.Labels {
-		x, h := a.shifted[i*d:(i+1)*d], b.Features[i*d:(i+1)*d]
-		floats.SubTo(x, h, a.sums.Shift[int(label)*d:(int(label)+1)*d])
-		floats.Add(a.sums.Sum[int(label)*d:(int(label)+1)*d], x)
-		a.sums.Square[label] += floats.Dot(x, x)
+		a.sums.Square[label] += square[i]
 		a.sums.Count[label]++
 	}
+	// Each strip of columns sums its rows in order.
+	Parallel((d+tile-1)/tile, a.threads, func(k int) {
+		from, to := k*tile, min((k+1)*tile, d)
+		for i, label := range b.Labels {
+			floats.Add(a.sums.Sum[int(label)*d+from:int(label)*d+to], a.shifted[i*d+from:i*d+to])
+		}
+	})
 	AddGram(a.sums.Second, a.shifted, b.N, d, a.threads)
-	if a.head != nil {
-		a.checkHead(b)
-	}
 	return nil
 }
 
@@ -86,9 +97,23 @@ func (a *Accumulator) setShifts(b *analysis.Block) {
 	}
 }
 
+// tally counts a block, parts of its rows at once.
 func (a *Accumulator) tally(b *analysis.Block) {
+	parts := make([]Tally, PartsOf(b.N))
+	ParallelRows(b.N, a.threads, func(p, from, to int) {
+		parts[p] = a.tallyRows(&analysis.Block{
+			Start: b.Start + from, N: to - from, Features: b.Features[from*a.sums.D : to*a.sums.D],
+			Logits: b.Logits[from*a.sums.C : to*a.sums.C], Labels: b.Labels[from:to],
+		})
+	})
+	for i := range parts {
+		a.sums.Tally.add(&parts[i])
+	}
+}
+
+func (a *Accumulator) tallyRows(b *analysis.Block) Tally {
 	c, d := a.sums.C, a.sums.D
-	t := &a.sums.Tally
+	t := Tally{MaxAbs: make([]float64, d), FirstNonFinite: -1}
 	for i, label := range b.Labels {
 		h, l := b.Features[i*d:(i+1)*d], b.Logits[i*c:(i+1)*c]
 		// A sum is finite only if every term is; rows whose finite values overflow a float64 sum do not occur in features.
@@ -100,7 +125,9 @@ func (a *Accumulator) tally(b *analysis.Block) {
 			continue
 		}
 		for j, x := range h {
-			t.MaxAbs[j] = max(t.MaxAbs[j], math.Abs(x))
+			if x = math.Abs(x); x > t.MaxAbs[j] {
+				t.MaxAbs[j] = x
+			}
 		}
 		top := analysis.Argmax(l)
 		t.MaxLogit += l[top]
@@ -108,18 +135,10 @@ func (a *Accumulator) tally(b *analysis.Block) {
 			t.Correct++
 		}
 	}
-}
-
-func (a *Accumulator) checkHead(b *analysis.Block) {
-	c, d := a.sums.C, a.sums.D
-	parts := make([]analysis.HeadMismatch, (b.N+headRows-1)/headRows)
-	Parallel(len(parts), a.threads, func(p int) {
-		from, to := p*headRows, min((p+1)*headRows, b.N)
-		parts[p] = analysis.MismatchOf(a.head, b.Features[from*d:to*d], b.Logits[from*c:to*c], to-from, b.Start+from)
-	})
-	for _, part := range parts {
-		a.sums.Tally.Mismatch.Merge(part)
+	if a.check != nil {
+		t.Mismatch = a.check.Mismatch(b.Features, b.Logits, b.N, b.Start)
 	}
+	return t
 }
 
 // AddGram adds X^T X of the rows x [n,d] to the upper triangle of g [d,d]. Each tile of g is one task whose result depends on nothing but x, so the sum

@@ -95,19 +95,11 @@ func (p *Part) Merge(other *Part) (*Part, error) {
 		return nil, err
 	}
 	m := &Part{Info: p.Info, Of: p.Of, Shards: slices.Sorted(slices.Values(slices.Concat(p.Shards, other.Shards))), Class: Merge(p.Class, other.Class),
-		Tally: p.Tally.merge(&other.Tally), LogitSum: slices.Clone(p.LogitSum), Checked: p.Checked && other.Checked}
+		Tally: p.Tally, LogitSum: slices.Clone(p.LogitSum), Checked: p.Checked && other.Checked}
+	m.Tally.MaxAbs = slices.Clone(p.Tally.MaxAbs)
+	m.Tally.add(&other.Tally)
 	floats.Add(m.LogitSum, other.LogitSum)
 	return m, nil
-}
-
-// merge adds the tallies of two parts of finite rows.
-func (t *Tally) merge(other *Tally) Tally {
-	m := Tally{Correct: t.Correct + other.Correct, FirstNonFinite: -1, MaxLogit: t.MaxLogit + other.MaxLogit, MaxAbs: slices.Clone(t.MaxAbs), Mismatch: t.Mismatch}
-	for j, x := range other.MaxAbs {
-		m.MaxAbs[j] = max(m.MaxAbs[j], x)
-	}
-	m.Mismatch.Merge(other.Mismatch)
-	return m
 }
 
 // Complete is an error that names the shards that are missing; nil where there are none.
@@ -166,7 +158,7 @@ func (s stored) Sums(_ context.Context, head *analysis.Head) (*Sums, error) {
 			}
 		}
 	}
-	mismatch := analysis.MismatchOf(head, means, logits, len(means)/d, 0)
+	mismatch := analysis.NewHeadCheck(head).Mismatch(means, logits, len(means)/d, 0)
 	if _, err := mismatch.Judge(head, analysis.Info{Name: p.Info.Name + ", class means", Meta: p.Info.Meta}); err != nil {
 		return nil, err
 	}

@@ -48,6 +48,20 @@ type Tally struct {
 	Mismatch analysis.HeadMismatch
 }
 
+// add counts the rows of other after those of t.
+func (t *Tally) add(other *Tally) {
+	if t.NonFinite == 0 {
+		t.FirstNonFinite = other.FirstNonFinite
+	}
+	t.NonFinite += other.NonFinite
+	t.Correct += other.Correct
+	t.MaxLogit += other.MaxLogit
+	for j, x := range other.MaxAbs {
+		t.MaxAbs[j] = max(t.MaxAbs[j], x)
+	}
+	t.Mismatch.Merge(other.Mismatch)
+}
+
 // Summed is a source whose sums are there already, accumulated by whoever made the rows.
 type Summed interface {
 	analysis.Source

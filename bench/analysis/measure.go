@@ -71,14 +71,16 @@ func measure(ctx context.Context, dir string, threads int) (r report, err error)
 		r.Seconds[stage] = time.Since(start).Seconds()
 	}
 	sets := []analysis.Named{{Name: "ood", Source: l.ood}}
+	// As a run does, NC and OOD share one sweep for the class statistics.
+	train := stats.Remember(l.train, threads)
 	var collapse *nc.Result
 	timed("collapse", func() error {
-		collapse, err = nc.Compute(ctx, nc.Options{Train: l.train, Head: l.head, OOD: sets, Threads: threads})
+		collapse, err = nc.Compute(ctx, nc.Options{Train: train, Head: l.head, OOD: sets, Threads: threads})
 		return err
 	})
 	var detection *ood.Result
 	timed("scores", func() error {
-		detection, err = ood.Compute(ctx, ood.Options{Train: l.train, ID: l.id, Head: l.head, OOD: sets, Scores: scores, Threads: threads})
+		detection, err = ood.Compute(ctx, ood.Options{Train: train, ID: l.id, Head: l.head, OOD: sets, Scores: scores, Threads: threads})
 		return err
 	})
 	var class *stats.Class
