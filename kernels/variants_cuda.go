@@ -41,12 +41,15 @@ var cudaVariants = []Variant{
 	{Op: Add, Name: "direct", Kind: CUDA, Precisions: cudaPrecisions, Class: Float32Sum, Why: "four elements a thread"},
 	{Op: AvgPoolForward, Name: "direct", Kind: CUDA, Precisions: cudaPrecisions, Class: Float32Sum, Why: "a thread a channel of an image"},
 	{Op: AvgPoolBackward, Name: "direct", Kind: CUDA, Precisions: cudaPrecisions, Class: Float32Sum, Why: "a thread an element"},
+	{Op: LinearFprop, Name: "tiled", Kind: CUDA, Precisions: cudaPrecisions, Class: Float32Sum, Why: "tiles in shared memory, four sums a thread"},
 	{Op: LinearFprop, Name: "direct", Kind: CUDA, Precisions: cudaPrecisions, Class: Float32Sum, Why: "a warp an output"},
+	{Op: LinearDgrad, Name: "tiled", Kind: CUDA, Precisions: cudaPrecisions, Class: Float32Sum, Why: "tiles in shared memory, four sums a thread"},
 	{Op: LinearDgrad, Name: "direct", Kind: CUDA, Precisions: cudaPrecisions, Class: Float32Sum, Why: "a thread an output"},
+	{Op: LinearWgrad, Name: "tiled", Kind: CUDA, Precisions: cudaPrecisions, Class: Float32Sum, Why: "tiles in shared memory, four sums a thread"},
 	{Op: LinearWgrad, Name: "direct", Kind: CUDA, Precisions: cudaPrecisions, Class: Float32Sum, Why: "a thread a weight"},
 	{Op: CrossEntropy, Name: "direct", Kind: CUDA, Precisions: cudaPrecisions, Class: Float32Sum, Why: "one block, in double: the loss is what people read"},
 	{Op: Augment, Name: "direct", Kind: CUDA, Precisions: cudaPrecisions, Class: Float32Sum, Why: "a thread a pixel, each with its own Philox"},
-	{Op: SGD, Name: "direct", Kind: CUDA, Precisions: cudaPrecisions, Class: Float32Sum, Why: "one pass over all parameters, which lie together"},
+	{Op: SGD, Name: "direct", Kind: CUDA, Precisions: cudaPrecisions, Class: Float32Sum, Why: "one launch over all parameters, which lie together: multi_tensor without its list of tensors, so that there is no per_tensor either"},
 	{Op: Advance, Name: "direct", Kind: CUDA, Precisions: cudaPrecisions, Class: Float32Sum, Why: "one thread"},
 }
 
