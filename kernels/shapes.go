@@ -21,6 +21,7 @@ var convShapes = []Shape{
 	// Little work, but several of a kernel's tiles or steps along each dimension.
 	{N: 2, H: 9, W: 9, C: 4, K: 68, R: 3, S: 3, Stride: 1, Pad: 1},
 	{N: 1, H: 5, W: 5, C: 20, K: 12, R: 3, S: 3, Stride: 2, Pad: 1},
+	{N: 3, H: 14, W: 14, C: 4, K: 4, R: 1, S: 1, Stride: 1, Pad: 0}, // five parts of a weight gradient's pixels
 }
 
 var bnShapes = []Shape{

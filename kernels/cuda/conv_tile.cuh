@@ -114,10 +114,10 @@ struct WindowRows : Share<kTileM, Depth> {
     }
   }
 
-  // The last step's tile may reach past the last tap, where no bit is set.
+  // The last step's tile may reach past the last tap, where no bit is set, but not past kMaxTaps, which are whole steps.
   DEVICE Chunk next(int pass) {
-    const int32_t bit = tap.high * S + tap.middle;
-    const bool inside = seen[pass / 2] >> pass % 2 * kMaxTaps & (bit < kMaxTaps ? 1u << bit : 0);
+    static_assert(kMaxTaps * 4 % Depth == 0, "channels are multiples of 4");
+    const bool inside = seen[pass / 2] >> pass % 2 * kMaxTaps & 1u << (tap.high * S + tap.middle);
     const Chunk out = {image + (offset[pass] + (tap.high * width + tap.middle) * right + tap.low), inside};
     if (pass == Tile::kPasses - 1) radix.add(tap, step);
     return out;
