@@ -1,7 +1,6 @@
 package nn
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -42,7 +41,7 @@ type Plan struct {
 	lives     []*block // of everything in memory, workspaces and packs too
 	memory    kernels.Buffer
 
-	preparation, recording kernels.Recording
+	preparation, recording kernels.Recording // preparation is nil where there is nothing to prepare
 }
 
 // Compile plans and captures a record on a device. Plans in the same pool share memory: they never run at the same time.
@@ -66,8 +65,10 @@ func Compile(dev kernels.Device, g *Graph, pool *MemoryPool, o PlanOptions) (*Pl
 		return nil, fmt.Errorf("activations: %w", err)
 	}
 	p.bind(work)
-	if p.preparation, err = dev.Capture(func() error { return p.launch(p.steps[:p.constant]) }); err != nil {
-		return nil, err
+	if p.constant > 0 {
+		if p.preparation, err = dev.Capture(func() error { return p.launch(p.steps[:p.constant]) }); err != nil {
+			return nil, err
+		}
 	}
 	if p.recording, err = dev.Capture(func() error { return p.launch(p.steps[p.constant:]) }); err != nil {
 		return nil, err
@@ -252,7 +253,12 @@ func (p *Plan) launchStep(s *step) error {
 }
 
 // Prepare computes what a run does not, where the plan was compiled so: once before the first run, and again after parameters have changed or another plan of the pool has run.
-func (p *Plan) Prepare() error { return p.preparation.Replay() }
+func (p *Plan) Prepare() error {
+	if p.preparation == nil {
+		return nil
+	}
+	return p.preparation.Replay()
+}
 
 // Run replays the plan once.
 func (p *Plan) Run() error { return p.recording.Replay() }
@@ -271,7 +277,14 @@ func (p *Plan) Variants() []string {
 }
 
 // Close frees the recordings. The memory belongs to the pool.
-func (p *Plan) Close() error { return errors.Join(p.preparation.Close(), p.recording.Close()) }
+func (p *Plan) Close() error {
+	if p.preparation != nil {
+		if err := p.preparation.Close(); err != nil {
+			return err
+		}
+	}
+	return p.recording.Close()
+}
 
 // Timing is how long one step of a plan took.
 type Timing struct {
