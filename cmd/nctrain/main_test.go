@@ -173,7 +173,7 @@ func TestBenchGivesTheJSONOfSpec(t *testing.T) {
 				}
 			}
 		}
-		if operations < 50 {
+		if operations < 20 { // as many convolutions alone
 			t.Errorf("%s: %s operations in the trace", what, strconv.Itoa(operations))
 		}
 	}
