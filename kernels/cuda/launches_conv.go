@@ -7,38 +7,42 @@ import "nctrain/cudart"
 // The convolutions. Operands: x, w, y; dy, w, dx; x, dy, dw.
 func init() {
 	register(map[string]entry{
-		"conv_fprop_direct": single("conv_fprop_direct", func(c *Call) (cudart.Geometry, []cudart.Arg) {
-			s := c.Shape
-			return ones(s.N * s.P() * s.Q() * s.K), append(c.pointers(2, 0, 1), s.geometry()...)
-		}),
-		"conv_dgrad_direct": single("conv_dgrad_direct", func(c *Call) (cudart.Geometry, []cudart.Arg) {
-			s := c.Shape
-			return ones(s.N * s.H * s.W * s.C), append(c.pointers(2, 0, 1), s.geometry()...)
-		}),
-		"conv_wgrad_direct": wgrad(wgradDirectPart, func(c *Call) (string, cudart.Geometry) { return "conv_wgrad_direct", ones(c.Shape.weights()) }),
+		"conv_fprop_direct": conv(only("conv_fprop_direct"), func(s Shape) cudart.Geometry { return ones(s.pixels() * s.K) }),
+		"conv_dgrad_direct": conv(only("conv_dgrad_direct"), func(s Shape) cudart.Geometry { return ones(s.N * s.H * s.W * s.C) }),
+		"conv_wgrad_direct": wgrad(only("conv_wgrad_direct"), func(s Shape) cudart.Geometry { return ones(s.weights()) }, wgradDirectPart),
 
-		"conv_fprop_registers": single("conv_fprop_registers", func(c *Call) (cudart.Geometry, []cudart.Arg) {
-			s := c.Shape
-			return stem(blocks(s.N*s.P(), stemSlots), s.K), append(c.pointers(2, 0, 1), s.geometry()...)
-		}),
-		"conv_wgrad_registers": wgrad(wgradStemPart, func(c *Call) (string, cudart.Geometry) { return "conv_wgrad_registers", stem(1, c.Shape.K) }),
+		"conv_fprop_registers": conv(only("conv_fprop_registers"), func(s Shape) cudart.Geometry { return stem(blocks(s.N*s.P(), stemSlots), s.K) }),
+		"conv_wgrad_registers": wgrad(only("conv_wgrad_registers"), func(s Shape) cudart.Geometry { return stem(1, s.K) }, wgradStemPart),
 
-		"conv_fprop_tiled": single("conv_fprop_tiled", func(c *Call) (cudart.Geometry, []cudart.Arg) {
-			return c.Shape.fpropTiles(), append(c.pointers(2, 0, 1), c.Shape.geometry()...)
-		}),
-		"conv_dgrad_tiled": single("conv_dgrad_tiled", func(c *Call) (cudart.Geometry, []cudart.Arg) {
-			return c.Shape.dgradTiles(), append(c.pointers(2, 0, 1), c.Shape.geometry()...)
-		}),
-		"conv_wgrad_tiled": wgrad(wgradTilePart, func(c *Call) (string, cudart.Geometry) { return "conv_wgrad_tiled", c.Shape.wgradTiles() }),
+		"conv_fprop_tiled": conv(only("conv_fprop_tiled"), Shape.fpropTiles),
+		"conv_dgrad_tiled": conv(only("conv_dgrad_tiled"), Shape.dgradTiles),
+		"conv_wgrad_tiled": wgrad(only("conv_wgrad_tiled"), Shape.wgradTiles, wgradTilePart),
 
-		"conv_fprop_mma": {launches: func(c *Call) []launch {
-			return []launch{{mma("conv_fprop_mma", c), staged(c.Shape.fpropTiles()), append(c.pointers(2, 0, 1), c.Shape.geometry()...)}}
-		}},
-		"conv_dgrad_mma": {launches: func(c *Call) []launch {
-			return []launch{{mma("conv_dgrad_mma", c), staged(c.Shape.dgradTiles()), append(c.pointers(2, 0, 1), c.Shape.geometry()...)}}
-		}},
-		"conv_wgrad_mma": wgrad(wgradTilePart, func(c *Call) (string, cudart.Geometry) { return mma("conv_wgrad_mma", c), staged(c.Shape.wgradTiles()) }),
+		"conv_fprop_mma": conv(byPrecision("conv_fprop_mma"), staged(Shape.fpropTiles)),
+		"conv_dgrad_mma": conv(byPrecision("conv_dgrad_mma"), staged(Shape.dgradTiles)),
+		"conv_wgrad_mma": wgrad(byPrecision("conv_wgrad_mma"), staged(Shape.wgradTiles), wgradTilePart),
 	})
+}
+
+// naming is which function of its source a call launches.
+type naming func(*Call) string
+
+func only(function string) naming { return func(*Call) string { return function } }
+
+func byPrecision(kernel string) naming {
+	return func(c *Call) string {
+		if c.Precision == BF16 {
+			return kernel + "_bf16"
+		}
+		return kernel + "_tf32"
+	}
+}
+
+// conv is a convolution or data gradient: one launch.
+func conv(function naming, grid func(Shape) cudart.Geometry) entry {
+	return entry{launches: func(c *Call) []launch {
+		return []launch{{function(c), grid(c.Shape), append(c.pointers(2, 0, 1), c.Shape.geometry()...)}}
+	}}
 }
 
 // The blocks of conv_registers.cuh.
@@ -68,17 +72,12 @@ func (s Shape) dgradTiles() cudart.Geometry {
 
 func (s Shape) wgradTiles() cudart.Geometry { return tiles(s.R*s.S*s.C, s.K, 1) }
 
-// mma names the function of a kernel for the call's precision.
-func mma(kernel string, c *Call) string {
-	if c.Precision == BF16 {
-		return kernel + "_bf16"
+func staged(grid func(Shape) cudart.Geometry) func(Shape) cudart.Geometry {
+	return func(s Shape) cudart.Geometry {
+		g := grid(s)
+		g.Shared = mmaShared
+		return g
 	}
-	return kernel + "_tf32"
-}
-
-func staged(g cudart.Geometry) cudart.Geometry {
-	g.Shared = mmaShared
-	return g
 }
 
 // geometry is Conv of conv.cuh.
@@ -96,7 +95,7 @@ func (s Shape) weights() int { return s.K * s.R * s.S * s.C }
 func blocks(n, each int) int { return (n + each - 1) / each }
 
 // wgrad is a weight gradient that sums over parts of `part` pixels in the grid's last dimension, and then the parts' sums where there are several.
-func wgrad(part func(Shape) int, kernel func(*Call) (string, cudart.Geometry)) entry {
+func wgrad(function naming, grid func(Shape) cudart.Geometry, part func(Shape) int) entry {
 	parts := func(s Shape) int { return blocks(s.pixels(), part(s)) }
 	return entry{
 		workspace: func(s Shape, _ Precision) int {
@@ -107,14 +106,14 @@ func wgrad(part func(Shape) int, kernel func(*Call) (string, cudart.Geometry)) e
 		},
 		launches: func(c *Call) []launch {
 			s, n := c.Shape, parts(c.Shape)
-			function, geometry := kernel(c)
+			geometry := grid(s)
 			geometry.Grid[2] = n
 			sums := c.Workspace
 			if n == 1 {
 				sums = c.Operands[2]
 			}
 			args := append([]cudart.Arg{cudart.Pointer(sums)}, c.pointers(0, 1)...)
-			first := launch{function, geometry, append(append(args, small(part(s))), s.geometry()...)}
+			first := launch{function(c), geometry, append(append(args, small(part(s))), s.geometry()...)}
 			if n == 1 {
 				return []launch{first}
 			}
