@@ -101,7 +101,7 @@ neon: tools | build/sanitize
 	qemu-aarch64-static build/sanitize/aarch64
 
 .PHONY: check
-check: lint test race sanitize valgrind neon portable test-cuda-full fuzz ## everything, an hour or so
+check: lint test race sanitize valgrind neon portable test-cuda-full mutants check-resources fuzz ## everything, an hour or so
 
 # The built-in sets have the same bits where the compiler contracts multiply-adds and on another architecture.
 .PHONY: portable
