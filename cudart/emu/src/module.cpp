@@ -21,6 +21,8 @@ static size_t image_bytes(const void* image) {
   return header.e_shoff + size_t{header.e_shnum} * header.e_shentsize;
 }
 
+static std::string path_of(const Module& m) { return "/proc/self/fd/" + std::to_string(m.file); }
+
 static void find_addresses(Module* m) {
   link_map* map = nullptr;
   dlinfo(m->handle, RTLD_DI_LINKMAP, &map);
@@ -42,7 +44,7 @@ Error load_module(const void* image, Module** out) {
   auto m = std::make_unique<Module>();
   m->file = memfd_create("kernels", MFD_CLOEXEC);
   if (m->file < 0) return out_of_memory;
-  const std::string path = "/proc/self/fd/" + std::to_string(m->file);
+  const std::string path = path_of(*m);
   if (write(m->file, image, bytes) == static_cast<ssize_t>(bytes)) m->handle = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (!m->handle) {
     const char* const why = dlerror();
@@ -61,7 +63,12 @@ Error unload_module(Module* m) {
   if (found == modules.end()) return invalid_handle;
   modules.erase(found);
   dlclose(m->handle);
-  close(m->file);
+  // The loader keeps objects with unique symbols, under their name: the file stays open then, so that no later module gets the same one.
+  void* const kept = dlopen(path_of(*m).c_str(), RTLD_NOW | RTLD_NOLOAD);
+  if (kept)
+    dlclose(kept);
+  else
+    close(m->file);
   delete m;
   return success;
 }
