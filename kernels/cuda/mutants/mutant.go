@@ -42,8 +42,8 @@ func barriers(file, source string) []Mutant {
 // Sources are the texts of kernels/cuda by name.
 type Sources map[string]string
 
-// headerOfPTX defines the barriers, and so has none to remove.
-const headerOfPTX = "device.cuh"
+// keepsBarriers tells of device.cuh, which defines them, and of the roofline's kernels, which belong to no operation that a suite could check.
+func keepsBarriers(file string) bool { return file == "device.cuh" || strings.HasPrefix(file, "peak_") }
 
 func ReadSources(dir string) (Sources, error) {
 	out := Sources{}
@@ -79,7 +79,7 @@ func (s Sources) Names() []string {
 func (s Sources) Mutants() []Mutant {
 	var out []Mutant
 	for _, name := range s.Names() {
-		if name != headerOfPTX {
+		if !keepsBarriers(name) {
 			out = append(out, barriers(name, s[name])...)
 		}
 	}
