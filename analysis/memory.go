@@ -5,8 +5,8 @@ import (
 	"fmt"
 )
 
-// blockRows is the number of rows a source of this package hands over at once: a quarter to a few MB of float64 at usual widths.
-const blockRows = 512
+// blockRows is the number of rows a source of this package hands over at once: half a MB to a few of float64 at usual widths.
+const blockRows = 1024
 
 // Memory is a source over arrays in memory, float32 (as a network gives them) or float64.
 type Memory[T float32 | float64] struct {
@@ -68,9 +68,12 @@ func (m *Memory[T]) SweepRows(ctx context.Context, from, to int, visit func(*Blo
 }
 
 func widen[T float32 | float64](dst []float64, src []T) []float64 {
-	dst = dst[:0]
-	for _, x := range src {
-		dst = append(dst, float64(x))
+	if cap(dst) < len(src) {
+		dst = make([]float64, len(src))
+	}
+	dst = dst[:len(src)]
+	for i, x := range src {
+		dst[i] = float64(x)
 	}
 	return dst
 }

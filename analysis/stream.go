@@ -132,13 +132,13 @@ func SweepBlocks(ctx context.Context, src Source, size int, visit func(*Block) e
 		for at := 0; at < b.N; {
 			take := min(size-held.N, b.N-at)
 			if take == size { // nothing held and a whole block ahead: no copy
-				if err := visit(b.slice(info, at, take)); err != nil {
+				if err := visit(b.Rows(info.D, info.C, at, at+take)); err != nil {
 					return err
 				}
 				at += take
 				continue
 			}
-			part := b.slice(info, at, take)
+			part := b.Rows(info.D, info.C, at, at+take)
 			if held.N == 0 {
 				held.Start = part.Start
 			}
@@ -161,10 +161,11 @@ func SweepBlocks(ctx context.Context, src Source, size int, visit func(*Block) e
 	return flush()
 }
 
-func (b *Block) slice(info Info, at, n int) *Block {
-	s := &Block{Start: b.Start + at, N: n, Features: b.Features[at*info.D : (at+n)*info.D], Labels: b.Labels[at : at+n]}
+// Rows are rows from..to-1 of b, of d features and c logits; they share its memory.
+func (b *Block) Rows(d, c, from, to int) *Block {
+	s := &Block{Start: b.Start + from, N: to - from, Features: b.Features[from*d : to*d], Labels: b.Labels[from:to]}
 	if b.Logits != nil {
-		s.Logits = b.Logits[at*info.C : (at+n)*info.C]
+		s.Logits = b.Logits[from*c : to*c]
 	}
 	return s
 }

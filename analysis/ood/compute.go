@@ -197,7 +197,7 @@ func scoreBlock(b *analysis.Block, info analysis.Info, check *analysis.HeadCheck
 		scores[k] = make([]float64, b.N)
 	}
 	stats.ParallelRows(b.N, threads, func(p, from, to int) {
-		part := &analysis.Block{Start: b.Start + from, N: to - from, Features: b.Features[from*d : to*d], Logits: b.Logits[from*c : to*c], Labels: b.Labels[from:to]}
+		part := b.Rows(d, c, from, to)
 		if bad[p] = firstNonFinite(part, c, d); bad[p] >= 0 {
 			return
 		}

@@ -83,15 +83,17 @@ func measure(ctx context.Context, dir string, threads int) (r report, err error)
 		detection, err = ood.Compute(ctx, ood.Options{Train: train, ID: l.id, Head: l.head, OOD: sets, Scores: scores, Threads: threads})
 		return err
 	})
-	var class *stats.Class
+	// The class moments, from which the covariance follows; scikit-learn has no classes. No head is given, so logits are not checked.
+	var total []float64
 	timed("covariance", func() error {
-		class, _, err = stats.Collect(ctx, l.train, l.head, threads)
+		sums := stats.NewAccumulator(l.head.C, l.head.D, nil, threads)
+		err := analysis.SweepBlocks(ctx, l.train, stats.ChunkRows, sums.Add)
+		total = sums.Sums().Class().Total()
 		return err
 	})
 	if err != nil {
 		return r, err
 	}
-	total := class.Total()
 	timed("eigen", func() error {
 		_, err := stats.SymEigen(total, l.head.D, true)
 		return err
