@@ -97,7 +97,7 @@ func Compute(ctx context.Context, o Options) (*Result, error) {
 	if warning != "" {
 		res.Warnings = append(res.Warnings, warning)
 	}
-	m := &measure{class: class, head: o.Head, eps: info.Type.Eps()}
+	m := &measure{class: class, head: o.Head, eps: info.Type.Eps(), threads: o.Threads}
 	if err := m.prepare(); err != nil {
 		return nil, fmt.Errorf("analysis: %s: %w", info.Name, err)
 	}

@@ -1,6 +1,7 @@
 package nc
 
 import (
+	"errors"
 	"math"
 
 	"gonum.org/v1/gonum/blas"
@@ -13,9 +14,10 @@ import (
 
 // measure holds what the metrics share.
 type measure struct {
-	class *stats.Class
-	head  *analysis.Head
-	eps   float64 // of the type in which features are stored
+	class   *stats.Class
+	head    *analysis.Head
+	eps     float64 // of the type in which features are stored
+	threads int
 	// undefined is why no metric of the class means exists; empty where they do.
 	undefined string
 
@@ -29,7 +31,7 @@ type measure struct {
 	cosines               []float64 // [C,C] between rows of aboutRows
 }
 
-func (m *measure) prepare() (err error) {
+func (m *measure) prepare() error {
 	c, d := m.class.C, m.class.D
 	m.r = min(c-1, d)
 	if m.undefined = emptyClasses(m.class.Count); c == 1 {
@@ -42,10 +44,15 @@ func (m *measure) prepare() (err error) {
 	}
 	m.aboutMeans = m.class.Centred(m.class.MeanOfMeans())
 	m.aboutRows = m.class.Centred(m.muRows)
-	if m.specMeans, err = stats.GramEigen(m.aboutMeans, c, d); err != nil {
-		return err
-	}
-	if m.specRows, err = stats.GramEigen(m.aboutRows, c, d); err != nil {
+	var failed [2]error
+	stats.Parallel(2, m.threads, func(i int) {
+		if i == 0 {
+			m.specMeans, failed[i] = stats.GramEigen(m.aboutMeans, c, d)
+		} else {
+			m.specRows, failed[i] = stats.GramEigen(m.aboutRows, c, d)
+		}
+	})
+	if err := errors.Join(failed[:]...); err != nil {
 		return err
 	}
 	// A direction whose singular value is rounding of the largest (units that are always zero can leave S_B with less than rank r) has no inverse.

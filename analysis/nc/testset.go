@@ -39,7 +39,7 @@ func (r *Result) testCollapse(ctx context.Context, o Options, m *measure, reason
 	if err != nil {
 		return nil, err
 	}
-	test := &measure{class: class, head: m.head, eps: o.Test.Info().Type.Eps()}
+	test := &measure{class: class, head: m.head, eps: o.Test.Info().Type.Eps(), threads: o.Threads}
 	if err := test.prepare(); err != nil {
 		return nil, err
 	}

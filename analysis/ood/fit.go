@@ -42,8 +42,12 @@ func fit(ctx context.Context, o Options, chosen []Detector, settings map[string]
 				return ready, fits, err
 			}
 		}
-		p.scorer, p.reason = d.New(fits[p.set], settings[d.Name])
 	}
+	stats.Parallel(len(chosen), o.Threads, func(i int) {
+		if p := &started[i]; p.reason == nil {
+			p.scorer, p.reason = chosen[i].New(fits[p.set], settings[chosen[i].Name])
+		}
+	})
 	for _, set := range []string{"train", "val"} {
 		if fits[set] == nil {
 			continue

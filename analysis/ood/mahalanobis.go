@@ -24,6 +24,8 @@ var mahalanobis = Detector{
 
 // nearest is the scorer of mahalanobis, which rmds shares.
 func (f *Fit) nearest() (*nearestWhitened, error) {
+	f.nearMutex.Lock()
+	defer f.nearMutex.Unlock()
 	if f.near != nil {
 		return f.near, nil
 	}

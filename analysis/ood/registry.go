@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 
 	"nctrain/analysis"
 	"nctrain/analysis/stats"
@@ -56,9 +57,11 @@ type Fit struct {
 	Tally *stats.Tally
 	// Threads bounds goroutines.
 	Threads int
-	// What several detectors need and costs an eigendecomposition is made once, by the first that asks.
-	near      *nearestWhitened
-	residuals map[int]*residual
+	// What several detectors need and costs an eigendecomposition is made once, by the first that asks; detectors are prepared side by side.
+	nearMutex      sync.Mutex
+	near           *nearestWhitened
+	residualsMutex sync.Mutex
+	residuals      map[int]*residual
 }
 
 // Scorer scores blocks of rows; it is used from several goroutines at once.

@@ -59,6 +59,8 @@ func (f *Fit) residual(dim int, centred bool) (*residual, error) {
 	if centred {
 		return newResidual(f, dim, true)
 	}
+	f.residualsMutex.Lock()
+	defer f.residualsMutex.Unlock()
 	if f.residuals[dim] != nil {
 		return f.residuals[dim], nil
 	}
