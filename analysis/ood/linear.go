@@ -21,9 +21,9 @@ func times(x []float64, n, d int, m *mat.Dense) []float64 {
 // less gives the rows x [n,d] minus y [d].
 func less(x, y []float64, n int) []float64 {
 	d := len(y)
-	out := append([]float64(nil), x[:n*d]...)
+	out := make([]float64, n*d)
 	for i := range n {
-		floats.Sub(out[i*d:(i+1)*d], y)
+		floats.SubTo(out[i*d:(i+1)*d], x[i*d:(i+1)*d], y)
 	}
 	return out
 }

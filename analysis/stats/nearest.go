@@ -37,9 +37,9 @@ func NewNearest(centres []float64, c, d int) *Nearest {
 // are decided by sum (x - c)^2 itself, which also is the distance given.
 func (s *Nearest) Find(x []float64, n int) (index []int, squared []float64) {
 	c, d := s.c, s.d
-	y := append([]float64(nil), x[:n*d]...)
+	y := make([]float64, n*d)
 	for i := range n {
-		floats.Sub(y[i*d:(i+1)*d], s.origin)
+		floats.SubTo(y[i*d:(i+1)*d], x[i*d:(i+1)*d], s.origin)
 	}
 	dots := make([]float64, n*c)
 	blas64.Gemm(blas.NoTrans, blas.Trans, 1, blas64.General{Rows: n, Cols: d, Stride: d, Data: y},
