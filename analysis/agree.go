@@ -5,6 +5,8 @@ import (
 	"math"
 
 	"gonum.org/v1/gonum/floats"
+
+	"nctrain/internal/scratch"
 )
 
 // CheckOneCheckpoint refuses to mix what does not belong together: every source must have the head's sizes, and all checkpoint hashes that are
@@ -81,7 +83,8 @@ func NewHeadCheck(head *Head) *HeadCheck {
 // Mismatch compares logits [n,C] with W h + b of n rows of features, the first of which is row start of its set.
 func (k *HeadCheck) Mismatch(features, logits []float64, n, start int) (m HeadMismatch) {
 	c, d := k.head.C, k.head.D
-	own := make([]float64, n*c)
+	own := scratch.Take(n * c)
+	defer scratch.Give(own)
 	k.head.Logits(own, features, n)
 	floats.Sub(own, logits[:n*c])
 	for i := range n {

@@ -7,6 +7,7 @@ import (
 	"gonum.org/v1/gonum/floats"
 
 	"nctrain/analysis"
+	"nctrain/internal/scratch"
 )
 
 // fdbd is the mean distance to the decision boundaries, relative to that from the training mean.
@@ -45,7 +46,9 @@ type fdbdScorer struct {
 
 func (s *fdbdScorer) Score(b *analysis.Block, out []float64) {
 	const nearest = 1e-8
-	for i, norm := range rowNorms(less(b.Features, s.mean, b.N), b.N) {
+	centred := less(b.Features, s.mean, b.N)
+	defer scratch.Give(centred)
+	for i, norm := range rowNorms(centred, b.N) {
 		l := b.Logits[i*s.c : (i+1)*s.c]
 		m := analysis.Argmax(l)
 		var sum, n float64

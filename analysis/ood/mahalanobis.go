@@ -9,6 +9,7 @@ import (
 
 	"nctrain/analysis"
 	"nctrain/analysis/stats"
+	"nctrain/internal/scratch"
 )
 
 // mahalanobis is minus the squared Mahalanobis distance to the nearest class mean, with one covariance for all classes.
@@ -93,9 +94,11 @@ func newWhitener(covariance, origin []float64, floorOf func(largest float64) flo
 	return w, nil
 }
 
-// apply whitens n rows x [n,D] as [n,k].
+// apply whitens n rows x [n,D] as [n,k] of scratch memory.
 func (w *whitener) apply(x []float64, n int) []float64 {
-	return times(less(x, w.origin, n), n, len(w.origin), w.basis)
+	centred := less(x, w.origin, n)
+	defer scratch.Give(centred)
+	return times(centred, n, len(w.origin), w.basis)
 }
 
 // nearestWhitened scores by distance among whitened class means.
@@ -117,7 +120,9 @@ func newMahalanobis(f *Fit, within []float64, floorOf func(largest float64) floa
 }
 
 func (s *nearestWhitened) Score(b *analysis.Block, out []float64) {
-	_, squared := s.nearest.Find(s.apply(b.Features, b.N), b.N)
+	white := s.apply(b.Features, b.N)
+	defer scratch.Give(white)
+	_, squared := s.nearest.Find(white, b.N)
 	for i, x := range squared {
 		out[i] = -x
 	}

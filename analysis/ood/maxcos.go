@@ -8,6 +8,7 @@ import (
 	"gonum.org/v1/gonum/mat"
 
 	"nctrain/analysis"
+	"nctrain/internal/scratch"
 )
 
 // maxcos is the largest cosine between a feature and the weights of a class.
@@ -41,6 +42,7 @@ type maxcosScorer struct{ units *mat.Dense } // [D,K]
 func (s maxcosScorer) Score(b *analysis.Block, out []float64) {
 	d, k := s.units.Dims()
 	products := times(b.Features, b.N, d, s.units)
+	defer scratch.Give(products)
 	for i := range out {
 		out[i] = 0
 		if norm := floats.Norm(b.Features[i*d:(i+1)*d], 2); norm > 0 {

@@ -4,6 +4,7 @@ import (
 	"gonum.org/v1/gonum/floats"
 
 	"nctrain/analysis"
+	"nctrain/internal/scratch"
 )
 
 // nci measures how near a feature, seen from the training mean, lies to the weights of its class.
@@ -28,6 +29,7 @@ type nciScorer struct {
 func (s *nciScorer) Score(b *analysis.Block, out []float64) {
 	c, d := s.head.C, s.head.D
 	centred := less(b.Features, s.mean, b.N)
+	defer scratch.Give(centred)
 	for i, norm := range rowNorms(centred, b.N) {
 		out[i] = s.a * floats.Norm(b.Features[i*d:(i+1)*d], 1)
 		if norm > 0 {

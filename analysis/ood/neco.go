@@ -9,6 +9,7 @@ import (
 
 	"nctrain/analysis"
 	"nctrain/analysis/stats"
+	"nctrain/internal/scratch"
 )
 
 // neco is the share of a feature's norm that lies in the principal components of the training features.
@@ -90,12 +91,15 @@ func newNECO(f *Fit, k int, scaler, maxLogit, rawNorm bool) (Scorer, error) {
 func (s *necoScorer) Score(b *analysis.Block, out []float64) {
 	d := len(s.mean)
 	z := less(b.Features, s.mean, b.N)
+	defer scratch.Give(z)
 	if s.scale != nil {
 		for i := range b.N {
 			floats.Mul(z[i*d:(i+1)*d], s.scale)
 		}
 	}
-	numerator := rowNorms(times(z, b.N, d, s.basis), b.N)
+	along := times(z, b.N, d, s.basis)
+	defer scratch.Give(along)
+	numerator := rowNorms(along, b.N)
 	for i := range out {
 		denominator := floats.Norm(z[i*d:(i+1)*d], 2)
 		if s.rawNorm {

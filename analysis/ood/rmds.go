@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"nctrain/analysis"
+	"nctrain/internal/scratch"
 )
 
 // rmds is the Mahalanobis distance relative to that of one Gaussian for all rows.
@@ -33,7 +34,9 @@ type rmdsScorer struct {
 // Score adds d_0, which is the same for every class.
 func (s *rmdsScorer) Score(b *analysis.Block, out []float64) {
 	s.nearestWhitened.Score(b, out)
-	for i, norm := range rowNorms(s.background.apply(b.Features, b.N), b.N) {
+	white := s.background.apply(b.Features, b.N)
+	defer scratch.Give(white)
+	for i, norm := range rowNorms(white, b.N) {
 		out[i] += norm * norm
 	}
 }

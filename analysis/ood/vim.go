@@ -9,6 +9,7 @@ import (
 
 	"nctrain/analysis"
 	"nctrain/analysis/stats"
+	"nctrain/internal/scratch"
 )
 
 // vim is virtual-logit matching: the energy less alpha times the norm of the feature's residual outside the principal subspace.
@@ -102,7 +103,11 @@ func newResidual(f *Fit, dim int, centred bool) (*residual, error) {
 // norms gives ||(h-u) R|| of each row.
 func (r *residual) norms(b *analysis.Block) []float64 {
 	d := len(r.origin)
-	return rowNorms(times(less(b.Features, r.origin, b.N), b.N, d, r.basis), b.N)
+	x := less(b.Features, r.origin, b.N)
+	defer scratch.Give(x)
+	outside := times(x, b.N, d, r.basis)
+	defer scratch.Give(outside)
+	return rowNorms(outside, b.N)
 }
 
 // headOrigin is u = -pinv(W) b, the point nearest to the origin at which the logits are as close to zero as they get; 0 without bias. Singular values of W at
@@ -160,7 +165,10 @@ func (s *vimScorer) Observe(b *analysis.Block) {
 	norm, whole := make([]float64, stats.PartsOf(b.N)), make([]float64, stats.PartsOf(b.N))
 	stats.ParallelRows(b.N, s.threads, func(p, from, to int) {
 		x := less(b.Features[from*d:to*d], s.origin, to-from)
-		norm[p], whole[p] = floats.Sum(rowNorms(times(x, to-from, d, s.basis), to-from)), floats.Sum(rowNorms(x, to-from))
+		outside := times(x, to-from, d, s.basis)
+		norm[p], whole[p] = floats.Sum(rowNorms(outside, to-from)), floats.Sum(rowNorms(x, to-from))
+		scratch.Give(outside)
+		scratch.Give(x)
 	})
 	s.norm += floats.Sum(norm)
 	s.whole += floats.Sum(whole)

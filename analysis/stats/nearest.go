@@ -6,6 +6,8 @@ import (
 	"gonum.org/v1/gonum/blas"
 	"gonum.org/v1/gonum/blas/blas64"
 	"gonum.org/v1/gonum/floats"
+
+	"nctrain/internal/scratch"
 )
 
 // Nearest finds the nearest of C centres in D dimensions.
@@ -37,11 +39,12 @@ func NewNearest(centres []float64, c, d int) *Nearest {
 // are decided by sum (x - c)^2 itself, which also is the distance given.
 func (s *Nearest) Find(x []float64, n int) (index []int, squared []float64) {
 	c, d := s.c, s.d
-	y := make([]float64, n*d)
+	y, dots := scratch.Take(n*d), scratch.Take(n*c)
+	defer scratch.Give(y)
+	defer scratch.Give(dots)
 	for i := range n {
 		floats.SubTo(y[i*d:(i+1)*d], x[i*d:(i+1)*d], s.origin)
 	}
-	dots := make([]float64, n*c)
 	blas64.Gemm(blas.NoTrans, blas.Trans, 1, blas64.General{Rows: n, Cols: d, Stride: d, Data: y},
 		blas64.General{Rows: c, Cols: d, Stride: d, Data: s.centred}, 0, blas64.General{Rows: n, Cols: c, Stride: c, Data: dots})
 	index, squared = make([]int, n), make([]float64, n)
