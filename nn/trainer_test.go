@@ -113,12 +113,23 @@ func TestNonFiniteLossStopsAtItsStep(t *testing.T) {
 		}
 		tr.Progress.Epoch = 0
 	}
+	assertStopped(t, tr, m, err)
+}
+
+// assertStopped asserts that a training ended with a loss that is not finite, and that a further step would change no momentum.
+func assertStopped(t *testing.T, tr *Trainer, m *ResNet18, err error) {
+	t.Helper()
 	var bad *NonFiniteError
 	if !errors.As(err, &bad) {
 		t.Fatalf("error %v, want a loss that is not finite", err)
 	}
 	before, err := m.SaveMomentum()
 	if err != nil {
+		t.Fatal(err)
+	}
+	state := tr.step.host // with the flag that Check read
+	state[kernels.StateCursor] = 0
+	if err := kernels.Upload(tr.dev, tr.step.state.buffer, state[:]); err != nil {
 		t.Fatal(err)
 	}
 	if err := tr.full.Run(); err != nil {
