@@ -173,7 +173,7 @@ func (p *panel) addLogLines(all ...series) {
 }
 
 func (p *panel) addLine(s series, keep func(y float64) bool) {
-	line := &plotter.Line{LineStyle: lineOf(s.look)}
+	line := &plotter.Line{LineStyle: LineOf(s.look)}
 	switch {
 	case s.reference:
 		line.LineStyle.Width, line.LineStyle.Dashes = 0.9, dashes[2]

@@ -31,8 +31,8 @@ var markers = []draw.GlyphDrawer{draw.CircleGlyph{}, draw.BoxGlyph{}, draw.Trian
 
 var dashes = [][]vg.Length{nil, {6, 2}, {2, 2}, {6, 2, 1, 2}}
 
-// lineOf is the look of series i; after every colour was used once the dashes change, so that no two of 28 look the same.
-func lineOf(i int) draw.LineStyle {
+// LineOf is the look of series i; after every colour was used once the dashes change, so that no two of 28 look the same.
+func LineOf(i int) draw.LineStyle {
 	return draw.LineStyle{Color: palette[i%len(palette)], Width: 1.4, Dashes: dashes[i/len(palette)%len(dashes)]}
 }
 

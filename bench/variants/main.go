@@ -9,7 +9,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"image/color"
 	"io"
 	"maps"
 	"math"
@@ -24,6 +23,8 @@ import (
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/plotter"
 	"gonum.org/v1/plot/vg"
+
+	"nctrain/analysis/figures"
 )
 
 // group is the runs of one choice of variants: test loss by epoch of each seed.
@@ -153,7 +154,6 @@ func table(w io.Writer, groups []group) error {
 
 // draw shows each run as a thin line, in its group's colour.
 func draw(groups []group, out string) error {
-	colours := []color.Color{color.RGBA{R: 0x1f, G: 0x77, B: 0xb4, A: 0xff}, color.RGBA{R: 0xd6, G: 0x27, B: 0x28, A: 0xff}, color.RGBA{R: 0x2c, G: 0xa0, B: 0x2c, A: 0xff}}
 	p := plot.New()
 	p.X.Label.Text, p.Y.Label.Text = "epoch", "test loss"
 	for i, g := range groups {
@@ -166,7 +166,8 @@ func draw(groups []group, out string) error {
 			if err != nil {
 				return err
 			}
-			line.Color, line.Width = colours[i%len(colours)], vg.Points(0.7)
+			line.LineStyle = figures.LineOf(i)
+			line.Width = vg.Points(0.7)
 			p.Add(line)
 			if j == 0 {
 				p.Legend.Add(fmt.Sprintf("%s, %d seeds", g.name, len(g.losses)), line)
