@@ -6,6 +6,7 @@ import (
 
 	"nctrain/analysis"
 	"nctrain/analysis/nc"
+	"nctrain/analysis/ood"
 )
 
 // terminal names the marker at the first checkpoint with 99.9 % training accuracy.
@@ -108,11 +109,20 @@ func nc5Lines(results []*nc.Result, x []float64) (all []series) {
 }
 
 func epochs(results []*nc.Result) []float64 {
+	return epochsOf(results, func(r *nc.Result) *int { return r.Epoch })
+}
+
+func scoredEpochs(results []*ood.Result) []float64 {
+	return epochsOf(results, func(r *ood.Result) *int { return r.Epoch })
+}
+
+// epochsOf are the epochs of results; where one is unknown its place in the list stands for it.
+func epochsOf[R any](results []R, epoch func(R) *int) []float64 {
 	x := make([]float64, len(results))
 	for i, r := range results {
 		x[i] = float64(i)
-		if r.Epoch != nil {
-			x[i] = float64(*r.Epoch)
+		if e := epoch(r); e != nil {
+			x[i] = float64(*e)
 		}
 	}
 	return x

@@ -30,17 +30,6 @@ func Detection(set string, results []*ood.Result, collapse []*nc.Result) *Figure
 	return f
 }
 
-func scoredEpochs(results []*ood.Result) []float64 {
-	x := make([]float64, len(results))
-	for i, r := range results {
-		x[i] = float64(i)
-		if r.Epoch != nil {
-			x[i] = float64(*r.Epoch)
-		}
-	}
-	return x
-}
-
 // scoreNames lists the scores that some result has on a set, in order.
 func scoreNames(set string, results []*ood.Result) []string {
 	var names analysis.Ordered[bool]
