@@ -82,22 +82,29 @@ func newRandomNet(rng *rand.Rand) *randomNet {
 	return n
 }
 
-// trainedBits runs three steps of a random network and returns every parameter's and momentum's bytes, and the plan.
-func trainedBits(t *testing.T, dev kernels.Device, seed uint64, o PlanOptions, poison bool) ([]byte, *Plan) {
+// sixImages is a set of six images, one of each class and the first class again, and a state with a ring of losses.
+func sixImages(t *testing.T, dev kernels.Device, p kernels.Precision, slots int) (*DeviceSet, *StepState) {
 	t.Helper()
-	net := newRandomNet(rand.New(rand.NewPCG(seed, 0)))
 	set := &data.Set{Name: "random", Classes: randomClasses, H: 8, W: 8, Images: make([]uint8, 6*8*8*3), Labels: []int32{0, 1, 2, 3, 4, 0}}
 	for i := range set.Images {
 		set.Images[i] = uint8(i * 37)
 	}
-	devSet, err := NewDeviceSet(dev, o.Precision, set, CIFARNormalization)
+	devSet, err := NewDeviceSet(dev, p, set, CIFARNormalization)
 	if err != nil {
 		t.Fatal(err)
 	}
-	st, err := NewStepState(dev, 3)
+	st, err := NewStepState(dev, slots)
 	if err != nil {
 		t.Fatal(err)
 	}
+	return devSet, st
+}
+
+// trainedBits runs three steps of a random network and returns every parameter's and momentum's bytes, and the plan.
+func trainedBits(t *testing.T, dev kernels.Device, seed uint64, o PlanOptions, poison bool) ([]byte, *Plan) {
+	t.Helper()
+	net := newRandomNet(rand.New(rand.NewPCG(seed, 0)))
+	devSet, st := sixImages(t, dev, o.Precision, 3)
 	if err := net.Place(dev, o.Precision); err != nil {
 		t.Fatal(err)
 	}
@@ -215,18 +222,7 @@ func evaluatedBits(t *testing.T, dev kernels.Device, seed uint64, o PlanOptions,
 	t.Helper()
 	rng := rand.New(rand.NewPCG(seed, 0))
 	net := newRandomNet(rng)
-	set := &data.Set{Name: "random", Classes: randomClasses, H: 8, W: 8, Images: make([]uint8, 6*8*8*3), Labels: make([]int32, 6)}
-	for i := range set.Images {
-		set.Images[i] = uint8(i * 37)
-	}
-	devSet, err := NewDeviceSet(dev, o.Precision, set, CIFARNormalization)
-	if err != nil {
-		t.Fatal(err)
-	}
-	st, err := NewStepState(dev, 1)
-	if err != nil {
-		t.Fatal(err)
-	}
+	devSet, st := sixImages(t, dev, o.Precision, 1)
 	if err := errors.Join(net.Place(dev, o.Precision), net.Load(net.Initial(seed)), st.Begin(0, 0, 0, 0, 0)); err != nil {
 		t.Fatal(err)
 	}

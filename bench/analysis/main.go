@@ -6,7 +6,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -15,12 +14,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
 	"time"
 
 	"github.com/spf13/pflag"
 
+	"nctrain/bench/internal/contest"
 	"nctrain/kernels"
 )
 
@@ -132,18 +131,15 @@ func contenders(dir, python string, threads int, notebook string) ([]*way, error
 	return ways, nil
 }
 
-// run measures a way once. OPENBLAS_CORETYPE is unset, since it slows a comparison down where it is set for safety.
+// run measures a way once.
 func (w *way) run() error {
-	cmd := exec.Command(w.args[0], w.args[1:]...)
-	cmd.Env = slices.DeleteFunc(os.Environ(), func(e string) bool { return strings.HasPrefix(e, "OPENBLAS_") })
-	var stdout, stderr bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &stdout, &stderr
-	if err := cmd.Run(); err != nil {
-		return fmt.Errorf("%w: %s", err, strings.TrimSpace(stderr.String()))
+	output, _, err := contest.Run(w.args)
+	if err != nil {
+		return err
 	}
 	var r report
-	if err := json.Unmarshal(stdout.Bytes(), &r); err != nil {
-		return fmt.Errorf("%w in %q", err, stdout.Bytes())
+	if err := json.Unmarshal(output, &r); err != nil {
+		return fmt.Errorf("%w in %q", err, output)
 	}
 	if a, ok := r.Seconds["collapse"]; ok {
 		r.Seconds["total"] = a + r.Seconds["scores"]
@@ -167,11 +163,6 @@ func agree(ways []*way) error {
 		}
 	}
 	return nil
-}
-
-func median(x []float64) float64 {
-	s := slices.Sorted(slices.Values(x))
-	return (s[len(s)/2] + s[(len(s)-1)/2]) / 2
 }
 
 func tabulate(s sizes, ways []*way, threads, rounds int) (string, error) {
@@ -200,7 +191,7 @@ func tabulate(s sizes, ways []*way, threads, rounds int) (string, error) {
 				ms[i] = 1e3 * r.Seconds[stage]
 				ratio[i] = r.Seconds[stage] / ways[0].runs[i].Seconds[stage]
 			}
-			fmt.Fprintf(&b, " %.1f (%.1f) |", median(ms), median(ratio))
+			fmt.Fprintf(&b, " %.1f (%.1f) |", contest.Median(ms), contest.Median(ratio))
 		}
 		b.WriteString("\n")
 	}

@@ -12,14 +12,13 @@ import (
 	"io"
 	"math"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
-	"strings"
-	"syscall"
 	"time"
 
 	"github.com/spf13/pflag"
+
+	"nctrain/bench/internal/contest"
 )
 
 // measured is the part that both programs' JSON have in common (SPEC 9, bench).
@@ -125,7 +124,7 @@ func run(task string, rounds int, list []*contender, width, batch int, out strin
 	return os.WriteFile(out, table.Bytes(), 0o644)
 }
 
-// measure runs a contender once. OPENBLAS_CORETYPE is unset, since it slows a comparison down where it is set for safety.
+// measure runs a contender once.
 func (c *contender) measure(python string) error {
 	dir, err := os.MkdirTemp("", "compare")
 	if err != nil {
@@ -137,14 +136,10 @@ func (c *contender) measure(python string) error {
 	if c.ours {
 		args = append(slices.Clone(c.args), "--json", file, "--quiet")
 	}
-	cmd := exec.Command(args[0], args[1:]...)
-	cmd.Env = append(slices.DeleteFunc(os.Environ(), func(e string) bool { return strings.HasPrefix(e, "OPENBLAS_") }), c.env...)
-	var stdout, stderr bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &stdout, &stderr
-	if err := cmd.Run(); err != nil {
-		return fmt.Errorf("%w: %s", err, strings.TrimSpace(stderr.String()))
+	content, peak, err := contest.Run(args, c.env...)
+	if err != nil {
+		return err
 	}
-	content := stdout.Bytes()
 	if c.ours {
 		if content, err = os.ReadFile(file); err != nil {
 			return err
@@ -155,15 +150,8 @@ func (c *contender) measure(python string) error {
 		return fmt.Errorf("%w in %q", err, content)
 	}
 	c.steps, c.device = append(c.steps, m.Step.Median), m.Device
-	if usage, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage); ok {
-		c.peak = max(c.peak, usage.Maxrss<<10) // Linux counts in KiB
-	}
+	c.peak = max(c.peak, peak)
 	return nil
-}
-
-func median(x []float64) float64 {
-	s := slices.Sorted(slices.Values(x))
-	return (s[len(s)/2] + s[(len(s)-1)/2]) / 2
 }
 
 func write(w io.Writer, task string, rounds int, list []*contender, width, batch int) error {
@@ -173,19 +161,19 @@ func write(w io.Writer, task string, rounds int, list []*contender, width, batch
 		what, width, batch, time.Now().Format("2006-01-02"), list[0].device, list[1].device, rounds); err != nil {
 		return err
 	}
-	ours := median(list[0].steps)
+	ours := contest.Median(list[0].steps)
 	for _, c := range list {
 		// The ratio round by round, so that a slow minute of the machine touches both sides.
 		ratios := make([]float64, len(c.steps))
 		for i := range c.steps {
 			ratios[i] = c.steps[i] / list[0].steps[i]
 		}
-		m := median(c.steps)
+		m := contest.Median(c.steps)
 		if math.IsNaN(ours / m) {
 			return fmt.Errorf("%s: no time measured", c.name)
 		}
 		if _, err := fmt.Fprintf(w, "| %s | %.0f | %.1f | %.0f..%.0f | %.2f | %d MiB |\n", c.name, m, 1e3*float64(batch)/m, slices.Min(c.steps), slices.Max(c.steps),
-			median(ratios), c.peak>>20); err != nil {
+			contest.Median(ratios), c.peak>>20); err != nil {
 			return err
 		}
 	}
