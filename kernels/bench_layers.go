@@ -14,7 +14,7 @@ const (
 // LayerShapes are the shapes at which a training step of ResNet-18 (SPEC 1) on 100 classes calls an operation, each once, from the image up.
 func LayerShapes(op OpID, width, batch int) []Shape {
 	switch op {
-	case ConvFprop, ConvWgrad, ConvFpropBN:
+	case ConvFprop, ConvWgrad, ConvFpropBN, ConvFpropStats:
 		return unique(resNetConvolutions(width, batch))
 	case ConvDgrad, ConvDgradAdd:
 		return unique(resNetConvolutions(width, batch)[1:]) // nobody wants the gradient of the image

@@ -19,7 +19,7 @@ func benchSize() (width, batch int) {
 }
 
 func BenchmarkConv(b *testing.B) {
-	benchOps(b, "conv_", ConvFprop, ConvDgrad, ConvWgrad, ConvFpropBN, ConvDgradAdd)
+	benchOps(b, "conv_", ConvFprop, ConvDgrad, ConvWgrad, ConvFpropBN, ConvFpropStats, ConvDgradAdd)
 }
 
 func BenchmarkBN(b *testing.B) {

@@ -86,6 +86,9 @@ func newCheckCase(op *Op, p Precision, s Shape, seed uint64, t tier, f form, sc 
 		ref := newRefCall(op, s, f.flags, in.scalars, operands, func(i int) bool { return !slices.Contains(f.absent, i) })
 		op.Reference(ref)
 		c.scalars, c.tolerance, c.products = in.scalars, ref.Tolerance, ref.Products
+		if sc.exactProducts {
+			c.products = make([][]float64, len(op.Operands))
+		}
 		c.want = make([][]float64, len(op.Operands))
 		for i, o := range op.Operands {
 			if o.Role != In {

@@ -182,6 +182,25 @@ type scenario struct {
 	nothing bool
 	// unchecked operands have no defined value in it.
 	unchecked []string
+	// exactProducts: every precision holds the factors of all products, so that nothing is allowed for their rounding.
+	exactProducts bool
+}
+
+// farMeans gives y's channels means some hundred times their deviation, where E[y^2]-E[y]^2 loses everything, and to every fifth none.
+func farMeans(in *inputs) {
+	s, x, w := in.shape, in.get("x"), in.get("w")
+	for i := range x {
+		x[i] = float64(100 + in.rng.IntN(3))
+	}
+	clear(w)
+	middle := s.R/2*s.S + s.S/2 // the tap that no padding meets: a border that has fewer products would be the deviation
+	for k := range s.K {
+		for c := range s.C {
+			if k%5 != 4 {
+				w[(k*s.R*s.S+middle)*s.C+c] = float64(1 + in.rng.IntN(2))
+			}
+		}
+	}
 }
 
 // scenarios of an operation, beside the plain call.
@@ -193,6 +212,8 @@ func scenarios(op *Op) []scenario {
 	switch op.ID {
 	case ReLUForward, BNForward:
 		return []scenario{{name: "a NaN, which must stay one", edit: set("x", 0, math.NaN())}}
+	case ConvFpropStats:
+		return []scenario{{name: "means far larger than deviations", edit: farMeans, exactProducts: true}}
 	case SGD:
 		return []scenario{
 			{name: "a loss was not finite", edit: stopped, nothing: true},

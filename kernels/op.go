@@ -8,6 +8,7 @@ const (
 	ConvDgrad
 	ConvWgrad
 	ConvFpropBN
+	ConvFpropStats
 	ConvDgradAdd
 	BNStats
 	BNEvalStats
@@ -116,6 +117,8 @@ type Op struct {
 	Flags    Flags    // those that this operation understands
 
 	// Fuses are the operations that this one does in one pass over memory, with their bits. Its variant is that of the first of them ([Choice.Fused]).
+	// conv_fprop_stats alone gives other bits: y's are conv_fprop's, but the variant sums the statistics by its own tiles, so that they are those of bn_stats
+	// only within what that may err.
 	Fuses []OpID
 
 	// Flop counts the floating-point operations of the direct algorithm.

@@ -65,6 +65,18 @@ var ops = [numOps]Op{
 		Flags: ReLU, Fuses: []OpID{ConvFprop, BNForward},
 		Flop: convFlop, Reference: refConvFpropBN, Shapes: convShapes,
 	},
+	ConvFpropStats: {
+		Name:    "conv_fprop_stats",
+		Formula: "y = conv_fprop(x, w); mean, invstd, running_mean, running_var and num_batches_tracked as bn_stats of y: conv_fprop, bn_stats",
+		Operands: []Operand{
+			{Name: "x", Dims: dimsX}, {Name: "w", Dims: dimsW, Weight: true},
+			{Name: "running_mean", Role: InOut, Dims: dimsK}, {Name: "running_var", Role: InOut, Dims: dimsK},
+			{Name: "num_batches_tracked", Role: InOut, Type: Int64, Dims: dimsOne},
+			{Name: "y", Role: Out, Dims: dimsY}, {Name: "mean", Role: Out, Dims: dimsK}, {Name: "invstd", Role: Out, Dims: dimsK},
+		},
+		Scalars: []string{"eps", "momentum"}, Fuses: []OpID{ConvFprop, BNStats},
+		Flop: convFlop, Reference: refConvFpropStats, Shapes: convShapes,
+	},
 	ConvDgradAdd: {
 		Name: "conv_dgrad_add", Formula: "dx += conv_dgrad(dy, w): conv_dgrad, add",
 		Operands: []Operand{

@@ -160,13 +160,49 @@ func (c *RefCall) part(reference func(*RefCall), s Shape, n int, operands ...[]f
 func refConvFpropBN(c *RefCall) {
 	n, invstd, gamma := len(c.Operands[7]), c.Operands[3], c.Operands[4]
 	conv := c.part(refConvFprop, c.Shape, n, c.Operands[0], c.Operands[1])
-	normalized := Shape{N: c.Shape.N, H: c.Shape.P(), W: c.Shape.Q(), C: c.Shape.K}
-	bn := c.part(refBNForward, normalized, n, append([][]float64{conv.Operands[2]}, c.Operands[2:7]...)...)
+	bn := c.part(refBNForward, outputShape(c.Shape), n, append([][]float64{conv.Operands[2]}, c.Operands[2:7]...)...)
 	c.Products[7] = make([]float64, n)
 	for i, v := range bn.Operands[6] {
 		scale := math.Abs(invstd[i%c.Shape.K] * gamma[i%c.Shape.K]) // of the convolution's error
 		c.set(7, i, v, conv.Tolerance[2][i]*scale+bn.Tolerance[6][i])
 		c.Products[7][i] = conv.Products[2][i] * scale
+	}
+}
+
+// outputShape is y's shape as batch norm takes it.
+func outputShape(s Shape) Shape { return Shape{N: s.N, H: s.P(), W: s.Q(), C: s.K} }
+
+// bn_stats of y as it should be, which may be off by what bn_stats may, and by what y's own errors do.
+func refConvFpropStats(c *RefCall) {
+	const y, mean, invstd = 5, 6, 7
+	conv := c.part(refConvFprop, c.Shape, len(c.Operands[y]), c.Operands[0], c.Operands[1])
+	c.Operands[y], c.Tolerance[y], c.Products[y] = conv.Operands[2], conv.Tolerance[2], conv.Products[2]
+	ofStats := func(of [][]float64) [][]float64 { return [][]float64{of[y], of[2], of[3], of[4], of[mean], of[invstd]} }
+	refBNStats(&RefCall{Shape: outputShape(c.Shape), Scalars: c.Scalars, Operands: ofStats(c.Operands), Tolerance: ofStats(c.Tolerance)})
+	ch := c.Shape.K
+	m := float64(len(c.Operands[y]) / ch)
+	momentum, bessel := c.Scalars[1], m/math.Max(m-1, 1)
+	for _, i := range []int{2, 3, mean, invstd} {
+		c.Products[i] = make([]float64, ch)
+	}
+	// Where y_i is off by e_i, of whatever sign, the mean is off by at most avg e, the variance by 2*avg |y_i-mean|*e_i + avg e^2. e is so many of its units, and its
+	// square is one of them times the second order, for which products may count on bf16's, the largest.
+	for _, e := range []struct {
+		of, into [][]float64
+		unit     float64
+	}{{conv.Tolerance, c.Tolerance, FP32.Eps()}, {conv.Products, c.Products, BF16.ProductEps()}} {
+		for j := range ch {
+			var shift, spread float64
+			for i := j; i < len(c.Operands[y]); i += ch {
+				off := e.of[2][i]
+				shift += off / m
+				spread += (2*math.Abs(c.Operands[y][i]-c.Operands[mean][j])*off + off*off*e.unit) / m
+			}
+			e.into[2][j] += momentum * shift
+			e.into[3][j] += momentum * spread * bessel
+			e.into[mean][j] += shift
+			e.into[invstd][j] += 0.5 * spread * math.Pow(c.Operands[invstd][j], 3)
+		}
 	}
 }
 

@@ -186,6 +186,57 @@ func TestReferenceBatchNormByHand(t *testing.T) {
 	near(t, "invstd", got["invstd"], []float64{2, 0.5}, 1e-15)
 }
 
+// The statistics are those of y, and may be off by what an y does to them that is off as far as it may be.
+func TestReferenceConvolutionStatistics(t *testing.T) {
+	got := refer(ConvFpropStats, Shape{N: 2, H: 2, W: 1, C: 1, K: 1, R: 1, S: 1, Stride: 1}, 0, []float64{0.5, 0.1}, map[string][]float64{
+		"x": {1, 2, 3, 6}, "w": {2}, "running_mean": {10}, "running_var": {1}, "num_batches_tracked": {41}})
+	near(t, "y", got["y"], []float64{2, 4, 6, 12}, 0)
+	near(t, "mean", got["mean"], []float64{6}, 1e-15)
+	near(t, "invstd", got["invstd"], []float64{1 / math.Sqrt(14.5)}, 1e-15)
+	near(t, "running_mean", got["running_mean"], []float64{9.6}, 1e-15)
+	near(t, "running_var", got["running_var"], []float64{0.9 + 0.1*56/3}, 1e-15)
+	near(t, "num_batches_tracked", got["num_batches_tracked"], []float64{42}, 0)
+
+	rng := rand.New(rand.NewPCG(8, 1))
+	s := Shape{N: 2, H: 6, W: 5, C: 8, K: 4, R: 3, S: 3, Stride: 1, Pad: 1}
+	scalars := []float64{1e-5, 0.1}
+	x, w := randoms(rng, s.Rows()*s.C), randoms(rng, s.K*s.R*s.S*s.C)
+	running := [][]float64{randoms(rng, s.K), {1, 1, 1, 1}, {0}}
+	call := func(op OpID, s Shape, operands ...[]float64) *RefCall {
+		for _, r := range running {
+			operands = append(operands, slices.Clone(r))
+		}
+		c := newRefCall(op.Op(), s, 0, scalars, operands, always)
+		op.Op().Reference(c)
+		return c
+	}
+	want := call(ConvFpropStats, s, x, w)
+	for name, off := range map[string][][]float64{"sums": want.Tolerance, "products": want.Products} {
+		unit := map[string]float64{"sums": FP32.Eps(), "products": BF16.ProductEps()}[name]
+		worst := 0.0
+		for _, signs := range []func(i int) float64{
+			func(int) float64 { return 1 },
+			func(i int) float64 { return math.Copysign(1, want.Operands[5][i]-want.Operands[6][i%s.K]) },
+			func(i int) float64 { return -math.Copysign(1, want.Operands[5][i]-want.Operands[6][i%s.K]) },
+		} {
+			y := slices.Clone(want.Operands[5])
+			for i := range y {
+				y[i] += signs(i) * off[5][i] * unit
+			}
+			stats := call(BNStats, outputShape(s), y)
+			for i, from := range map[int]int{2: 1, 3: 2, 6: 4, 7: 5} {
+				for j, v := range stats.Operands[from] {
+					share := math.Abs(v-want.Operands[i][j]) / (off[i][j] * unit)
+					worst = math.Max(worst, share)
+				}
+			}
+		}
+		if worst < 0.9 || worst > 1.2 { // the second order of invstd's root goes beyond
+			t.Errorf("y off by its %s: the statistics come to %.2f of what they may be off", name, worst)
+		}
+	}
+}
+
 func TestReferenceElementwiseAndPooling(t *testing.T) {
 	flat := Shape{N: 4}
 	near(t, "relu", refer(ReLUForward, flat, 0, nil, map[string][]float64{"x": {-1, 0, 2, -0.5}})["y"], []float64{0, 0, 2, 0}, 0)

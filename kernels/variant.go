@@ -126,10 +126,13 @@ func ParseChoice(items []string, kind Kind) (Choice, error) {
 }
 
 // Fused gives the variant for a call of an operation that fuses others: the pinned one, else the one of the same name as the choice for the first of them,
-// where it can be done; nil: the operations run one by one.
+// where it can be done; nil: the operations run one by one, as they also do where one of the others is pinned.
 func (c Choice) Fused(op OpID, s Shape, p Precision, caps Capabilities) *Variant {
 	name := c[op]
 	if name == "" {
+		if slices.ContainsFunc(op.Op().Fuses[1:], func(other OpID) bool { return c[other] != "" }) {
+			return nil
+		}
 		v, err := c.Choose(op.Op().Fuses[0], s, p, caps)
 		if err != nil {
 			return nil

@@ -6,7 +6,19 @@ import (
 	"nctrain/kernels"
 )
 
-// fuse rewrites a record so that fewer passes over memory compute the same bits:
+// fusions are the rewritings that a plan takes.
+type fusions uint8
+
+const (
+	allFusions     fusions = iota
+	noFusion               // tests: every recorded operation runs by itself
+	exactFusions           // tests: those that keep the bits
+	statisticsOnly         // tests: those of a batch norm's statistics, which do not
+)
+
+// fuse rewrites a record so that fewer passes over memory compute the same:
+//
+//	conv_fprop, bn_stats     -> conv_fprop_stats
 //
 //	bn_forward, add          -> bn_forward with a residual
 //	bn_forward, relu_forward -> bn_forward with ReLU
@@ -15,13 +27,25 @@ import (
 //	conv_fprop, bn_forward   -> conv_fprop_bn, where nobody else reads the convolution (evaluation)
 //	conv_dgrad, add          -> conv_dgrad_add, which adds to the other gradient where that lies
 //
-// offers says whether the device has an operation that fuses others at a shape. The record itself stays as it is: rewritten nodes are copies.
-func fuse(nodes []*node, keep []*Value, offers func(kernels.OpID, kernels.Shape) bool) []*node {
+// and with the first alone their rounding differs: the statistics are summed in another order. offers says whether the device has an operation that fuses
+// others at a shape. The record itself stays as it is: rewritten nodes are copies.
+func fuse(nodes []*node, keep []*Value, take fusions, offers func(kernels.OpID, kernels.Shape) bool) []*node {
 	f := &fuser{keep: keep, offers: offers}
 	for _, n := range nodes {
 		c := *n
 		f.nodes = append(f.nodes, &c)
 	}
+	if take == allFusions || take == statisticsOnly {
+		f.statistics()
+	}
+	if take == allFusions || take == exactFusions {
+		f.exact()
+	}
+	return slices.DeleteFunc(f.nodes, func(n *node) bool { return n == nil })
+}
+
+// exact takes the fusions that keep the bits.
+func (f *fuser) exact() {
 	for i := 0; i < len(f.nodes); i++ {
 		switch f.nodes[i].op {
 		case kernels.Add:
@@ -40,7 +64,6 @@ func fuse(nodes []*node, keep []*Value, offers func(kernels.OpID, kernels.Shape)
 			f.gradientSum(i)
 		}
 	}
-	return slices.DeleteFunc(f.nodes, func(n *node) bool { return n == nil })
 }
 
 // fuser edits nodes in place; a removed node is nil until the end.
@@ -75,6 +98,15 @@ func (f *fuser) maker(op kernels.OpID, v *Value) int {
 func operand(n *node, name string) *Value { return n.operands[n.op.Op().Index(name)] }
 
 func setOperand(n *node, name string, v *Value) { n.operands[n.op.Op().Index(name)] = v }
+
+// take gives n the operands of another node but one, by their names.
+func (n *node) take(from *node, but *Value) {
+	for i, o := range from.op.Op().Operands {
+		if v := from.operands[i]; v != nil && v != but {
+			setOperand(n, o.Name, v)
+		}
+	}
+}
 
 // residual fuses the add at i into the bn_forward of one of its terms, which then runs where the add did.
 func (f *fuser) residual(i int) {
@@ -133,6 +165,23 @@ func (f *fuser) reluBackward(i int) {
 	f.nodes[i] = nil
 }
 
+// statistics fuses each bn_stats with the convolution whose output it reads, which stays where it is: others may read the output too.
+func (f *fuser) statistics() {
+	for i, stats := range f.nodes {
+		if stats.op != kernels.BNStats {
+			continue
+		}
+		m := f.maker(kernels.ConvFprop, operand(stats, "x"))
+		if m < 0 || !f.offers(kernels.ConvFpropStats, f.nodes[m].shape) || f.usedBetween(m, i, stats.writes()) {
+			continue
+		}
+		fused := &node{op: kernels.ConvFpropStats, shape: f.nodes[m].shape, scalars: stats.scalars}
+		fused.take(f.nodes[m], nil)
+		fused.take(stats, operand(stats, "x"))
+		f.nodes[m], f.nodes[i] = fused, nil
+	}
+}
+
 // normalize fuses the bn_forward at i with the convolution before it, which then runs where the bn_forward did.
 func (f *fuser) normalize(i int) {
 	bn := f.nodes[i]
@@ -143,14 +192,8 @@ func (f *fuser) normalize(i int) {
 	}
 	conv := f.nodes[m]
 	fused := &node{op: kernels.ConvFpropBN, shape: conv.shape, flags: bn.flags}
-	for _, from := range []*node{bn, conv} {
-		for j, o := range from.op.Op().Operands {
-			if o.Role == kernels.In && from.operands[j] != x {
-				setOperand(fused, o.Name, from.operands[j])
-			}
-		}
-	}
-	setOperand(fused, "y", operand(bn, "y"))
+	fused.take(bn, x)
+	fused.take(conv, x)
 	f.nodes[m], f.nodes[i] = nil, fused
 }
 
@@ -201,5 +244,12 @@ func (f *fuser) writtenBetween(m, i int) bool {
 	reads := f.nodes[m].reads()
 	return slices.ContainsFunc(f.nodes[m+1:i], func(n *node) bool {
 		return n != nil && slices.ContainsFunc(n.writes(), func(v *Value) bool { return slices.ContainsFunc(reads, v.sharesMemory) })
+	})
+}
+
+// usedBetween reports whether a node after m and before i reads or writes any of the values.
+func (f *fuser) usedBetween(m, i int, values []*Value) bool {
+	return slices.ContainsFunc(f.nodes[m+1:i], func(n *node) bool {
+		return n != nil && slices.ContainsFunc(slices.Concat(n.reads(), n.writes()), func(v *Value) bool { return slices.ContainsFunc(values, v.sharesMemory) })
 	})
 }

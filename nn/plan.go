@@ -15,8 +15,8 @@ type PlanOptions struct {
 
 	prepare bool // what no run changes is not part of the run but of [Plan.Prepare]
 
-	noFusion bool // tests: every recorded operation runs by itself
-	noReuse  bool // tests: every activation has memory of its own
+	fusions fusions // tests: less than all
+	noReuse bool    // tests: every activation has memory of its own
 }
 
 // step is one launch of a plan: an operation by a variant, or the packing of its weight operand.
@@ -47,12 +47,9 @@ type Plan struct {
 // Compile plans and captures a record on a device. Plans in the same pool share memory: they never run at the same time.
 func Compile(dev kernels.Device, g *Graph, pool *MemoryPool, o PlanOptions) (*Plan, error) {
 	p := &Plan{dev: dev, precision: o.Precision, blocks: map[*Value]*block{}}
-	nodes := g.nodes
-	if !o.noFusion {
-		nodes = fuse(nodes, g.keep, func(op kernels.OpID, s kernels.Shape) bool {
-			return o.Choice.Fused(op, s, o.Precision, dev.Capabilities()) != nil
-		})
-	}
+	nodes := fuse(g.nodes, g.keep, o.fusions, func(op kernels.OpID, s kernels.Shape) bool {
+		return o.Choice.Fused(op, s, o.Precision, dev.Capabilities()) != nil
+	})
 	if err := p.choose(nodes, o); err != nil {
 		return nil, err
 	}

@@ -101,7 +101,7 @@ func sixImages(t *testing.T, dev kernels.Device, p kernels.Precision, slots int)
 }
 
 // trainedBits runs three steps of a random network and returns every parameter's and momentum's bytes, and the plan.
-func trainedBits(t *testing.T, dev kernels.Device, seed uint64, o PlanOptions, poison bool) ([]byte, *Plan) {
+func trainedBits(t *testing.T, dev kernels.Device, seed uint64, o PlanOptions, run func(*Plan) error) ([]byte, *Plan) {
 	t.Helper()
 	net := newRandomNet(rand.New(rand.NewPCG(seed, 0)))
 	devSet, st := sixImages(t, dev, o.Precision, 3)
@@ -125,12 +125,8 @@ func trainedBits(t *testing.T, dev kernels.Device, seed uint64, o PlanOptions, p
 		t.Fatal(err)
 	}
 	for range 3 {
-		run := plan.Run
-		if poison {
-			run = func() error { return plan.runPoisoned() }
-		}
-		if err := run(); err != nil {
-			t.Fatal(err)
+		if err := run(plan); err != nil {
+			t.Fatalf("seed %d: %v", seed, err)
 		}
 	}
 	weights, err := net.Save()
@@ -182,43 +178,117 @@ func (p *Plan) runPoisoned() error {
 	return p.dev.Synchronize()
 }
 
-// The planner's rewriting must not change a bit: fused and unfused, with and without memory reuse, with dead memory poisoned, with other thread counts.
+// statisticsCheck runs plans step by step and holds what each conv_fprop_stats makes of its y against bn_stats' reference: the fusion may sum in another order,
+// and be off by what bn_stats may.
+type statisticsCheck struct{ calls int }
+
+func (c *statisticsCheck) run(p *Plan) error {
+	for i := range p.steps {
+		s := &p.steps[i]
+		if s.pack || s.node.op != kernels.ConvFpropStats {
+			if err := p.launchStep(s); err != nil {
+				return err
+			}
+			continue
+		}
+		c.calls++
+		read := func(names ...string) (out [][]float64, err error) {
+			for _, name := range names {
+				v := operand(s.node, name)
+				t, err := download(p.dev, p.Buffer(v), name, []int{v.Len()}, v.Type, p.precision)
+				if err != nil {
+					return nil, err
+				}
+				if t.DType == I64 {
+					out = append(out, []float64{float64(View[int64](t)[0])})
+				} else {
+					out = append(out, reals(t))
+				}
+			}
+			return out, nil
+		}
+		before, err := read("running_mean", "running_var", "num_batches_tracked")
+		if err != nil {
+			return err
+		}
+		if err := p.launchStep(s); err != nil {
+			return err
+		}
+		names := []string{"y", "running_mean", "running_var", "num_batches_tracked", "mean", "invstd"} // the operands of bn_stats
+		got, err := read(names...)
+		if err != nil {
+			return err
+		}
+		shape := kernels.Shape{N: s.node.shape.N, H: s.node.shape.P(), W: s.node.shape.Q(), C: s.node.shape.K}
+		ref := &kernels.RefCall{Shape: shape, Scalars: s.node.scalars[:2], Operands: slices.Concat(got[:1], before), Tolerance: make([][]float64, len(names))}
+		for _, v := range got[4:] {
+			ref.Operands = append(ref.Operands, make([]float64, len(v)))
+		}
+		for i, v := range got[1:] {
+			ref.Tolerance[i+1] = make([]float64, len(v))
+		}
+		kernels.BNStats.Op().Reference(ref)
+		for i, name := range names[1:] {
+			for j, v := range got[i+1] {
+				off, bound := math.Abs(v-ref.Operands[i+1][j]), ref.Tolerance[i+1][j]*p.precision.Eps()
+				if !(off <= bound) {
+					return fmt.Errorf("%v at %v: %s[%d] = %v, of its y it is %v: off by %.3g, bn_stats may by %.3g", s.variant, s.node.shape, name, j, v, ref.Operands[i+1][j], off, bound)
+				}
+			}
+		}
+	}
+	return p.dev.Synchronize()
+}
+
+// The planner's rewriting must not change a bit: fused and unfused, with and without memory reuse, with dead memory poisoned, with other thread counts. Where it
+// fuses a batch norm's statistics with the convolution before, they are those of its output within what bn_stats may err, and the rest changes no bit of that.
 func TestPlannerKeepsTheBits(t *testing.T) {
-	dev, threaded := openDevice(t, 1), openDevice(t, 3)
 	seeds := 400
 	if testing.Short() {
 		seeds = 40
 	}
+	keepsTheBits(t, openDevice(t, 1), openDevice(t, 3), seeds)
+}
+
+// keepsTheBits holds the plans of random networks against each other; threaded is the same device with another number of threads, nil where it has none.
+func keepsTheBits(t *testing.T, dev, threaded kernels.Device, seeds int) (ofStatistics int) {
+	t.Helper()
 	fused := 0
+	check := &statisticsCheck{}
 	for seed := range uint64(seeds) {
-		plain := PlanOptions{noFusion: true, noReuse: true}
-		want, unfused := trainedBits(t, dev, seed, plain, false)
+		unfused, plain := trainedBits(t, dev, seed, PlanOptions{fusions: noFusion, noReuse: true}, (*Plan).Run)
+		statistics, _ := trainedBits(t, dev, seed, PlanOptions{fusions: statisticsOnly, noReuse: true}, check.run)
 		for _, c := range []struct {
-			name   string
-			dev    kernels.Device
-			o      PlanOptions
-			poison bool
+			name string
+			want []byte
+			dev  kernels.Device
+			o    PlanOptions
+			run  func(*Plan) error
 		}{
-			{"fused", dev, PlanOptions{noReuse: true}, false},
-			{"reusing memory", dev, PlanOptions{noFusion: true}, false},
-			{"fused, reusing memory", dev, PlanOptions{}, false},
-			{"fused, reusing memory, dead memory poisoned", dev, PlanOptions{}, true},
-			{"on three threads", threaded, PlanOptions{}, false},
+			{"fused", unfused, dev, PlanOptions{fusions: exactFusions, noReuse: true}, (*Plan).Run},
+			{"reusing memory", unfused, dev, PlanOptions{fusions: noFusion}, (*Plan).Run},
+			{"fused with the statistics, reusing memory", statistics, dev, PlanOptions{}, (*Plan).Run},
+			{"fused with the statistics, reusing memory, dead memory poisoned", statistics, dev, PlanOptions{}, (*Plan).runPoisoned},
+			{"on three threads", statistics, threaded, PlanOptions{}, (*Plan).Run},
 		} {
-			got, plan := trainedBits(t, c.dev, seed, c.o, c.poison)
-			if !bytes.Equal(got, want) {
-				t.Errorf("seed %d: %s: other bits than unfused without reuse", seed, c.name)
+			if c.dev == nil {
+				continue
 			}
-			fused += len(unfused.steps) - len(plan.steps)
+			got, plan := trainedBits(t, c.dev, seed, c.o, c.run)
+			if !bytes.Equal(got, c.want) {
+				t.Errorf("seed %d: %s: other bits than without", seed, c.name)
+			}
+			fused += len(plain.steps) - len(plan.steps)
 		}
 	}
 	if fused == 0 {
 		t.Error("nothing was fused in any network")
 	}
+	return check.calls
 }
 
 // evaluatedBits is the logits of two batches of a random network in evaluation, prepared once, and the plan.
-func evaluatedBits(t *testing.T, dev kernels.Device, seed uint64, o PlanOptions, poison bool) ([]byte, *Plan) {
+func evaluatedBits(t *testing.T, dev kernels.Device, seed uint64, o PlanOptions, run func(*Plan) error) ([]byte, *Plan) {
 	t.Helper()
 	rng := rand.New(rand.NewPCG(seed, 0))
 	net := newRandomNet(rng)
@@ -251,12 +321,8 @@ func evaluatedBits(t *testing.T, dev kernels.Device, seed uint64, o PlanOptions,
 		t.Fatal(err)
 	}
 	for range 2 {
-		run := plan.Run
-		if poison {
-			run = plan.runPoisoned
-		}
 		out := make([]float32, logits.Len())
-		if err := errors.Join(run(), kernels.Download(dev, out, plan.Buffer(logits))); err != nil {
+		if err := errors.Join(run(plan), kernels.Download(dev, out, plan.Buffer(logits))); err != nil {
 			t.Fatal(err)
 		}
 		bits = append(bits, NewTensor("logits", out).Data...)
@@ -276,20 +342,20 @@ func TestEvaluationKeepsTheBits(t *testing.T) {
 	}
 	fused, prepared := 0, 0
 	for seed := range uint64(seeds) {
-		want, _ := evaluatedBits(t, dev, seed, PlanOptions{noFusion: true, noReuse: true}, false)
+		want, _ := evaluatedBits(t, dev, seed, PlanOptions{fusions: noFusion, noReuse: true}, (*Plan).Run)
 		for _, c := range []struct {
-			name   string
-			dev    kernels.Device
-			o      PlanOptions
-			poison bool
+			name string
+			dev  kernels.Device
+			o    PlanOptions
+			run  func(*Plan) error
 		}{
-			{"fused", dev, PlanOptions{noReuse: true}, false},
-			{"prepared", dev, PlanOptions{noFusion: true, prepare: true}, false},
-			{"fused, prepared, reusing memory", dev, PlanOptions{prepare: true}, false},
-			{"fused, prepared, reusing memory, dead memory poisoned", dev, PlanOptions{prepare: true}, true},
-			{"on three threads", threaded, PlanOptions{prepare: true}, false},
+			{"fused", dev, PlanOptions{noReuse: true}, (*Plan).Run},
+			{"prepared", dev, PlanOptions{fusions: noFusion, prepare: true}, (*Plan).Run},
+			{"fused, prepared, reusing memory", dev, PlanOptions{prepare: true}, (*Plan).Run},
+			{"fused, prepared, reusing memory, dead memory poisoned", dev, PlanOptions{prepare: true}, (*Plan).runPoisoned},
+			{"on three threads", threaded, PlanOptions{prepare: true}, (*Plan).Run},
 		} {
-			got, plan := evaluatedBits(t, c.dev, seed, c.o, c.poison)
+			got, plan := evaluatedBits(t, c.dev, seed, c.o, c.run)
 			if !bytes.Equal(got, want) {
 				t.Errorf("seed %d: %s: other bits than unfused without reuse", seed, c.name)
 			}
@@ -317,6 +383,14 @@ func TestPoisonFindsAWrongLifetime(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	f, err := newFeedback(st)
+	if err != nil {
+		t.Fatal(err)
+	}
+	look := func() error {
+		_, err := f.take(f.ask(1) == nil)
+		return err
+	}
 	m := placed(t, dev, kernels.FP32, goldenClasses, 2)
 	g := NewGraph(true)
 	x, labels := g.Batch(set, st, 4, false)
@@ -329,7 +403,7 @@ func TestPoisonFindsAWrongLifetime(t *testing.T) {
 	if err := plan.runPoisoned(); err != nil {
 		t.Fatal(err)
 	}
-	if err := st.Check(); err != nil {
+	if err := look(); err != nil {
 		t.Fatalf("with right lifetimes: %v", err)
 	}
 	plan.blocks[x].last = plan.blocks[x].first
@@ -337,7 +411,7 @@ func TestPoisonFindsAWrongLifetime(t *testing.T) {
 		t.Fatal(err)
 	}
 	var bad *NonFiniteError
-	if err := st.Check(); !errors.As(err, &bad) {
+	if err := look(); !errors.As(err, &bad) {
 		t.Errorf("with the image batch given away before it is read: %v, want a loss that is not finite", err)
 	}
 }
@@ -353,14 +427,19 @@ func TestResNetPlan(t *testing.T) {
 	}
 	counts := map[kernels.OpID]int{}
 	for _, s := range tr.Plan().steps {
-		if !s.pack {
+		switch {
+		case s.pack:
+		case s.node.op == kernels.ConvFpropStats: // where the device has it
+			counts[kernels.ConvFprop]++
+			counts[kernels.BNStats]++
+		default:
 			counts[s.node.op]++
 		}
 	}
 	// 17 batch norms on the main path and 3 on shortcuts; 8 units, of which 5 pass their input's gradient by the identity and 3 by the shortcut: each adds,
 	// the latter in the shortcut's own dgrad, the former in that of the first convolution where it is by Winograd (16 channels or more).
 	want := map[kernels.OpID]int{
-		kernels.ConvFprop: 20, kernels.ConvDgrad: 13, kernels.ConvDgradAdd: 6, kernels.ConvWgrad: 20, kernels.BNForward: 20, kernels.BNBackward: 20,
+		kernels.ConvFprop: 20, kernels.ConvDgrad: 13, kernels.ConvDgradAdd: 6, kernels.ConvWgrad: 20, kernels.BNStats: 20, kernels.BNForward: 20, kernels.BNBackward: 20,
 		kernels.ReLUForward: 0, kernels.ReLUBackward: 0, kernels.Add: 2,
 	}
 	for op, n := range want {
