@@ -53,18 +53,21 @@ func (m *Memory[T]) SweepRows(ctx context.Context, from, to int, visit func(*Blo
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		n := min(blockRows, to-at)
-		b.Start, b.N = at, n
-		b.Features = widen(b.Features, m.features[at*m.info.D:(at+n)*m.info.D])
-		b.Labels = m.labels[at : at+n]
-		if m.info.C > 0 {
-			b.Logits = widen(b.Logits, m.logits[at*m.info.C:(at+n)*m.info.C])
-		}
+		m.readBlock(&b, at, min(at+blockRows, to))
 		if err := visit(&b); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+func (m *Memory[T]) readBlock(b *Block, from, to int) {
+	b.Start, b.N = from, to-from
+	b.Features = widen(b.Features, m.features[from*m.info.D:to*m.info.D])
+	b.Labels = m.labels[from:to]
+	if m.info.C > 0 {
+		b.Logits = widen(b.Logits, m.logits[from*m.info.C:to*m.info.C])
+	}
 }
 
 func widen[T float32 | float64](dst []float64, src []T) []float64 {

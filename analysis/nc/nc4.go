@@ -2,9 +2,6 @@ package nc
 
 import (
 	"context"
-	"math"
-
-	"gonum.org/v1/gonum/floats"
 
 	"nctrain/analysis"
 	"nctrain/analysis/stats"
@@ -45,54 +42,52 @@ func disagreement(ctx context.Context, src analysis.Source, m *measure, check *a
 	info := src.Info()
 	c, d := m.class.C, m.class.D
 	means := stats.NewNearest(m.class.Mean, c, d)
-	err := analysis.SweepBlocks(ctx, src, stats.ChunkRows, func(b *analysis.Block) error {
-		parts := make([]agreement, stats.PartsOf(b.N))
-		worst := make([]analysis.HeadMismatch, len(parts))
-		predicted := make([]int, b.N) // -1 for rows that are not finite
-		stats.ParallelRows(b.N, o.Threads, func(p, from, to int) {
-			n := to - from
-			h, l := b.Features[from*d:to*d], b.Logits[from*c:to*c]
-			var nearest []int
-			if m.undefined == "" {
-				nearest, _ = means.Find(h, n)
+	type judged struct {
+		predicted []int // -1 for rows that are not finite
+		nearest   []int // nil where class means are undefined
+		mismatch  analysis.HeadMismatch
+	}
+	err := analysis.Stages[judged]{
+		Work: func(b *analysis.Block) (r judged, err error) {
+			r.predicted = make([]int, b.N)
+			for i := range b.N {
+				h, l := b.Features[i*d:(i+1)*d], b.Logits[i*c:(i+1)*c]
+				if r.predicted[i] = analysis.Argmax(l); !stats.Finite(h) || !stats.Finite(l) {
+					r.predicted[i] = -1
+				}
 			}
-			for i := range n {
-				parts[p].n++
-				row := l[i*c : (i+1)*c]
-				if s := floats.Norm(row, 1) + floats.Norm(h[i*d:(i+1)*d], 1); math.IsNaN(s) || math.IsInf(s, 0) {
-					parts[p].nonFinite++
-					predicted[from+i] = -1
-					continue
-				}
-				predicted[from+i] = analysis.Argmax(row)
-				if nearest != nil && nearest[i] != predicted[from+i] {
-					parts[p].differ++
-				}
+			if m.undefined == "" {
+				r.nearest = means.Index(b.Features, b.N)
 			}
 			if check != nil {
-				worst[p] = check.Mismatch(h, l, n, b.Start+from)
+				r.mismatch = check.Mismatch(b.Features, b.Logits, b.N, b.Start)
 			}
-		})
-		for p, part := range parts {
-			total.n += part.n
-			total.differ += part.differ
-			total.nonFinite += part.nonFinite
-			mismatch.Merge(worst[p])
-		}
-		for i, label := range b.Labels {
-			switch {
-			case predicted[i] < 0:
-			case label < 0 || label >= int64(c):
-				total.outside++
-			default:
+			return r, nil
+		},
+		Then: func(b *analysis.Block, r judged) error {
+			mismatch.Merge(r.mismatch)
+			for i, label := range b.Labels {
+				total.n++
+				predicted := r.predicted[i]
+				if predicted < 0 {
+					total.nonFinite++
+					continue
+				}
+				if r.nearest != nil && r.nearest[i] != predicted {
+					total.differ++
+				}
+				if label < 0 || label >= int64(c) {
+					total.outside++
+					continue
+				}
 				total.ofClass[label].n++
-				if int64(predicted[i]) == label {
+				if int64(predicted) == label {
 					total.ofClass[label].correct++
 				}
 			}
-		}
-		return nil
-	})
+			return nil
+		},
+	}.Sweep(ctx, src, stats.ChunkRows, o.Threads)
 	if err != nil {
 		return total, err
 	}

@@ -101,31 +101,31 @@ func rowMean(ctx context.Context, src analysis.Source, head *analysis.Head, thre
 	sum := make([]float64, d)
 	check := analysis.NewHeadCheck(head)
 	var mismatch analysis.HeadMismatch
-	err = analysis.SweepBlocks(ctx, src, stats.ChunkRows, func(b *analysis.Block) error {
-		for i := range b.N {
-			h := b.Features[i*d : (i+1)*d]
-			n++
-			if s := floats.Norm(h, 1); math.IsNaN(s) || math.IsInf(s, 0) {
-				bad++
-				continue
+	err = analysis.Stages[analysis.HeadMismatch]{
+		Work: func(b *analysis.Block) (worst analysis.HeadMismatch, err error) {
+			if info.HasLogits() {
+				worst = check.Mismatch(b.Features, b.Logits, b.N, b.Start)
 			}
-			if mean == nil {
-				mean = append([]float64(nil), h...)
+			return worst, nil
+		},
+		Then: func(b *analysis.Block, worst analysis.HeadMismatch) error {
+			mismatch.Merge(worst)
+			for i := range b.N {
+				h := b.Features[i*d : (i+1)*d]
+				n++
+				if !stats.Finite(h) {
+					bad++
+					continue
+				}
+				if mean == nil {
+					mean = append([]float64(nil), h...)
+				}
+				floats.Add(sum, h)
+				floats.Sub(sum, mean)
 			}
-			floats.Add(sum, h)
-			floats.Sub(sum, mean)
-		}
-		if info.HasLogits() {
-			parts := make([]analysis.HeadMismatch, stats.PartsOf(b.N))
-			stats.ParallelRows(b.N, threads, func(p, from, to int) {
-				parts[p] = check.Mismatch(b.Features[from*d:to*d], b.Logits[from*info.C:to*info.C], to-from, b.Start+from)
-			})
-			for _, part := range parts {
-				mismatch.Merge(part)
-			}
-		}
-		return nil
-	})
+			return nil
+		},
+	}.Sweep(ctx, src, stats.ChunkRows, threads)
 	if err != nil {
 		return nil, n, bad, "", err
 	}

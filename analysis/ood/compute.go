@@ -4,14 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"slices"
 	"strings"
 
-	"gonum.org/v1/gonum/floats"
-
 	"nctrain/analysis"
-	"nctrain/analysis/stats"
 )
 
 // Options is what Compute works on.
@@ -133,7 +129,7 @@ func Compute(ctx context.Context, o Options) (*Result, error) {
 		return nil, err
 	}
 	res.identify(o)
-	index := newRowIndex(o.Threads)
+	index := newRowIndex()
 	ready, fits, err := fit(ctx, o, chosen, settings, index, res)
 	if err != nil {
 		return nil, err
@@ -182,60 +178,16 @@ func (r *Result) identify(o Options) {
 	}
 }
 
-// scorers by detector in reporting order.
-type scorers = analysis.Ordered[Scorer]
-
-// scoreBlock gives every score of the rows of a block with logits, [score][row], and how far its logits are from the head's. An error where a row is not finite.
-func scoreBlock(b *analysis.Block, info analysis.Info, check *analysis.HeadCheck, ready scorers, threads int) (scores [][]float64, mismatch analysis.HeadMismatch, err error) {
-	c, d := info.C, info.D
-	parts := stats.PartsOf(b.N)
-	bad := make([]int, parts)
-	worst := make([]analysis.HeadMismatch, parts)
-	names := ready.Keys()
-	scores = make([][]float64, len(names))
-	for k := range scores {
-		scores[k] = make([]float64, b.N)
-	}
-	stats.ParallelRows(b.N, threads, func(p, from, to int) {
-		part := b.Rows(d, c, from, to)
-		if bad[p] = firstNonFinite(part, c, d); bad[p] >= 0 {
-			return
-		}
-		worst[p] = check.Mismatch(part.Features, part.Logits, part.N, part.Start)
-		for k, name := range names {
-			scorer, _ := ready.Get(name)
-			scorer.Score(part, scores[k][from:to])
-		}
-	})
-	for p := range parts {
-		if bad[p] >= 0 {
-			return nil, mismatch, fmt.Errorf("analysis: %s: row %d holds NaN or Inf: take a checkpoint that has not diverged", info.Name, bad[p])
-		}
-		mismatch.Merge(worst[p])
-	}
-	return scores, mismatch, nil
-}
-
 // score computes every score of one set, the ID accuracy where isID, and the overlap with the fit sets.
 func (r *Result) score(ctx context.Context, o Options, set analysis.Named, ready scorers, index *rowIndex, isID bool) error {
-	src := analysis.WithLogits(set.Source, o.Head)
-	info := src.Info()
-	c, d := info.C, info.D
+	c := o.Head.C
 	columns := make([][]float64, ready.Len())
 	names := ready.Keys()
-	check := analysis.NewHeadCheck(o.Head)
-	var mismatch analysis.HeadMismatch
 	var shared []int
 	var n, correct, outside int
-	err := analysis.SweepBlocks(ctx, src, stats.ChunkRows, func(b *analysis.Block) error {
-		scores, worst, err := scoreBlock(b, info, check, ready, o.Threads)
-		if err != nil {
-			return err
-		}
-		mismatch.Merge(worst)
-		at := index.find(b, d)
+	mismatch, warning, err := scoreRows(ctx, set.Source, o.Head, ready, index, o.Threads, func(b *analysis.Block, rows scoredRows) error {
 		drop := map[int]bool{}
-		for _, i := range at {
+		for _, i := range rows.shared {
 			shared = append(shared, b.Start+i)
 			drop[i] = o.DropOverlap
 		}
@@ -247,7 +199,7 @@ func (r *Result) score(ctx context.Context, o Options, set analysis.Named, ready
 			if label < 0 || label >= int64(c) {
 				outside++
 			}
-			right := int64(analysis.Argmax(b.Logits[i*c:(i+1)*c])) == label
+			right := int64(rows.predicted[i]) == label
 			if right {
 				correct++
 			}
@@ -255,7 +207,7 @@ func (r *Result) score(ctx context.Context, o Options, set analysis.Named, ready
 				r.Correct = append(r.Correct, right)
 			}
 			for k := range columns {
-				columns[k] = append(columns[k], scores[k][i])
+				columns[k] = append(columns[k], rows.scores[k][i])
 			}
 		}
 		return nil
@@ -264,12 +216,11 @@ func (r *Result) score(ctx context.Context, o Options, set analysis.Named, ready
 		return err
 	}
 	r.mismatch.Merge(mismatch)
-	if warning, err := mismatch.Judge(o.Head, info); err != nil {
-		return err
-	} else if warning != "" {
+	if warning != "" {
 		r.Warnings = append(r.Warnings, warning)
 	}
-	warning, err := judgeOverlap(info.Name, shared, info.N, o.DropOverlap, o.AllowOverlap)
+	info := set.Source.Info()
+	warning, err = judgeOverlap(info.Name, shared, info.N, o.DropOverlap, o.AllowOverlap)
 	if err != nil {
 		return err
 	}
@@ -322,13 +273,4 @@ func (r *Result) measure(o Options, chosen []Detector) {
 		}
 		r.OOD.Set(set.Name, byScore)
 	}
-}
-
-func firstNonFinite(b *analysis.Block, c, d int) int {
-	for i := range b.N {
-		if s := floats.Norm(b.Features[i*d:(i+1)*d], 1) + floats.Norm(b.Logits[i*c:(i+1)*c], 1); math.IsNaN(s) || math.IsInf(s, 0) {
-			return b.Start + i
-		}
-	}
-	return -1
 }

@@ -67,14 +67,15 @@ func fit(ctx context.Context, o Options, chosen []Detector, settings map[string]
 		}
 		src := analysis.WithLogits(sets[set], o.Head)
 		for round := 0; round == 0 || len(learners) > 0; round++ {
-			err := analysis.SweepBlocks(ctx, src, stats.ChunkRows, func(b *analysis.Block) error {
-				if round == 0 {
-					index.add(b, o.Head.D)
-				}
-				stats.Parallel(len(learners), o.Threads, func(i int) { learners[i].scorer.(Learner).Observe(b) })
-				return nil
-			})
-			if err != nil {
+			scorers := make([]Scorer, len(learners))
+			for i, p := range learners {
+				scorers[i] = p.scorer
+			}
+			seen := index
+			if round > 0 {
+				seen = nil
+			}
+			if err := learn(ctx, src, scorers, seen, o.Threads); err != nil {
 				return ready, fits, err
 			}
 			stats.Parallel(len(learners), o.Threads, func(i int) { learners[i].reason = learners[i].scorer.(Learner).Finish() })
@@ -107,6 +108,46 @@ func fit(ctx context.Context, o Options, chosen []Detector, settings map[string]
 		ready.Set(d.Name, p.scorer)
 	}
 	return ready, fits, nil
+}
+
+// learn sweeps a fit set once for the learners among its scorers, and for the hashes of its rows unless index is nil.
+func learn(ctx context.Context, src analysis.Source, learners []Scorer, index *rowIndex, threads int) error {
+	var observers []Observer
+	var summers []Summer
+	for _, s := range learners {
+		switch s := s.(type) {
+		case Observer:
+			observers = append(observers, s)
+		case Summer:
+			summers = append(summers, s)
+		}
+	}
+	type learned struct {
+		sums   [][]float64
+		hashes []uint64
+	}
+	return analysis.Stages[learned]{
+		Work: func(b *analysis.Block) (l learned, err error) {
+			l.sums = make([][]float64, len(summers))
+			for i, s := range summers {
+				l.sums[i] = s.Sum(b)
+			}
+			if index != nil {
+				l.hashes = index.hashes(b)
+			}
+			return l, nil
+		},
+		Then: func(b *analysis.Block, l learned) error {
+			for i, s := range summers {
+				s.Add(l.sums[i])
+			}
+			if index != nil {
+				index.add(l.hashes)
+			}
+			stats.Parallel(len(observers), threads, func(i int) { observers[i].Observe(b) })
+			return nil
+		},
+	}.Sweep(ctx, src, stats.ChunkRows, threads)
 }
 
 // fitSet chooses the set a detector learns from; a reason where there is none.

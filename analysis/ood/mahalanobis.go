@@ -58,10 +58,10 @@ var mahalanobisNotebook = Detector{
 // float32Floor is the floor of scipy.linalg.pinvh for a float32 matrix.
 func float32Floor(d int, largest float64) float64 { return float64(d) * 0x1p-23 * largest }
 
-// whitener maps rows to coordinates in which a covariance is the identity.
+// whitener maps rows to coordinates in which a covariance is the identity, up to a rotation.
 type whitener struct {
-	basis       *mat.Dense // [D,k]: eigenvectors over the root of their eigenvalues
-	origin      []float64  // [D], subtracted before whitening so that no digits are lost to a common offset
+	basis       *projection // [D,k]: eigenvectors over the root of their eigenvalues
+	origin      []float64   // [D], subtracted before whitening so that no digits are lost to a common offset
 	rank        int
 	floor, last float64
 	// floor32 and rank32 are what the floor D eps32 lambda_1 of a float32 pseudo-inverse would be and leave: reported beside ours.
@@ -84,13 +84,14 @@ func newWhitener(covariance, origin []float64, floorOf func(largest float64) flo
 		return nil, errors.New("no eigenvalue of the covariance is above its floor: the rows have no measurable variance")
 	}
 	w.last = spectrum.Values[w.rank-1]
-	w.basis = mat.DenseCopyOf(spectrum.Vectors.Slice(0, d, 0, w.rank))
+	basis := mat.DenseCopyOf(spectrum.Vectors.Slice(0, d, 0, w.rank))
 	for i := range d {
-		row := w.basis.RawRowView(i)
+		row := basis.RawRowView(i)
 		for j := range row {
 			row[j] /= math.Sqrt(spectrum.Values[j])
 		}
 	}
+	w.basis = newProjection(basis)
 	return w, nil
 }
 
@@ -98,7 +99,7 @@ func newWhitener(covariance, origin []float64, floorOf func(largest float64) flo
 func (w *whitener) apply(x []float64, n int) []float64 {
 	centred := less(x, w.origin, n)
 	defer scratch.Give(centred)
-	return times(centred, n, len(w.origin), w.basis)
+	return w.basis.apply(centred, n)
 }
 
 // nearestWhitened scores by distance among whitened class means.

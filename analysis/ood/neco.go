@@ -46,9 +46,9 @@ var necoNotebook = Detector{
 
 type necoScorer struct {
 	c, k     int
-	mean     []float64  // [D]
-	scale    []float64  // 1/std [D], nil without scaler
-	basis    *mat.Dense // [D,K]
+	mean     []float64   // [D]
+	scale    []float64   // 1/std [D], nil without scaler
+	basis    *projection // [D,K]
 	maxLogit bool
 	// rawNorm divides by ||h|| + 1e-12 instead of ||z||.
 	rawNorm   bool
@@ -83,7 +83,7 @@ func newNECO(f *Fit, k int, scaler, maxLogit, rawNorm bool) (Scorer, error) {
 	if spectrum.Values[0] <= 0 {
 		return nil, fmt.Errorf("all training rows of %s are equal", f.Info.Name)
 	}
-	s.basis = mat.DenseCopyOf(spectrum.Vectors.Slice(0, d, 0, k))
+	s.basis = newProjection(mat.DenseCopyOf(spectrum.Vectors.Slice(0, d, 0, k)))
 	s.explained = floats.Sum(spectrum.Values[:k]) / stats.Trace(moment, d)
 	return s, nil
 }
@@ -97,7 +97,7 @@ func (s *necoScorer) Score(b *analysis.Block, out []float64) {
 			floats.Mul(z[i*d:(i+1)*d], s.scale)
 		}
 	}
-	along := times(z, b.N, d, s.basis)
+	along := s.basis.apply(z, b.N)
 	defer scratch.Give(along)
 	numerator := rowNorms(along, b.N)
 	for i := range out {

@@ -8,48 +8,42 @@ import (
 	"strings"
 
 	"nctrain/analysis"
-	"nctrain/analysis/stats"
 )
 
 // rowIndex holds the hashes of the rows of the fit sets. Two different rows share a 64-bit hash with a probability of about 1e-10 for sets of CIFAR's size.
 type rowIndex struct {
-	seed    maphash.Seed
-	rows    map[uint64]struct{}
-	threads int
+	seed maphash.Seed
+	rows map[uint64]struct{}
 }
 
-func newRowIndex(threads int) *rowIndex {
-	return &rowIndex{seed: maphash.MakeSeed(), rows: map[uint64]struct{}{}, threads: threads}
-}
+func newRowIndex() *rowIndex { return &rowIndex{maphash.MakeSeed(), map[uint64]struct{}{}} }
 
-// hashes gives the hash of each row of b, of d features.
-func (x *rowIndex) hashes(b *analysis.Block, d int) []uint64 {
-	out := make([]uint64, b.N)
-	stats.ParallelRows(b.N, x.threads, func(_, from, to int) {
-		buffer := make([]byte, 0, 8*d)
-		for i := from; i < to; i++ {
-			buffer = buffer[:0]
-			for _, v := range b.Features[i*d : (i+1)*d] {
-				buffer = binary.LittleEndian.AppendUint64(buffer, math.Float64bits(v))
-			}
-			out[i] = maphash.Bytes(x.seed, buffer)
+// hashes gives the hash of each row's features. It is safe for concurrent use, as find is.
+func (x *rowIndex) hashes(b *analysis.Block) []uint64 {
+	out, d := make([]uint64, b.N), len(b.Features)/b.N
+	buffer := make([]byte, 0, 8*d)
+	for i := range out {
+		buffer = buffer[:0]
+		for _, v := range b.Features[i*d : (i+1)*d] {
+			buffer = binary.LittleEndian.AppendUint64(buffer, math.Float64bits(v))
 		}
-	})
+		out[i] = maphash.Bytes(x.seed, buffer)
+	}
 	return out
 }
 
-func (x *rowIndex) add(b *analysis.Block, d int) {
-	for _, hash := range x.hashes(b, d) {
+func (x *rowIndex) add(hashes []uint64) {
+	for _, hash := range hashes {
 		x.rows[hash] = struct{}{}
 	}
 }
 
 // find lists which rows of b (by index within it) occur in the fit sets.
-func (x *rowIndex) find(b *analysis.Block, d int) (at []int) {
+func (x *rowIndex) find(b *analysis.Block) (at []int) {
 	if len(x.rows) == 0 {
 		return nil
 	}
-	for i, hash := range x.hashes(b, d) {
+	for i, hash := range x.hashes(b) {
 		if _, there := x.rows[hash]; there {
 			at = append(at, i)
 		}

@@ -70,13 +70,26 @@ type Scorer interface {
 	Score(b *analysis.Block, out []float64)
 }
 
-// Learner is a scorer that needs a second sweep of its fit set before it can score.
+// Learner is a scorer that needs a second sweep of its fit set before it can score: an Observer or a Summer.
 type Learner interface {
 	Scorer
-	// Observe sees every block of the fit set in order.
-	Observe(b *analysis.Block)
 	// Finish ends the fit; an error is the reason why the detector is null.
 	Finish() error
+}
+
+// Observer is a learner that sees every block of the fit set in order.
+type Observer interface {
+	Learner
+	Observe(b *analysis.Block)
+}
+
+// Summer is a learner that needs no more of the fit set than sums over its rows.
+type Summer interface {
+	Learner
+	// Sum takes those of a block; several blocks at once.
+	Sum(b *analysis.Block) []float64
+	// Add sees what Sum gave, in the order of the blocks.
+	Add(sum []float64)
 }
 
 // Resweeper is a learner whose fit takes several sweeps.

@@ -25,7 +25,8 @@ var residualNorm = Detector{
 type residualScorer struct{ *vimScorer }
 
 func (s *residualScorer) Score(b *analysis.Block, out []float64) {
-	copy(out, s.norms(b))
+	outside, _ := s.norms(b, false)
+	copy(out, outside)
 	floats.Scale(-1, out)
 }
 

@@ -128,21 +128,12 @@ func (f *Fitted) Score(ctx context.Context, src analysis.Source, threads int, vi
 	if warnings, err = analysis.CheckOneCheckpoint(f.Head, src); err != nil {
 		return nil, err
 	}
-	src = analysis.WithLogits(src, f.Head)
-	info, check := src.Info(), analysis.NewHeadCheck(f.Head)
-	var mismatch analysis.HeadMismatch
-	err = analysis.SweepBlocks(ctx, src, stats.ChunkRows, func(b *analysis.Block) error {
-		scores, worst, err := scoreBlock(b, info, check, f.ready, threads)
-		if err != nil {
-			return err
-		}
-		mismatch.Merge(worst)
-		return visit(b.Start, scores)
+	_, warning, err := scoreRows(ctx, src, f.Head, f.ready, nil, threads, func(b *analysis.Block, rows scoredRows) error {
+		return visit(b.Start, rows.scores)
 	})
 	if err != nil {
 		return nil, err
 	}
-	warning, err := mismatch.Judge(f.Head, info)
 	if warning != "" {
 		warnings = append(warnings, warning)
 	}

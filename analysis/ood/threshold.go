@@ -10,7 +10,6 @@ import (
 	"gonum.org/v1/gonum/mathext"
 
 	"nctrain/analysis"
-	"nctrain/analysis/stats"
 )
 
 // Threshold accepts rows whose score is at least Value.
@@ -53,22 +52,14 @@ func (r *Result) thresholds(ctx context.Context, o Options, ready scorers) error
 	if o.Val == nil {
 		return errors.New("analysis: ood: a threshold needs held-out ID rows: give --val, or --val-fraction when training")
 	}
-	src := analysis.WithLogits(o.Val, o.Head)
-	info, check := src.Info(), analysis.NewHeadCheck(o.Head)
 	columns := make([][]float64, ready.Len())
-	var mismatch analysis.HeadMismatch
-	err := analysis.SweepBlocks(ctx, src, stats.ChunkRows, func(b *analysis.Block) error {
-		scores, worst, err := scoreBlock(b, info, check, ready, o.Threads)
-		for k := range scores {
-			columns[k] = append(columns[k], scores[k]...)
+	_, _, err := scoreRows(ctx, o.Val, o.Head, ready, nil, o.Threads, func(_ *analysis.Block, rows scoredRows) error {
+		for k := range columns {
+			columns[k] = append(columns[k], rows.scores[k]...)
 		}
-		mismatch.Merge(worst)
-		return err
+		return nil
 	})
 	if err != nil {
-		return err
-	}
-	if _, err := mismatch.Judge(o.Head, info); err != nil {
 		return err
 	}
 	id, _ := r.Scores.Get(IDName)

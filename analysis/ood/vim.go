@@ -51,8 +51,8 @@ func chosenDim(p Values, d int) int {
 
 // residual projects h - u outside the principal subspace.
 type residual struct {
-	origin []float64  // u [D]
-	basis  *mat.Dense // R [D, D-dim]
+	origin []float64   // u [D]
+	basis  *projection // R [D, D-dim]
 }
 
 // residual is newResidual, shared by vim and residual of one dimension.
@@ -97,17 +97,19 @@ func newResidual(f *Fit, dim int, centred bool) (*residual, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &residual{origin, mat.DenseCopyOf(spectrum.Vectors.Slice(0, d, dim, d))}, nil
+	return &residual{origin, newProjection(mat.DenseCopyOf(spectrum.Vectors.Slice(0, d, dim, d)))}, nil
 }
 
-// norms gives ||(h-u) R|| of each row.
-func (r *residual) norms(b *analysis.Block) []float64 {
-	d := len(r.origin)
+// norms gives ||(h-u) R|| of each row, and ||h-u|| where also wanted.
+func (r *residual) norms(b *analysis.Block, also bool) (outside, whole []float64) {
 	x := less(b.Features, r.origin, b.N)
 	defer scratch.Give(x)
-	outside := times(x, b.N, d, r.basis)
-	defer scratch.Give(outside)
-	return rowNorms(outside, b.N)
+	image := r.basis.apply(x, b.N)
+	defer scratch.Give(image)
+	if also {
+		whole = rowNorms(x, b.N)
+	}
+	return rowNorms(image, b.N), whole
 }
 
 // headOrigin is u = -pinv(W) b, the point nearest to the origin at which the logits are as close to zero as they get; 0 without bias. Singular values of W at
@@ -144,7 +146,6 @@ func headOrigin(h *analysis.Head) ([]float64, error) {
 type vimScorer struct {
 	*residual
 	c, dim      int
-	threads     int
 	eps         float64
 	alpha       float64
 	maxLogit    float64 // mean over the fit set
@@ -157,22 +158,19 @@ func newVIM(f *Fit, dim int, centred bool) (*vimScorer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &vimScorer{residual: r, c: f.Head.C, dim: dim, threads: f.Threads, eps: f.Info.Type.Eps(), maxLogit: f.Tally.MaxLogit / float64(f.Class.N())}, nil
+	return &vimScorer{residual: r, c: f.Head.C, dim: dim, eps: f.Info.Type.Eps(), maxLogit: f.Tally.MaxLogit / float64(f.Class.N())}, nil
 }
 
-func (s *vimScorer) Observe(b *analysis.Block) {
-	d := len(s.origin)
-	norm, whole := make([]float64, stats.PartsOf(b.N)), make([]float64, stats.PartsOf(b.N))
-	stats.ParallelRows(b.N, s.threads, func(p, from, to int) {
-		x := less(b.Features[from*d:to*d], s.origin, to-from)
-		outside := times(x, to-from, d, s.basis)
-		norm[p], whole[p] = floats.Sum(rowNorms(outside, to-from)), floats.Sum(rowNorms(x, to-from))
-		scratch.Give(outside)
-		scratch.Give(x)
-	})
-	s.norm += floats.Sum(norm)
-	s.whole += floats.Sum(whole)
-	s.n += b.N
+// Sum gives the sums over the rows of a block of ||X R|| and ||X||, and their number.
+func (s *vimScorer) Sum(b *analysis.Block) []float64 {
+	outside, whole := s.norms(b, true)
+	return []float64{floats.Sum(outside), floats.Sum(whole), float64(b.N)}
+}
+
+func (s *vimScorer) Add(sum []float64) {
+	s.norm += sum[0]
+	s.whole += sum[1]
+	s.n += int(sum[2])
 }
 
 // Finish refuses a residual that is only the rounding of the stored features: alpha would then scale noise to the size of a logit.
@@ -186,7 +184,8 @@ func (s *vimScorer) Finish() error {
 }
 
 func (s *vimScorer) Score(b *analysis.Block, out []float64) {
-	for i, norm := range s.norms(b) {
+	outside, _ := s.norms(b, false)
+	for i, norm := range outside {
 		out[i] = logSumExp(b.Logits[i*s.c:(i+1)*s.c]) - s.alpha*norm
 	}
 }

@@ -1,8 +1,10 @@
 package stats
 
 import (
+	"context"
 	"fmt"
 	"math"
+	"runtime"
 
 	"gonum.org/v1/gonum/blas"
 	"gonum.org/v1/gonum/blas/blas64"
@@ -10,30 +12,35 @@ import (
 
 	"nctrain/analysis"
 	_ "nctrain/internal/blas" // OpenBLAS under blas64 where the build has it
+	"nctrain/internal/scratch"
 )
 
 const (
-	// ChunkRows is the number of rows that Collect sums at once; a class's shift is the mean of its rows in the first chunk that has any.
+	// ChunkRows is the number of rows that are summed at once, and that one goroutine takes; a class's shift is the mean of its rows in the first chunk that has any.
 	ChunkRows = 1024
-	// tile is the side of the blocks of the second moment that are computed independently: at 64 a product of OpenBLAS is a tenth slower, at 256 512 features
-	// make three tasks.
-	tile = 128
-	// strip is the number of columns of the class sums that are summed independently.
-	strip = 64
+	// tile is the side of the blocks of the second moment that are computed independently.
+	tile = 512
+	// momentBytes bounds the memory of the second moments of chunks that are summed side by side.
+	momentBytes = 256 << 20
 )
 
-// Accumulator sums rows into Sums. It is not safe for concurrent use; it is parallel inside.
+// Accumulator sums rows into Sums.
 type Accumulator struct {
 	sums    Sums
 	check   *analysis.HeadCheck // nil: logits are not held against a head
 	threads int
+	inner   int // threads on one chunk
 	seen    []bool
-	shifted []float64 // [n,D] of the chunk in work
 }
 
-// NewAccumulator starts empty sums for c classes and d features. The logits of the rows are held against head; nil leaves Tally.Mismatch zero.
+// NewAccumulator starts empty sums for c classes and d features, for up to threads goroutines (0: GOMAXPROCS). The logits of the rows are held against head; nil leaves
+// Tally.Mismatch zero.
 func NewAccumulator(c, d int, head *analysis.Head, threads int) *Accumulator {
-	a := &Accumulator{threads: threads, seen: make([]bool, c), sums: Sums{
+	if threads <= 0 {
+		threads = runtime.GOMAXPROCS(0)
+	}
+	chunks := max(1, min(threads, momentBytes/(8*d*d)))
+	a := &Accumulator{threads: chunks, inner: (threads + chunks - 1) / chunks, seen: make([]bool, c), sums: Sums{
 		C: c, D: d,
 		Count: make([]int64, c), Shift: make([]float64, c*d), Sum: make([]float64, c*d), Square: make([]float64, c), Second: make([]float64, d*d),
 		Tally: Tally{MaxAbs: make([]float64, d), FirstNonFinite: -1},
@@ -44,49 +51,33 @@ func NewAccumulator(c, d int, head *analysis.Head, threads int) *Accumulator {
 	return a
 }
 
-// Add sums a block of rows with logits. An error where a label is none of the classes.
-func (a *Accumulator) Add(b *analysis.Block) error {
-	c, d := a.sums.C, a.sums.D
-	for i, label := range b.Labels {
-		if label < 0 || label >= int64(c) {
-			return fmt.Errorf("labels: row %d has label %d, outside 0..%d: give a head and labels of the same classes", b.Start+i, label, c-1)
-		}
-	}
-	a.setShifts(b)
-	a.shifted = grow(a.shifted, b.N*d)
-	square := make([]float64, b.N)
-	tallies := make([]Tally, PartsOf(b.N))
-	ParallelRows(b.N, a.threads, func(p, from, to int) {
-		tallies[p] = a.tally(b.Rows(d, c, from, to))
-		for i := from; i < to; i++ {
-			x, class := a.shifted[i*d:(i+1)*d], int(b.Labels[i])
-			floats.SubTo(x, b.Features[i*d:(i+1)*d], a.sums.Shift[class*d:(class+1)*d])
-			square[i] = floats.Dot(x, x)
-		}
-	})
-	for i := range tallies {
-		a.sums.Tally.add(&tallies[i])
-	}
-	if a.sums.Tally.NonFinite > 0 {
-		return nil // the moments are lost; only the count of such rows still matters
-	}
-	for i, label := range b.Labels {
-		a.sums.Square[label] += square[i]
-		a.sums.Count[label]++
-	}
-	// Each strip of columns sums its rows in order.
-	Parallel((d+strip-1)/strip, a.threads, func(k int) {
-		from, to := k*strip, min((k+1)*strip, d)
-		for i, label := range b.Labels {
-			floats.Add(a.sums.Sum[int(label)*d+from:int(label)*d+to], a.shifted[i*d+from:i*d+to])
-		}
-	})
-	AddGram(a.sums.Second, a.shifted, b.N, d, a.threads)
-	return nil
-}
-
 // Sums gives the sums so far; the accumulator must not be used afterwards.
 func (a *Accumulator) Sums() *Sums { return &a.sums }
+
+// Sweep sums the rows of src, which has logits, and shows each block to also (nil: to nobody), in order. An error where a label is none of the classes.
+func (a *Accumulator) Sweep(ctx context.Context, src analysis.Source, also func(*analysis.Block)) error {
+	return analysis.Stages[*chunk]{
+		First: func(b *analysis.Block) error {
+			c := a.sums.C
+			for i, label := range b.Labels {
+				if label < 0 || label >= int64(c) {
+					return fmt.Errorf("analysis: %s: labels: row %d has label %d, outside 0..%d: give a head and labels of the same classes",
+						src.Info().Name, b.Start+i, label, c-1)
+				}
+			}
+			a.setShifts(b)
+			return nil
+		},
+		Work: func(b *analysis.Block) (*chunk, error) { return a.chunk(b), nil },
+		Then: func(b *analysis.Block, k *chunk) error {
+			a.add(b, k)
+			if also != nil {
+				also(b)
+			}
+			return nil
+		},
+	}.Sweep(ctx, src, ChunkRows, a.threads)
+}
 
 // setShifts gives each class that appears for the first time the mean of its rows in this block.
 func (a *Accumulator) setShifts(b *analysis.Block) {
@@ -104,14 +95,54 @@ func (a *Accumulator) setShifts(b *analysis.Block) {
 	}
 }
 
-// tally counts rows.
-func (a *Accumulator) tally(b *analysis.Block) Tally {
+// chunk is what one block of rows adds to the sums, in scratch memory.
+type chunk struct {
+	shifted []float64 // [n,D]
+	square  []float64 // [n]: squared norms of the shifted rows
+	second  []float64 // [D,D], the upper triangle
+	tally   Tally
+}
+
+func (a *Accumulator) chunk(b *analysis.Block) *chunk {
 	c, d := a.sums.C, a.sums.D
+	k := &chunk{shifted: scratch.Take(b.N * d), square: scratch.Take(b.N), second: scratch.Take(d * d)}
+	for i, label := range b.Labels {
+		x := k.shifted[i*d : (i+1)*d]
+		floats.SubTo(x, b.Features[i*d:(i+1)*d], a.sums.Shift[int(label)*d:int(label+1)*d])
+		k.square[i] = floats.Dot(x, x)
+	}
+	k.tally = tally(b, k.square, c, d)
+	if a.check != nil {
+		k.tally.Mismatch = a.check.Mismatch(b.Features, b.Logits, b.N, b.Start)
+	}
+	gram(k.second, k.shifted, b.N, d, a.inner)
+	return k
+}
+
+// add puts a chunk's sums to the others.
+func (a *Accumulator) add(b *analysis.Block, k *chunk) {
+	d := a.sums.D
+	a.sums.Tally.add(&k.tally)
+	for i, label := range b.Labels {
+		floats.Add(a.sums.Sum[int(label)*d:int(label+1)*d], k.shifted[i*d:(i+1)*d])
+		a.sums.Square[label] += k.square[i]
+		a.sums.Count[label]++
+	}
+	for i := range d {
+		floats.Add(a.sums.Second[i*d+i:(i+1)*d], k.second[i*d+i:(i+1)*d])
+	}
+	for _, lent := range [][]float64{k.shifted, k.square, k.second} {
+		scratch.Give(lent)
+	}
+}
+
+// tally counts the rows of a block, of which square are the squared norms, of any distance to a finite point.
+func tally(b *analysis.Block, square []float64, c, d int) Tally {
 	t := Tally{MaxAbs: make([]float64, d), FirstNonFinite: -1}
+	largest := make([]uint64, d) // of the magnitudes' bits, which are in the order of the magnitudes
 	for i, label := range b.Labels {
 		h, l := b.Features[i*d:(i+1)*d], b.Logits[i*c:(i+1)*c]
-		// A sum is finite only if every term is; rows whose finite values overflow a float64 sum do not occur in features.
-		if s := floats.Norm(h, 1) + floats.Norm(l, 1); math.IsNaN(s) || math.IsInf(s, 0) {
+		if !finiteBySquares(square[i], h) || !Finite(l) {
 			if t.NonFinite == 0 {
 				t.FirstNonFinite = b.Start + i
 			}
@@ -119,8 +150,8 @@ func (a *Accumulator) tally(b *analysis.Block) Tally {
 			continue
 		}
 		for j, x := range h {
-			if x = math.Abs(x); x > t.MaxAbs[j] {
-				t.MaxAbs[j] = x
+			if magnitude := math.Float64bits(x) &^ (1 << 63); magnitude > largest[j] {
+				largest[j] = magnitude
 			}
 		}
 		top := analysis.Argmax(l)
@@ -129,18 +160,15 @@ func (a *Accumulator) tally(b *analysis.Block) Tally {
 			t.Correct++
 		}
 	}
-	if a.check != nil {
-		t.Mismatch = a.check.Mismatch(b.Features, b.Logits, b.N, b.Start)
+	for j, magnitude := range largest {
+		t.MaxAbs[j] = math.Float64frombits(magnitude)
 	}
 	return t
 }
 
-// AddGram adds X^T X of the rows x [n,d] to the upper triangle of g [d,d]. Each tile of g is one task whose result depends on nothing but x, so the sum
-// is the same for any number of threads.
-func AddGram(g, x []float64, n, d, threads int) {
-	if n == 0 {
-		return
-	}
+// gram sets the upper triangle of g [d,d] to X^T X of the rows x [n,d]. Each tile of g is one task whose result depends on nothing but x, so that it is the same for any
+// number of threads.
+func gram(g, x []float64, n, d, threads int) {
 	type corner struct{ i, j int }
 	var tiles []corner
 	for i := 0; i < d; i += tile {
@@ -155,17 +183,10 @@ func AddGram(g, x []float64, n, d, threads int) {
 		i, j := tiles[k].i, tiles[k].j
 		out := g[i*d+j:]
 		if i == j {
-			blas64.Syrk(blas.Trans, 1, columns(i), 1, blas64.Symmetric{N: min(tile, d-i), Stride: d, Data: out, Uplo: blas.Upper})
+			blas64.Syrk(blas.Trans, 1, columns(i), 0, blas64.Symmetric{N: min(tile, d-i), Stride: d, Data: out, Uplo: blas.Upper})
 			return
 		}
-		blas64.Gemm(blas.Trans, blas.NoTrans, 1, columns(i), columns(j), 1,
+		blas64.Gemm(blas.Trans, blas.NoTrans, 1, columns(i), columns(j), 0,
 			blas64.General{Rows: min(tile, d-i), Cols: min(tile, d-j), Stride: d, Data: out})
 	})
-}
-
-func grow(x []float64, n int) []float64 {
-	if cap(x) < n {
-		return make([]float64, n)
-	}
-	return x[:n]
 }

@@ -28,17 +28,19 @@ func (s *Sums) Class() *Class {
 	c := &Class{C: s.C, D: s.D, Count: append([]int64(nil), s.Count...), Mean: append([]float64(nil), s.Shift...),
 		Deviation: append([]float64(nil), s.Square...), Scatter: append([]float64(nil), s.Second...)}
 	d := s.D
+	deltas := make([]float64, s.C*d) // times sqrt(n)
 	for k, n := range c.Count {
 		if n == 0 {
 			clear(c.mean(k))
 			continue
 		}
-		delta := make([]float64, d)
+		delta := deltas[k*d : (k+1)*d]
 		floats.AddScaled(delta, 1/float64(n), s.Sum[k*d:(k+1)*d])
 		floats.Add(c.mean(k), delta)
 		c.Deviation[k] = max(0, c.Deviation[k]-float64(n)*floats.Dot(delta, delta))
-		rankOne(c.Scatter, -float64(n), delta)
+		floats.Scale(math.Sqrt(float64(n)), delta)
 	}
+	addGram(c.Scatter, -1, deltas, s.C, d)
 	mirror(c.Scatter, d)
 	return c
 }
@@ -127,10 +129,7 @@ func (c *Class) Within() []float64 {
 // Between is S_B = 1/C sum_c (mu_c - mu)(.)^T, [D,D], for a global mean mu.
 func (c *Class) Between(mu []float64) []float64 {
 	s := make([]float64, c.D*c.D)
-	m := c.Centred(mu)
-	for k := range c.Count {
-		rankOne(s, 1/float64(c.C), m[k*c.D:(k+1)*c.D])
-	}
+	addGram(s, 1/float64(c.C), c.Centred(mu), c.C, c.D)
 	mirror(s, c.D)
 	return s
 }
@@ -140,8 +139,9 @@ func (c *Class) Total() []float64 {
 	s := c.Within()
 	m, n := c.Centred(c.MeanOfRows()), float64(c.N())
 	for k, nk := range c.Count {
-		rankOne(s, float64(nk)/n, m[k*c.D:(k+1)*c.D])
+		floats.Scale(math.Sqrt(float64(nk)/n), m[k*c.D:(k+1)*c.D])
 	}
+	addGram(s, 1, m, c.C, c.D)
 	mirror(s, c.D)
 	return s
 }
@@ -161,6 +161,11 @@ func (c *Class) mean(k int) []float64 { return c.Mean[k*c.D : (k+1)*c.D] }
 func rankOne(a []float64, alpha float64, x []float64) {
 	d := len(x)
 	blas64.Syr(alpha, blas64.Vector{N: d, Inc: 1, Data: x}, blas64.Symmetric{N: d, Stride: d, Data: a, Uplo: blas.Upper})
+}
+
+// addGram adds alpha X^T X of the rows x [n,d] to the upper triangle of a.
+func addGram(a []float64, alpha float64, x []float64, n, d int) {
+	blas64.Syrk(blas.Trans, alpha, blas64.General{Rows: n, Cols: d, Stride: d, Data: x}, 1, blas64.Symmetric{N: d, Stride: d, Data: a, Uplo: blas.Upper})
 }
 
 // mirror copies the upper triangle to the lower.

@@ -34,20 +34,35 @@ func NewNearest(centres []float64, c, d int) *Nearest {
 }
 
 // Find gives for each of n rows x [n,d] the index of the nearest centre, the first of equals, and its squared distance. It is safe for concurrent use.
+func (s *Nearest) Find(x []float64, n int) (index []int, squared []float64) {
+	index, squared = make([]int, n), make([]float64, n)
+	s.search(x, n, index, squared)
+	return index, squared
+}
+
+// Index is Find without the distances.
+func (s *Nearest) Index(x []float64, n int) []int {
+	index := make([]int, n)
+	s.search(x, n, index, nil)
+	return index
+}
+
+// search fills index, and squared unless it is nil.
 //
 // With y = x - origin, ||x - c||^2 = ||y||^2 - 2 y.m + ||m||^2 finds the candidates by one matrix product; those too close for the rounding of that form
 // are decided by sum (x - c)^2 itself, which also is the distance given.
-func (s *Nearest) Find(x []float64, n int) (index []int, squared []float64) {
+func (s *Nearest) search(x []float64, n int, index []int, squared []float64) {
 	c, d := s.c, s.d
-	y, dots := scratch.Take(n*d), scratch.Take(n*c)
+	y, dots, apart := scratch.Take(n*d), scratch.Take(n*c), scratch.Take(d)
 	defer scratch.Give(y)
 	defer scratch.Give(dots)
+	defer scratch.Give(apart)
 	for i := range n {
 		floats.SubTo(y[i*d:(i+1)*d], x[i*d:(i+1)*d], s.origin)
 	}
 	blas64.Gemm(blas.NoTrans, blas.Trans, 1, blas64.General{Rows: n, Cols: d, Stride: d, Data: y},
 		blas64.General{Rows: c, Cols: d, Stride: d, Data: s.centred}, 0, blas64.General{Rows: n, Cols: c, Stride: c, Data: dots})
-	index, squared = make([]int, n), make([]float64, n)
+	var candidates []int
 	for i := range n {
 		yy := floats.Dot(y[i*d:(i+1)*d], y[i*d:(i+1)*d])
 		distance := dots[i*c : (i+1)*c] // becomes ||x - c||^2 - ||y||^2
@@ -58,21 +73,26 @@ func (s *Nearest) Find(x []float64, n int) (index []int, squared []float64) {
 				least, atLeast = distance[k], k
 			}
 		}
-		squared[i] = math.Inf(1)
+		candidates = candidates[:0]
 		for k := range distance {
 			// A sum of d products errs by at most d eps times its absolute sum, and |2 y.m| <= ||y||^2 + ||m||^2; both candidates err.
-			if slack := 2 * float64(d+2) * 0x1p-52 * (2*yy + s.squares[k] + s.squares[atLeast]); distance[k]-least > slack {
-				continue
-			}
-			var exact float64
-			for j, centre := range s.centres[k*d : (k+1)*d] {
-				e := x[i*d+j] - centre
-				exact += e * e
-			}
-			if exact < squared[i] {
-				squared[i], index[i] = exact, k
+			if slack := 2 * float64(d+2) * 0x1p-52 * (2*yy + s.squares[k] + s.squares[atLeast]); distance[k]-least <= slack {
+				candidates = append(candidates, k)
 			}
 		}
+		if len(candidates) == 1 && squared == nil {
+			index[i] = candidates[0]
+			continue
+		}
+		best := math.Inf(1)
+		for _, k := range candidates {
+			floats.SubTo(apart, x[i*d:(i+1)*d], s.centres[k*d:(k+1)*d])
+			if exact := floats.Dot(apart, apart); exact < best {
+				best, index[i] = exact, k
+			}
+		}
+		if squared != nil {
+			squared[i] = best
+		}
 	}
-	return index, squared
 }

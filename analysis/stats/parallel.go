@@ -29,15 +29,3 @@ func Parallel(n, threads int, task func(int)) {
 	}
 	wait.Wait()
 }
-
-// partRows is the number of rows that one goroutine takes at once.
-const partRows = 64
-
-// PartsOf is the number of parts that ParallelRows makes of n rows.
-func PartsOf(n int) int { return (n + partRows - 1) / partRows }
-
-// ParallelRows runs task for each part p, rows from to to-1, of n rows. The parts are a function of n alone: what is summed a part at a time does not depend on
-// threads.
-func ParallelRows(n, threads int, task func(p, from, to int)) {
-	Parallel(PartsOf(n), threads, func(p int) { task(p, p*partRows, min((p+1)*partRows, n)) })
-}

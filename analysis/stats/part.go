@@ -62,7 +62,7 @@ func CollectPart(ctx context.Context, src analysis.Ranger, head *analysis.Head, 
 	info.C = rows.Info().C
 	p = &Part{Info: info, Of: of, Shards: []int{i}, LogitSum: make([]float64, info.C*info.C), Checked: head != nil}
 	acc := NewAccumulator(info.C, info.D, head, threads)
-	err = acc.sweep(ctx, rows, func(b *analysis.Block) {
+	err = acc.Sweep(ctx, rows, func(b *analysis.Block) {
 		for i, label := range b.Labels {
 			floats.Add(p.LogitSum[int(label)*info.C:(int(label)+1)*info.C], b.Logits[i*info.C:(i+1)*info.C])
 		}

@@ -20,6 +20,9 @@ type remembered struct {
 	sums    *Sums
 }
 
+// Unwrap gives the source that the sums are of.
+func (r *remembered) Unwrap() analysis.Source { return r.Source }
+
 func (r *remembered) Sums(ctx context.Context, head *analysis.Head) (*Sums, error) {
 	r.mutex.Lock()
 	defer r.mutex.Unlock()

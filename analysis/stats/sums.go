@@ -91,19 +91,8 @@ func Collect(ctx context.Context, src analysis.Source, head *analysis.Head, thre
 
 func sweep(ctx context.Context, src analysis.Source, head *analysis.Head, threads int) (*Sums, error) {
 	acc := NewAccumulator(head.C, head.D, head, threads)
-	if err := acc.sweep(ctx, analysis.WithLogits(src, head), func(*analysis.Block) {}); err != nil {
+	if err := acc.Sweep(ctx, analysis.WithLogits(src, head), nil); err != nil {
 		return nil, err
 	}
 	return acc.Sums(), nil
-}
-
-// sweep adds every row of a source with logits, and shows each block to also.
-func (a *Accumulator) sweep(ctx context.Context, src analysis.Source, also func(*analysis.Block)) error {
-	return analysis.SweepBlocks(ctx, src, ChunkRows, func(b *analysis.Block) error {
-		if err := a.Add(b); err != nil {
-			return fmt.Errorf("analysis: %s: %w", src.Info().Name, err)
-		}
-		also(b)
-		return nil
-	})
 }

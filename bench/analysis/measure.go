@@ -87,7 +87,7 @@ func measure(ctx context.Context, dir string, threads int) (r report, err error)
 	var total []float64
 	timed("covariance", func() error {
 		sums := stats.NewAccumulator(l.head.C, l.head.D, nil, threads)
-		err := analysis.SweepBlocks(ctx, l.train, stats.ChunkRows, sums.Add)
+		err := sums.Sweep(ctx, l.train, nil)
 		total = sums.Sums().Class().Total()
 		return err
 	})

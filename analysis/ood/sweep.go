@@ -1,0 +1,62 @@
+package ood
+
+import (
+	"context"
+	"fmt"
+
+	"nctrain/analysis"
+	"nctrain/analysis/stats"
+)
+
+// sweepRows is the number of rows that one goroutine scores at once: two MB of float64 at 512 features, with what the detectors make of them.
+const sweepRows = 512
+
+// scorers by detector in reporting order.
+type scorers = analysis.Ordered[Scorer]
+
+// scoredRows is what is known of the rows of a block when they are scored.
+type scoredRows struct {
+	scores    [][]float64 // by detector and row
+	predicted []int       // argmax of the logits of each row
+	shared    []int       // rows of the block that occur in a fit set
+	mismatch  analysis.HeadMismatch
+}
+
+// scoreRows sweeps src for the scores of its rows, which it hands to visit in order, with the rows that index (nil: nobody) knows. It gives how far the logits are from the
+// head's, and a warning where that is more than rounding; an error where the head is not that of the rows, or a row is not finite.
+func scoreRows(ctx context.Context, src analysis.Source, head *analysis.Head, ready scorers, index *rowIndex, threads int,
+	visit func(*analysis.Block, scoredRows) error) (mismatch analysis.HeadMismatch, warning string, err error) {
+	src = analysis.WithLogits(src, head)
+	info, check := src.Info(), analysis.NewHeadCheck(head)
+	c, d := info.C, info.D
+	err = analysis.Stages[scoredRows]{
+		Work: func(b *analysis.Block) (r scoredRows, err error) {
+			r.predicted = make([]int, b.N)
+			for i := range b.N {
+				logits := b.Logits[i*c : (i+1)*c]
+				if !stats.Finite(b.Features[i*d:(i+1)*d]) || !stats.Finite(logits) {
+					return r, fmt.Errorf("analysis: %s: row %d holds NaN or Inf: take a checkpoint that has not diverged", info.Name, b.Start+i)
+				}
+				r.predicted[i] = analysis.Argmax(logits)
+			}
+			r.mismatch = check.Mismatch(b.Features, b.Logits, b.N, b.Start)
+			for _, scorer := range ready.All() {
+				out := make([]float64, b.N)
+				scorer.Score(b, out)
+				r.scores = append(r.scores, out)
+			}
+			if index != nil {
+				r.shared = index.find(b)
+			}
+			return r, nil
+		},
+		Then: func(b *analysis.Block, r scoredRows) error {
+			mismatch.Merge(r.mismatch)
+			return visit(b, r)
+		},
+	}.Sweep(ctx, src, sweepRows, threads)
+	if err == nil {
+		warning, err = mismatch.Judge(head, info)
+	}
+	return mismatch, warning, err
+}

@@ -1,0 +1,145 @@
+package analysis_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"nctrain/analysis"
+)
+
+// hidden hides that rows are in memory.
+type hidden struct{ analysis.Source }
+
+// staged is what a sweep through stages saw: the first rows of the blocks, in order.
+type staged struct{ first, then, worked []int }
+
+func sweepStages(t *testing.T, src analysis.Source, threads int, failAt map[string]int) (s staged, err error) {
+	t.Helper()
+	fails := func(stage string, b *analysis.Block) error {
+		if at, there := failAt[stage]; there && b.Start <= at && at < b.Start+b.N {
+			return fmt.Errorf("%s of row %d", stage, at)
+		}
+		return nil
+	}
+	var atOnce, most atomic.Int64
+	err = analysis.Stages[int]{
+		First: func(b *analysis.Block) error {
+			s.first = append(s.first, b.Start)
+			return fails("first", b)
+		},
+		Work: func(b *analysis.Block) (int, error) {
+			most.Store(max(most.Load(), atOnce.Add(1)))
+			defer atOnce.Add(-1)
+			if b.Start == 0 {
+				time.Sleep(5 * time.Millisecond) // the others are done before the first
+			}
+			for i := range b.N { // features tell their row, labels too
+				if b.Features[2*i] != float64(b.Start+i) || b.Labels[i] != int64(b.Start+i) {
+					t.Errorf("row %d is %g with label %d", b.Start+i, b.Features[2*i], b.Labels[i])
+				}
+			}
+			return 10 * b.Start, fails("work", b)
+		},
+		Then: func(b *analysis.Block, made int) error {
+			if err := fails("then", b); err != nil {
+				return err
+			}
+			s.then = append(s.then, b.Start)
+			s.worked = append(s.worked, made)
+			return nil
+		},
+	}.Sweep(t.Context(), src, 16, threads)
+	if threads > 1 && failAt == nil && most.Load() < 2 {
+		t.Errorf("on %d threads at most %d blocks were worked on at once", threads, most.Load())
+	}
+	return s, err
+}
+
+func countedRows(t *testing.T, n int) analysis.Source {
+	t.Helper()
+	features, labels := make([]float32, 2*n), make([]int64, n)
+	for i := range n {
+		features[2*i], labels[i] = float32(i), int64(i)
+	}
+	src, err := analysis.NewMemory(analysis.Info{Name: "counted"}, features, nil, labels)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return src
+}
+
+func TestStagesKeepTheOrderOfBlocks(t *testing.T) {
+	const n = 16*20 + 3
+	for name, src := range map[string]analysis.Source{"memory": countedRows(t, n), "stream": hidden{countedRows(t, n)}} {
+		for _, threads := range []int{1, 2, 5} {
+			s, err := sweepStages(t, src, threads, nil)
+			if err != nil {
+				t.Fatalf("%s, %d threads: %v", name, threads, err)
+			}
+			for k := range 21 {
+				if len(s.then) != 21 || s.first[k] != 16*k || s.then[k] != 16*k || s.worked[k] != 160*k {
+					t.Fatalf("%s, %d threads: first %v, then %v with %v", name, threads, s.first, s.then, s.worked)
+				}
+			}
+		}
+	}
+}
+
+// Of several errors the one of the earliest block is told, and nothing is added after it, as if there were one thread.
+func TestStagesEndAtTheFirstError(t *testing.T) {
+	for name, src := range map[string]analysis.Source{"memory": countedRows(t, 320), "stream": hidden{countedRows(t, 320)}} {
+		for _, c := range []struct {
+			failAt map[string]int
+			want   string
+			before int // blocks that Then has seen
+		}{
+			{map[string]int{"work": 100, "first": 200}, "work of row 100", 6},
+			{map[string]int{"work": 200, "first": 100}, "first of row 100", 6},
+			{map[string]int{"then": 3, "work": 20}, "then of row 3", 0},
+			{map[string]int{"work": 319}, "work of row 319", 19},
+		} {
+			for _, threads := range []int{1, 2, 5} {
+				s, err := sweepStages(t, src, threads, c.failAt)
+				if err == nil || err.Error() != c.want || len(s.then) != c.before {
+					t.Errorf("%s, %d threads, %v: %v after %v", name, threads, c.failAt, err, s.then)
+				}
+			}
+		}
+	}
+}
+
+// broken fails after some rows.
+type broken struct{ analysis.Source }
+
+func (b broken) Sweep(ctx context.Context, visit func(*analysis.Block) error) error {
+	err := b.Source.(analysis.Ranger).SweepRows(ctx, 0, 100, visit)
+	return errors.Join(err, errors.New("the file ends"))
+}
+
+func TestStagesTellOfASourceThatFails(t *testing.T) {
+	for _, threads := range []int{1, 3} {
+		s, err := sweepStages(t, broken{countedRows(t, 320)}, threads, map[string]int{})
+		if err == nil || !strings.Contains(err.Error(), "the file ends") || !slices.Equal(s.then, []int{0, 16, 32, 48, 64, 80}) {
+			t.Errorf("%d threads: %v after %v", threads, err, s.then)
+		}
+	}
+	for _, src := range []analysis.Source{countedRows(t, 320), hidden{countedRows(t, 320)}} {
+		ctx, cancel := context.WithCancel(t.Context())
+		err := analysis.Stages[int]{
+			Work: func(b *analysis.Block) (int, error) { return 0, nil },
+			Then: func(b *analysis.Block, _ int) error {
+				cancel()
+				return nil
+			},
+		}.Sweep(ctx, src, 1, 2)
+		if !errors.Is(err, context.Canceled) {
+			t.Errorf("a sweep that is stopped gives %v", err)
+		}
+	}
+}
