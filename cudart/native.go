@@ -63,8 +63,12 @@ const (
 // Status is an error number of the CUDA driver.
 type Status int
 
-// OutOfMemory is the status of an allocation for which there is no room.
-const OutOfMemory = Status(C.CUDA_ERROR_OUT_OF_MEMORY)
+const (
+	// OutOfMemory is the status of an allocation for which there is no room.
+	OutOfMemory = Status(C.CUDA_ERROR_OUT_OF_MEMORY)
+	// notReady is what asking for an event answers that is not reached.
+	notReady = Status(C.CUDA_ERROR_NOT_READY)
+)
 
 func (s Status) Error() string {
 	return fmt.Sprintf("%s (CUDA error %d)", C.GoString(C.error_text(C.CUresult(s))), int(s))

@@ -3,6 +3,7 @@
 package cudart
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
@@ -40,7 +41,8 @@ func (s *Stream) Fill(to Address, value byte, bytes int) error {
 	})
 }
 
-// Upload queues a copy of the pinned memory's first bytes to the device; Download one from it. The memory must stay as it is until the copy is done.
+// Upload queues a copy of the pinned memory's first bytes to the device; Download one from it. Until an event behind the copy is reached, or the stream is
+// synchronized, the memory is the copy's: it must stay as it is, and a download's holds nothing yet.
 func (s *Stream) Upload(to Address, from *Pinned, bytes int) error {
 	return s.device.named(fmt.Sprintf("queue an upload of %d bytes", bytes), func() error {
 		return cu.MemcpyHtoDAsync(cu.DevicePtr(to), from.part(bytes), int64(bytes), s.stream)
@@ -72,6 +74,15 @@ func (d *Device) NewEvent() (*Event, error) {
 // Record queues the event.
 func (e *Event) Record(s *Stream) error {
 	return e.device.named("record an event", func() error { return e.event.Record(s.stream) })
+}
+
+// Done tells without waiting whether the event is reached. Its error is the first of what ran before it.
+func (e *Event) Done() (bool, error) {
+	err := e.device.named("ask for an event", e.event.Query)
+	if errors.Is(err, notReady) {
+		return false, nil
+	}
+	return err == nil, err
 }
 
 // Synchronize waits until the event is reached.

@@ -82,6 +82,8 @@ type Device interface {
 	// Upload copies src to the start of dst; Download copies the start of src to dst. Both wait until the copy and all calls before it are done.
 	Upload(dst Buffer, src []byte) error
 	Download(dst []byte, src Buffer) error
+	// NewReadback makes room on the host for copies of buffers that are made while the device goes on.
+	NewReadback(from ...Buffer) (Readback, error)
 	// Zero sets all of b to zero, in the order of the queue.
 	Zero(b Buffer) error
 
@@ -110,6 +112,20 @@ type Recording interface {
 	Close() error
 }
 
+// Readback copies buffers to the host behind calls that are queued, so that the device need not stop for what the host wants to know. One set of copies is under
+// way at a time.
+type Readback interface {
+	// Queue queues the copies behind the calls so far.
+	Queue() error
+	// Ready tells without waiting whether they are made, and Wait waits until they are. Both return the first error of what ran before.
+	Ready() (bool, error)
+	Wait() error
+	// Bytes are those of the i-th buffer, good until the next Queue. It panics between Queue and the end of the copies.
+	Bytes(i int) []byte
+	// Close gives the host's memory back, after a Wait if need be.
+	Close() error
+}
+
 // Element is what device memory holds.
 type Element interface {
 	~uint8 | ~int32 | ~int64 | ~float32 | ~float64
@@ -120,6 +136,15 @@ func Upload[T Element](d Device, dst Buffer, src []T) error { return d.Upload(ds
 
 // Download fills a slice from the start of src.
 func Download[T Element](d Device, dst []T, src Buffer) error { return d.Download(bytesOf(dst), src) }
+
+// Read views the i-th buffer of a readback as a slice.
+func Read[T Element](r Readback, i int) []T {
+	b := r.Bytes(i)
+	if len(b) == 0 {
+		return nil
+	}
+	return unsafe.Slice((*T)(unsafe.Pointer(&b[0])), len(b)/int(unsafe.Sizeof(*new(T))))
+}
 
 // bytesOf views a slice's memory: every device here and its host are little-endian.
 func bytesOf[T Element](s []T) []byte {

@@ -117,6 +117,35 @@ func (d *cpuDevice) Download(dst []byte, src Buffer) error {
 	return nil
 }
 
+// cpuReadback copies at once: a call is done when Launch returns.
+type cpuReadback struct {
+	dev  *cpuDevice
+	from []Buffer
+	host [][]byte
+}
+
+func (d *cpuDevice) NewReadback(from ...Buffer) (Readback, error) {
+	r := &cpuReadback{dev: d, from: from}
+	for _, b := range from {
+		r.host = append(r.host, make([]byte, b.bytes))
+	}
+	return r, nil
+}
+
+func (r *cpuReadback) Queue() error {
+	for i, b := range r.from {
+		if err := r.dev.Download(r.host[i], b); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *cpuReadback) Ready() (bool, error) { return true, nil }
+func (r *cpuReadback) Wait() error          { return nil }
+func (r *cpuReadback) Bytes(i int) []byte   { return r.host[i] }
+func (r *cpuReadback) Close() error         { return nil }
+
 func (d *cpuDevice) Zero(b Buffer) error {
 	if d.recording != nil {
 		return errCapturing

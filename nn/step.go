@@ -111,17 +111,6 @@ func (e *NonFiniteError) Error() string {
 	return fmt.Sprintf("the loss of step %d is not finite: lower --lr, or look for NaN in the data; the last good state stands", e.Step+1)
 }
 
-// Check reads the counters, and returns a [NonFiniteError] where a loss was not finite.
-func (st *StepState) Check() error {
-	if err := kernels.Download(st.dev, st.host[:], st.state.buffer); err != nil {
-		return err
-	}
-	if s := st.host[kernels.StateNonFinite]; s != 0 {
-		return &NonFiniteError{Step: int(s - 1)}
-	}
-	return nil
-}
-
 // DeviceSet is a data set resident on a device.
 type DeviceSet struct {
 	N, H, W int

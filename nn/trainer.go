@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"nctrain/kernels"
 	"nctrain/nn/data"
@@ -76,6 +77,7 @@ type Trainer struct {
 	samples  int
 	settings TrainSettings
 	step     *StepState
+	feedback *feedback
 	full     *Plan
 	last     *Plan // the short last batch; nil where the batch size divides the set
 	pool     MemoryPool
@@ -95,6 +97,9 @@ func NewTrainer(dev kernels.Device, model *ResNet18, set *data.Set, s TrainSetti
 		return nil, err
 	}
 	if t.step, err = NewStepState(dev, t.Batches()); err != nil {
+		return nil, err
+	}
+	if t.feedback, err = newFeedback(t.step); err != nil {
 		return nil, err
 	}
 	full := min(s.BatchSize, t.samples)
@@ -127,11 +132,12 @@ func (t *Trainer) compile(batch int, o PlanOptions) (*Plan, error) {
 // Plan is the plan of a full batch.
 func (t *Trainer) Plan() *Plan { return t.full }
 
-// checkEvery is how many steps may pass before the host looks whether a loss was not finite: the device has stopped updating by itself.
-const checkEvery = 16
-
 // RunEpoch trains the rest of the epoch under way and returns its line of the history, without test figures. When ctx ends it finishes the step under
-// way, leaves Progress where the epoch can go on, and returns ctx's error. report, if not nil, gets the batches done and the mean loss so far.
+// way, leaves Progress where the epoch can go on, and returns ctx's error. report, if not nil, gets the batches that are known to be done and the mean of their losses,
+// of all batches last.
+//
+// Losses come back behind the steps: the device never stops for them within an epoch. Of a loss that is not finite the host so learns some steps later; those changed
+// nothing, and the [NonFiniteError] names the step of the loss.
 func (t *Trainer) RunEpoch(ctx context.Context, report func(batches int, loss float64)) (Epoch, error) {
 	p := &t.Progress
 	seed := t.settings.Seed
@@ -147,7 +153,7 @@ func (t *Trainer) RunEpoch(ctx context.Context, report func(batches int, loss fl
 	}
 	for total := t.Batches(); p.Batch < total; {
 		if ctx.Err() != nil {
-			return Epoch{}, errors.Join(t.collect(), ctx.Err())
+			return Epoch{}, errors.Join(t.follow(true, nil), ctx.Err())
 		}
 		plan := t.full
 		if p.Batch == total-1 && t.last != nil {
@@ -158,13 +164,8 @@ func (t *Trainer) RunEpoch(ctx context.Context, report func(batches int, loss fl
 		}
 		p.Batch++
 		p.Step++
-		if p.Batch%checkEvery == 0 || p.Batch == total {
-			if err := t.collect(); err != nil {
-				return Epoch{}, err
-			}
-			if report != nil {
-				report(p.Batch, mean(p.Losses))
-			}
+		if err := t.follow(p.Batch == total, report); err != nil {
+			return Epoch{}, err
 		}
 	}
 	hits := 0
@@ -181,22 +182,34 @@ func (t *Trainer) RunEpoch(ctx context.Context, report func(batches int, loss fl
 // begin puts the device's counters where Progress stands.
 func (t *Trainer) begin() error {
 	p := t.Progress
+	t.feedback.forget()
 	if err := t.step.Begin(p.Step, p.Batch, p.Batch*t.settings.BatchSize, p.Epoch, t.settings.Seed); err != nil {
 		return err
 	}
 	return t.step.SetLosses(p.Losses, p.Correct)
 }
 
-// collect reads the losses so far, and fails where one was not finite.
-func (t *Trainer) collect() error {
-	err := t.dev.Synchronize()
-	if err == nil {
-		err = t.step.Check()
+// follow asks for the losses where that is due, and passes on what has arrived; at the end, where training stops, it waits for all. Otherwise it waits only where the
+// host is two looks ahead of the device, for the older one: the device then still has the steps before the other to do.
+func (t *Trainer) follow(end bool, report func(batches int, loss float64)) error {
+	p := &t.Progress
+	if end || p.Batch%askEvery == 0 {
+		if err := t.feedback.ask(p.Batch); err != nil {
+			return err
+		}
 	}
-	if err == nil {
-		t.Progress.Losses, t.Progress.Correct, err = t.step.Losses(t.Progress.Batch)
+	for {
+		n, err := t.feedback.take(end || t.feedback.full())
+		if n == nil || err != nil {
+			return err
+		}
+		if n.batches == p.Batch {
+			p.Losses, p.Correct = slices.Clone(n.losses), slices.Clone(n.correct)
+		}
+		if report != nil {
+			report(n.batches, mean(n.losses))
+		}
 	}
-	return err
 }
 
 func mean(x []float64) float64 {

@@ -1,14 +1,15 @@
 // The entry points: what cudart calls of the CUDA driver, and a few of our own. What is not here the late-bound driver answers with CUDA_ERROR_NOT_SUPPORTED.
 //
-// Work is done when it is queued, so every stream is always idle; what a capture would refuse is refused here too. One thread drives the device.
+// Work is done when it is queued, so a stream has nothing left to do but to land its copies (copies.h); what a capture would refuse is refused here too. One
+// thread drives the device.
 // $NCTRAIN_EMU_MEMORY: bytes of device memory (1 GiB).   $NCTRAIN_EMU_FAIL: from the n-th queued work on, the device is lost (an uncorrectable ECC error).
 // $NCTRAIN_EMU_SM: compute capability (90).   $NCTRAIN_EMU_CUDA: the CUDA version that the driver says it knows, 12040 for 12.4 (newer than any program's).
 // $NCTRAIN_EMU_WATCH=0: no access is checked, for whole trainings with kernels that have been; some ten times as fast.
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "copies.h"
 #include "module.h"
 #include "order.h"
 #include "work.h"
@@ -16,20 +17,11 @@
 using namespace emu;
 
 using Pointer = unsigned long long;
-struct Event {
-  double seconds = -1;
-};
 
 // setting is a number of the environment, or what holds without it.
 static unsigned long long setting(const char* name, unsigned long long otherwise) {
   const char* const text = getenv(name);
   return text && *text ? strtoull(text, nullptr, 10) : otherwise;
-}
-
-static double now() {
-  timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return static_cast<double>(t.tv_sec) + 1e-9 * static_cast<double>(t.tv_nsec);
 }
 
 template <typename T>
@@ -66,8 +58,8 @@ extern "C" {
 int cuInit(unsigned) {
   device_memory = setting("NCTRAIN_EMU_MEMORY", size_t{1} << 30);
   watching = setting("NCTRAIN_EMU_WATCH", 1) != 0;
-  if (read_order() && read_failure()) return success;
-  refusal = {invalid_value, "NCTRAIN_EMU_ORDER is round, reverse or random:SEED; NCTRAIN_EMU_FAIL is a number"};
+  if (read_order() && read_failure() && read_copies()) return success;
+  refusal = {invalid_value, "NCTRAIN_EMU_ORDER is round, reverse or random:SEED; NCTRAIN_EMU_FAIL is a number; NCTRAIN_EMU_COPIES is late or early"};
   return refusal.error;
 }
 int cuDriverGetVersion(int* version) { return *version = static_cast<int>(setting("NCTRAIN_EMU_CUDA", 99000)), success; }
@@ -97,9 +89,9 @@ int cuGetErrorString(int error, const char** text) {
 }
 
 int cuCtxCreate_v2(void** context, unsigned, int) { return *context = &device_memory, success; }
-int cuCtxDestroy_v2(void*) { return success; }
+int cuCtxDestroy_v2(void*) { return land_all(), success; }
 int cuCtxSetCurrent(void*) { return success; }
-int cuCtxSynchronize(void) { return fault.error; }
+int cuCtxSynchronize(void) { return land_all(); }
 
 int cuMemAlloc_v2(Pointer* address, size_t bytes) {
   if (bytes == 0) return invalid_value;
@@ -108,10 +100,8 @@ int cuMemAlloc_v2(Pointer* address, size_t bytes) {
 }
 int cuMemFree_v2(Pointer address) { return device_free(address) ? success : invalid_value; }
 int cuMemGetInfo_v2(size_t* free, size_t* total) { return *free = device_memory - device_memory_used, *total = device_memory, success; }
-int cuMemHostAlloc(void** address, size_t bytes, unsigned) {
-  return *address = aligned_alloc(4096, (bytes + 4095) / 4096 * 4096), *address ? success : out_of_memory;
-}
-int cuMemFreeHost(void* address) { return free(address), success; }
+int cuMemHostAlloc(void** address, size_t bytes, unsigned) { return *address = host_allocate(bytes), *address ? success : out_of_memory; }
+int cuMemFreeHost(void* address) { return host_free(address); }
 
 // Copies that wait are refused while a stream is captured, as the driver does for capture modes other than relaxed.
 int cuMemcpyHtoD_v2(Pointer to, const void* from, size_t bytes) {
@@ -121,10 +111,16 @@ int cuMemcpyDtoH_v2(void* to, Pointer from, size_t bytes) {
   return at_once([=] { return copy_out(to, from, bytes); });
 }
 int cuMemcpyHtoDAsync_v2(Pointer to, const void* from, size_t bytes, void* s) {
-  return queue(s, [=] { return copy_in(to, from, bytes); });
+  return queue(s, [=] {
+    if (const Error e = copy_in(to, from, bytes)) return e;
+    return upload_later(s, from, bytes), success;
+  });
 }
 int cuMemcpyDtoHAsync_v2(void* to, Pointer from, size_t bytes, void* s) {
-  return queue(s, [=] { return copy_out(to, from, bytes); });
+  return queue(s, [=] {
+    if (!host_range(from, bytes)) return invalid_value;
+    return download_later(s, to, reinterpret_cast<const void*>(from), bytes), success;
+  });
 }
 int cuMemcpyDtoDAsync_v2(Pointer to, Pointer from, size_t bytes, void* s) {
   return queue(s, [=] { return copy_over(to, from, bytes); });
@@ -135,17 +131,17 @@ int cuMemsetD8Async(Pointer to, unsigned char value, size_t bytes, void* s) {
 
 int cuStreamCreate(void** s, unsigned) { return *s = new Stream, success; }
 int cuStreamDestroy_v2(void* s) { return delete static_cast<Stream*>(s), success; }
-int cuStreamSynchronize(void* s) { return capturing(s) ? stream_capture_unsupported : fault.error; }
+int cuStreamSynchronize(void* s) { return capturing(s) ? stream_capture_unsupported : land(s); }
 int cuStreamQuery(void* s) { return cuStreamSynchronize(s); }
 int cuStreamWaitEvent(void*, void*, unsigned) { return fault.error; }
 
 int cuEventCreate(void** e, unsigned) { return *e = new Event, success; }
 int cuEventDestroy_v2(void* e) { return delete static_cast<Event*>(e), success; }
 int cuEventRecord(void* e, void* s) {
-  return queue(s, [=] { return as<Event>(e).seconds = now(), success; });
+  return queue(s, [=] { return reach(as<Event>(e), s), success; });
 }
-int cuEventSynchronize(void*) { return fault.error; }
-int cuEventQuery(void*) { return fault.error; }
+int cuEventSynchronize(void* e) { return land(as<Event>(e)); }
+int cuEventQuery(void* e) { return fault.error || query(as<Event>(e)) ? land(as<Event>(e)) : not_ready; }
 int cuEventElapsedTime_v2(float* ms, void* from, void* to) {
   if (as<Event>(from).seconds < 0 || as<Event>(to).seconds < 0) return invalid_handle;
   return *ms = static_cast<float>(1e3 * (as<Event>(to).seconds - as<Event>(from).seconds)), success;

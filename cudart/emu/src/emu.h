@@ -26,6 +26,7 @@ enum Error {
   invalid_handle = 400,
   illegal_state = 401,
   not_found = 500,
+  not_ready = 600,
   illegal_address = 700,
   launch_out_of_resources = 701,
   launch_timeout = 702,
