@@ -207,6 +207,7 @@ func TestStreamsPinnedMemoryAndEvents(t *testing.T) {
 	must(t, start.Record(m.stream))
 	must(t, m.stream.Upload(at, p, 16))
 	must(t, m.stream.Fill(at+4, 0, 8))
+	must(t, m.stream.Synchronize())
 	clear(p.Bytes())
 	must(t, m.stream.Download(p, at, 16))
 	must(t, end.Record(m.stream))
