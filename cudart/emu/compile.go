@@ -1,11 +1,31 @@
 package emu
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 )
+
+// Image gives a test's own .cu source for the driver at work: for the emulated one compiled, or as the .so that lies in the source's place (the archive of
+// `make gpu-bundle` has no compiler); for a real one the .fatbin that lies there. Without a fatbin the error wraps [fs.ErrNotExist].
+func Image(emulated bool, root, source string) ([]byte, error) {
+	base := strings.TrimSuffix(source, ".cu")
+	if !emulated {
+		image, err := os.ReadFile(base + ".fatbin")
+		if err != nil {
+			return nil, fmt.Errorf("emu: %w: the archive of make gpu-bundle has it", err)
+		}
+		return image, nil
+	}
+	if image, err := os.ReadFile(base + ".so"); !errors.Is(err, fs.ErrNotExist) {
+		return image, err
+	}
+	return Compile(root, source)
+}
 
 // Compile makes of a .cu source the image that the emulated driver takes where a real one takes a fatbin. root is the repository's, where
 // build/libcuda_emu.so must be; flags go to g++.

@@ -1,5 +1,10 @@
-// For cudart's tests: y = a*x + y, and the same through dynamic shared memory.
+// For cudart's tests: y = a*x + y, and a row of numbers reversed.      Builds for: sm_75 and later.
+#ifdef __CUDACC__
+#define DYNAMIC_SHARED(T, name) extern __shared__ T name[]
+#define EXPORT_KERNEL(k)
+#else
 #include "emu_device.h"
+#endif
 
 extern "C" __global__ void axpy(float* y, const float* x, float a, long long n) {
   const long long i = static_cast<long long>(blockIdx.x) * blockDim.x + threadIdx.x;

@@ -9,15 +9,11 @@ import (
 	"testing"
 
 	"nctrain/cudart"
-	"nctrain/cudart/emu"
 )
 
 // The factors of products are rounded to tf32 to the nearest, ties away from zero, to bf16 to the nearest, ties to even; not finite numbers stay so.
 func TestFactorsAreRounded(t *testing.T) {
 	m := openRaw(t)
-	if !m.device.Capabilities().Emulated {
-		t.Skip("testdata/round_factors.cu is compiled for the emulated driver")
-	}
 	const anyNaN = 0
 	cases := []struct{ x, tf32, bf16 uint32 }{
 		{0x3f801000, 0x3f802000, 0x3f80}, // 1 + 2^-11: a tie of tf32
@@ -33,10 +29,7 @@ func TestFactorsAreRounded(t *testing.T) {
 		{0x7fffffff, anyNaN, anyNaN},
 		{0xff800001, anyNaN, anyNaN},
 	}
-	image, err := emu.Compile("../..", "testdata/round_factors.cu")
-	must(t, err)
-	module, err := m.device.LoadModule("round_factors", image)
-	must(t, err)
+	module := m.load(t, "round_factors")
 	defer func() { must(t, module.Close()) }()
 	f, err := module.Function("round_factors")
 	must(t, err)
