@@ -7,11 +7,29 @@ import (
 	"time"
 )
 
-// Roofline is what a device can do at best: arithmetic where nothing waits for memory, and reading where nothing is computed (Williams, Waterman,
-// Patterson 2009). Measured by the kernels peak_fma and peak_read, in float32.
+// Roofline is what a device can do at best at one precision: arithmetic where nothing waits for memory, and reading where nothing is computed (Williams, Waterman,
+// Patterson 2009). Measured by the kernels peak_fma, peak_mma and peak_read.
 type Roofline struct {
-	GFLOPS float64 // 1e9 multiplications and additions a second
-	GBps   float64 // 1e9 bytes a second from memory
+	GFLOPS       float64 `json:"peak_gflops"`                  // 1e9 multiplications and additions a second, in float32
+	MatrixGFLOPS float64 `json:"peak_matrix_gflops,omitempty"` // those in the precision's products on the tensor cores; 0 where it has none (fp32, the CPU)
+	GBps         float64 `json:"peak_gbps"`                    // 1e9 bytes a second from memory
+}
+
+// String is the roofline in words.
+func (r Roofline) String() string {
+	matrix := ""
+	if r.MatrixGFLOPS > 0 {
+		matrix = fmt.Sprintf(" (tensor cores: %.0f)", r.MatrixGFLOPS)
+	}
+	return fmt.Sprintf("%.0f GFLOP/s%s, %.1f GB/s", r.GFLOPS, matrix, r.GBps)
+}
+
+// For is the roofline of a variant's own arithmetic: that of the tensor cores where it multiplies on them.
+func (r Roofline) For(v *Variant) Roofline {
+	if v.tensorCores() {
+		r.GFLOPS = r.MatrixGFLOPS
+	}
+	return r
 }
 
 // Limit is the least time in seconds that work of such a cost takes, 0 of the zero Roofline.
@@ -26,13 +44,21 @@ const (
 	peakSamples = 40
 	// peak_fma: a multiple of every instruction set's group of chains and of its tasks, and steps for about a millisecond.
 	peakElements, peakSteps, peakStepsCUDA = 12 * 16 * 64 * 16, 1024, 1 << 17
+	// peak_mma: threads for eight blocks on each of 128 multiprocessors, and steps for a millisecond or two.
+	peakMatrixThreads, peakMatrixSteps = 256 * 8 * 128, 4096
+	peakMatrixFlop                     = 8 * 2 * 16 * 8 / 32 // of a thread in a step, for each place of depth
 	// peak_read: 128 MiB, past every cache; on CUDA 1 GiB.
 	peakRows, peakRowsCUDA, peakRowLength = 512, 4096, 1 << 16
 )
 
-// MeasureRoofline measures a device; it takes some tenths of a second and 130 MiB (on CUDA 1 GiB). The best of several runs counts: a limit is what was once
+// peakMatrixDepth is the depth of one matrix instruction; 0 where a precision has none.
+func peakMatrixDepth(p Precision) int {
+	return map[Precision]int{TF32: 8, BF16: 16}[p]
+}
+
+// MeasureRoofline measures a device at a precision; it takes some tenths of a second and 130 MiB (on CUDA 1 GiB). The best of several runs counts: a limit is what was once
 // reached. An emulated device has none: its roofline is the zero one.
-func MeasureRoofline(dev Device) (Roofline, error) {
+func MeasureRoofline(dev Device, p Precision) (Roofline, error) {
 	if dev.Capabilities().Emulated {
 		return Roofline{}, nil
 	}
@@ -40,24 +66,32 @@ func MeasureRoofline(dev Device) (Roofline, error) {
 	if dev.Kind() == CUDA {
 		steps, rows = peakStepsCUDA, peakRowsCUDA
 	}
-	fma, err := fastest(dev, "peak_fma_direct", Shape{N: peakElements, K: steps}, peakElements, peakElements)
+	fma, err := fastest(dev, "peak_fma_direct", FP32, Shape{N: peakElements, K: steps}, peakElements, peakElements)
 	if err != nil {
 		return Roofline{}, fmt.Errorf("measure the peak of arithmetic: %w", err)
 	}
-	read, err := fastest(dev, "peak_read_direct", Shape{N: rows, C: peakRowLength}, rows*peakRowLength, rows)
+	read, err := fastest(dev, "peak_read_direct", FP32, Shape{N: rows, C: peakRowLength}, rows*peakRowLength, rows)
 	if err != nil {
 		return Roofline{}, fmt.Errorf("measure the bandwidth of memory: %w", err)
 	}
-	return Roofline{
+	r := Roofline{
 		GFLOPS: 2 * peakElements * float64(steps) / nanoseconds(fma),
 		GBps:   4 * peakRowLength * float64(rows) / nanoseconds(read),
-	}, nil
+	}
+	if depth := peakMatrixDepth(p); depth > 0 {
+		matrix, err := fastest(dev, "peak_mma", p, Shape{N: peakMatrixThreads, K: peakMatrixSteps}, peakMatrixThreads, peakMatrixThreads)
+		if err != nil {
+			return Roofline{}, fmt.Errorf("measure the peak of the tensor cores: %w", err)
+		}
+		r.MatrixGFLOPS = float64(peakMatrixFlop*depth*peakMatrixThreads*peakMatrixSteps) / nanoseconds(matrix)
+	}
+	return r, nil
 }
 
 func nanoseconds(d time.Duration) float64 { return float64(max(d.Nanoseconds(), 1)) }
 
 // fastest is the least time of a kernel that reads `in` float32 elements and writes `out`.
-func fastest(dev Device, kernel string, s Shape, in, out int) (time.Duration, error) {
+func fastest(dev Device, kernel string, p Precision, s Shape, in, out int) (time.Duration, error) {
 	x, err := dev.Alloc(4 * in)
 	if err != nil {
 		return 0, err
@@ -76,7 +110,7 @@ func fastest(dev Device, kernel string, s Shape, in, out int) (time.Duration, er
 		return 0, err
 	}
 	v := &Variant{Name: "peak", Kind: dev.Kind(), Kernel: kernel}
-	call := &Call{Shape: s, Operands: [MaxOperands]Buffer{x, y}, Scalars: [MaxScalars]float64{0.5}}
+	call := &Call{Shape: s, Precision: p, Operands: [MaxOperands]Buffer{x, y}, Scalars: [MaxScalars]float64{0.5}}
 	best := time.Duration(math.MaxInt64)
 	for range peakSamples {
 		start := time.Now()

@@ -104,7 +104,7 @@ var measureOnce struct {
 
 // cpuRoofline measures once a test binary.
 func cpuRoofline(tb testing.TB, dev Device) Roofline {
-	measureOnce.Do(func() { measureOnce.roofline, measureOnce.err = MeasureRoofline(dev) })
+	measureOnce.Do(func() { measureOnce.roofline, measureOnce.err = MeasureRoofline(dev, FP32) })
 	if measureOnce.err != nil {
 		tb.Fatal(measureOnce.err)
 	}

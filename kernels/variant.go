@@ -68,14 +68,18 @@ func (v *Variant) Check(s Shape, p Precision, c Capabilities) error {
 	return nil
 }
 
-// Limit is the least time in seconds that a call of the given cost can take by the variant's algorithm, 0 of the zero Roofline: the roofline's; with a transform
-// the time of the products plus that of moving the operands, which are transformed before and after.
+// Limit is the least time in seconds that a call of the given cost can take by the variant's algorithm, 0 of the zero Roofline: the roofline's
+// ([Roofline.For]); with a transform the time of the products plus that of moving the operands, which are transformed before and after.
 func (v *Variant) Limit(s Shape, c Cost, r Roofline) float64 {
+	r = r.For(v)
 	if v.Flop == nil {
 		return r.Limit(c)
 	}
 	return r.Limit(Cost{Flop: v.Flop(s)}) + r.Limit(Cost{Bytes: c.Bytes})
 }
+
+// tensorCores: it multiplies on a card's tensor cores, which have no fp32.
+func (v *Variant) tensorCores() bool { return v.Kind == CUDA && !slices.Contains(v.Precisions, FP32) }
 
 // Variants are the rows under an operation on a kind of device, the preferred first.
 func Variants(op OpID, kind Kind) []*Variant {

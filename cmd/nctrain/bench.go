@@ -40,8 +40,8 @@ func newBenchOne(use, short string, prepare func(*benchFlags, *machine, *nn.ResN
 		Long: short + `.
 
 Times are of whole steps, on random weights and images of the built-in set shapes; the table by operation is of profiled steps, which wait after each
-operation. Rates count the arithmetic of the plain algorithm. Limit share: the least time that this device's measured peak of arithmetic and bandwidth
-of memory allow the variant's own algorithm (of a transform: its products, and its operands moved), over the time taken.`,
+operation. Rates count the arithmetic of the plain algorithm. Limit share: the least time that this device's measured peak of arithmetic (of the
+tensor cores, for a variant that multiplies on them) and bandwidth of memory allow the variant's own algorithm (of a transform: its products, and its operands moved), over the time taken.`,
 		RunE: func(c *cobra.Command, _ []string) error {
 			switch {
 			case f.batch < 1 || f.width < 1 || f.steps < 1 || f.classes < 2:
@@ -94,10 +94,9 @@ type benchResult struct {
 	Batch           int                 `json:"batch"`
 	Width           int                 `json:"width"`
 	Steps           int                 `json:"steps"`
-	PeakGFLOPS      float64             `json:"peak_gflops"`
-	PeakGBps        float64             `json:"peak_gbps"`
 	MemoryBytes     int                 `json:"memory_bytes"`
 	Operations      []profile.Operation `json:"operations"`
+	kernels.Roofline
 }
 
 type stepTimes struct {
@@ -130,7 +129,7 @@ func (f *benchFlags) execute(c *cobra.Command, name string, prepare func(*benchF
 	if err != nil {
 		return err
 	}
-	roof, err := kernels.MeasureRoofline(m.Device)
+	roof, err := kernels.MeasureRoofline(m.Device, m.options.Precision)
 	if err != nil {
 		return err
 	}
@@ -211,8 +210,7 @@ func (f *benchFlags) measure(ctx context.Context, m *machine, plan *benchPlan, r
 	memory, _ := plan.Memory()
 	return &benchResult{
 		ImagesPerSecond: float64(f.batch) / median * 1e3, StepMs: stepTimes{median, times[0], times[len(times)-1]}, Device: m.Description(),
-		Batch: f.batch, Width: f.width, Steps: f.steps, PeakGFLOPS: roof.GFLOPS, PeakGBps: roof.GBps, MemoryBytes: memory,
-		Operations: profile.Summarize(profiles, roof),
+		Batch: f.batch, Width: f.width, Steps: f.steps, MemoryBytes: memory, Operations: profile.Summarize(profiles, roof), Roofline: roof,
 	}, nil
 }
 
@@ -221,7 +219,7 @@ func (f *benchFlags) print(c *cobra.Command, r *benchResult) error {
 	fmt.Fprintf(out, "%s, width %d, batch %d, on %s\n", r.Bench, r.Width, r.Batch, r.Device)
 	fmt.Fprintf(out, "%.1f images/s: %.2f ms a step (median of %d; %.2f to %.2f); activations and workspaces take %s\n", r.ImagesPerSecond, r.StepMs.Median, r.Steps,
 		r.StepMs.Min, r.StepMs.Max, table.Bytes(float64(r.MemoryBytes)))
-	fmt.Fprintf(out, "peak of this device, measured now: %.0f GFLOP/s, %.1f GB/s\n", r.PeakGFLOPS, r.PeakGBps)
+	fmt.Fprintf(out, "peak of this device, measured now: %v\n", r.Roofline)
 	t := table.New("operation", "variant", "calls", "ms", "of step %", "GFLOP/s", "GB/s", "bound by", "of limit %").Left(1, 7)
 	for _, o := range r.Operations {
 		t.Row(o.Op, o.Variant, table.Count(o.Calls), fmt.Sprintf("%.3f", o.Ms), fmt.Sprintf("%.1f", 100*o.StepShare), rate(o.GFLOPS), rate(o.GBps), o.Bound,

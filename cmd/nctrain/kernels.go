@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"io"
 	"slices"
 	"strings"
 
@@ -26,7 +25,7 @@ func newKernelsCommand() *cobra.Command {
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() }}
 	c.AddCommand(
 		newKernelsOne("list", "Every operation and its variants, and where each applies", (*kernelFlags).list),
-		newKernelsOne("check", "Conformance of every variant against the float64 reference", (*kernelFlags).check),
+		newKernelsOne("check", "Conformance of every variant, at every precision that the device has, against the float64 reference", (*kernelFlags).check),
 		newKernelsOne("bench", "Speed of every variant at the network's shapes, beside the roofline", (*kernelFlags).bench),
 	)
 	return c
@@ -123,39 +122,39 @@ func (f *kernelFlags) list(c *cobra.Command, m *machine, ops []kernels.OpID) err
 	return f.write(rows)
 }
 
-// checkRow is what `kernels check` tells of one variant.
+// checkRow is what `kernels check` tells of one variant at one precision.
 type checkRow struct {
-	Op      string  `json:"op"`
-	Variant string  `json:"variant"`
-	Shapes  int     `json:"shapes"`
-	Calls   int     `json:"calls"`
-	Worst   float64 `json:"worst_share_of_bound"`
-	At      string  `json:"worst_at"`
-	Error   string  `json:"error,omitempty"`
+	Op        string  `json:"op"`
+	Variant   string  `json:"variant"`
+	Precision string  `json:"precision"`
+	Shapes    int     `json:"shapes"`
+	Calls     int     `json:"calls"`
+	Worst     float64 `json:"worst_share_of_bound"`
+	At        string  `json:"worst_at"`
+	Error     string  `json:"error,omitempty"`
 }
 
 func (f *kernelFlags) check(c *cobra.Command, m *machine, ops []kernels.OpID) error {
 	var rows []checkRow
 	failed := 0
 	out := f.stdout(c)
-	fmt.Fprintf(out, "on %s, %v; worst error as a share of its derived bound\n", m.Description(), m.options.Precision)
-	t := table.New("operation", "variant", "shapes", "calls", "worst", "").Left(1, 5)
+	fmt.Fprintf(out, "on %s; worst error as a share of its derived bound\n", m.Description())
+	t := table.New("operation", "variant", "precision", "shapes", "calls", "worst", "").Left(1, 2, 6)
 	for _, id := range ops {
 		for _, v := range kernels.Variants(id, m.Kind()) {
-			if !m.chosen(v) {
-				continue
+			for _, p := range f.checked(m, v) {
+				if err := c.Context().Err(); err != nil {
+					return err
+				}
+				row := f.checkOne(m, v, p)
+				verdict := "ok"
+				if row.Error != "" {
+					failed++
+					verdict = "FAILED: " + row.Error
+				}
+				rows = append(rows, row)
+				t.Row(row.Op, row.Variant, row.Precision, table.Count(row.Shapes), table.Count(row.Calls), table.Number(row.Worst), verdict)
 			}
-			if err := c.Context().Err(); err != nil {
-				return err
-			}
-			row := f.checkOne(m, v)
-			verdict := "ok"
-			if row.Error != "" {
-				failed++
-				verdict = "FAILED: " + row.Error
-			}
-			rows = append(rows, row)
-			t.Row(row.Op, row.Variant, table.Count(row.Shapes), table.Count(row.Calls), table.Number(row.Worst), verdict)
 		}
 	}
 	if err := t.Write(out, "  "); err != nil {
@@ -165,20 +164,31 @@ func (f *kernelFlags) check(c *cobra.Command, m *machine, ops []kernels.OpID) er
 		return err
 	}
 	if failed > 0 {
-		return fmt.Errorf("kernels: %d of %d variants do not conform on %s: see the table, and report it with the output of nctrain doctor", failed, len(rows), m.Description())
+		return fmt.Errorf("kernels: %d of %d checks of variants failed on %s: see the table, and report it with the output of nctrain doctor", failed, len(rows), m.Description())
 	}
 	return nil
 }
 
-func (f *kernelFlags) checkOne(m *machine, v *kernels.Variant) checkRow {
-	row := checkRow{Op: v.Op.String(), Variant: v.Name}
+// checked are the precisions at which a variant is checked: all that it and the device have, unless --precision or --variant says less.
+func (f *kernelFlags) checked(m *machine, v *kernels.Variant) []kernels.Precision {
+	var out []kernels.Precision
+	for _, p := range m.Capabilities().Precisions {
+		if m.chosen(v) && slices.Contains(v.Precisions, p) && (f.precision == "" || p == m.options.Precision) {
+			out = append(out, p)
+		}
+	}
+	return out
+}
+
+func (f *kernelFlags) checkOne(m *machine, v *kernels.Variant, p kernels.Precision) checkRow {
+	row := checkRow{Op: v.Op.String(), Variant: v.Name, Precision: p.String()}
 	var sum kernels.CheckResult
 	for _, s := range v.Op.Op().Shapes {
-		if v.Check(s, m.options.Precision, m.Capabilities()) != nil {
+		if v.Check(s, p, m.Capabilities()) != nil {
 			continue
 		}
 		row.Shapes++
-		result, err := kernels.Check(m.Device, v, m.options.Precision, s, f.seed)
+		result, err := kernels.Check(m.Device, v, p, s, f.seed)
 		if err != nil {
 			row.Error = err.Error()
 			break
@@ -207,7 +217,7 @@ func (f *kernelFlags) bench(c *cobra.Command, m *machine, ops []kernels.OpID) er
 	if m.Capabilities().Emulated {
 		return f.count(c, m, ops)
 	}
-	roof, err := kernels.MeasureRoofline(m.Device)
+	roof, err := kernels.MeasureRoofline(m.Device, m.options.Precision)
 	if err != nil {
 		return err
 	}
@@ -233,13 +243,15 @@ func (f *kernelFlags) bench(c *cobra.Command, m *machine, ops []kernels.OpID) er
 		}
 	}
 	out := f.stdout(c)
-	if err := printPeaks(out, m, roof); err != nil {
-		return err
-	}
+	fmt.Fprintf(out, "on %s; its peak, measured now: %v (rates count the direct algorithm, each operand moved once)\n", m.Description(), roof)
 	if err := t.Write(out, "  "); err != nil {
 		return err
 	}
-	return f.write(map[string]any{"device": m.Description(), "peak_gflops": roof.GFLOPS, "peak_gbps": roof.GBps, "kernels": rows})
+	return f.write(struct {
+		Device string `json:"device"`
+		kernels.Roofline
+		Kernels []kernelSpeed `json:"kernels"`
+	}{m.Description(), roof, rows})
 }
 
 // kernelRequests is what `kernels bench` tells of one variant at one shape under the emulated driver, which has no speed.
@@ -293,10 +305,4 @@ func over(a, b float64) float64 {
 		return 0
 	}
 	return a / b
-}
-
-func printPeaks(out io.Writer, m *machine, roof kernels.Roofline) error {
-	_, err := fmt.Fprintf(out, "on %s; its peak, measured now: %.0f GFLOP/s, %.1f GB/s (rates count the direct algorithm, each operand moved once)\n", m.Description(),
-		roof.GFLOPS, roof.GBps)
-	return err
 }

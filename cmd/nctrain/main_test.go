@@ -122,8 +122,13 @@ func TestKernelsListCheckAndBench(t *testing.T) {
 	if text := must(t, "kernels", "list", "--op", "conv_fprop"); !strings.Contains(text, "im2col") || strings.Contains(text, "sgd") {
 		t.Errorf("kernels list --op conv_fprop gives\n%s", text)
 	}
-	if text := must(t, "kernels", "check", "--op", "add,sgd"); strings.Count(text, "ok\n") != 2 {
-		t.Errorf("kernels check gives\n%s", text)
+	for _, test := range []struct {
+		flags []string
+		rows  int // two operations, at each precision
+	}{{nil, 4}, {[]string{"--precision", "fp32"}, 2}} {
+		if text := must(t, append([]string{"kernels", "check", "--device", "cpu", "--op", "add,sgd"}, test.flags...)...); strings.Count(text, "ok\n") != test.rows {
+			t.Errorf("kernels check %v gives\n%s", test.flags, text)
+		}
 	}
 	if testing.Short() {
 		t.Skip("measuring takes seconds")

@@ -9,7 +9,7 @@ import (
 // writeTrace profiles one run of a plan, after one that warms caches and touches memory, and writes it for Perfetto. The plan's counters stand at their
 // start (Rewind of trainer or evaluator).
 func writeTrace(path string, m *machine, plan *nn.Plan, rewind func() error) error {
-	roof, err := kernels.MeasureRoofline(m.Device)
+	roof, err := kernels.MeasureRoofline(m.Device, m.options.Precision)
 	if err != nil {
 		return err
 	}

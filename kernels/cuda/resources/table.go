@@ -53,6 +53,8 @@ var expectations = []expectation{
 	{function: "linear_wgrad_direct", threads: 256, percent: 75},
 	{function: "linear_wgrad_tiled", threads: 256, percent: 75, wide: true},
 	{function: "peak_fma_direct", threads: 256, percent: 50},
+	{function: "peak_mma_bf16", threads: 256, percent: 50, matrix: true},
+	{function: "peak_mma_tf32", threads: 256, percent: 50, matrix: true},
 	{function: "peak_read_direct", threads: 256, percent: 50, wide: true},
 	{function: "relu_backward_direct", threads: 256, percent: 75, wide: true},
 	{function: "relu_forward_direct", threads: 256, percent: 75, wide: true},

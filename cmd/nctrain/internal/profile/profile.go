@@ -60,8 +60,9 @@ func Summarize(steps [][]nn.Timing, roof kernels.Roofline) []Operation {
 			s.cost.Flop += t.Cost.Flop
 			s.cost.Bytes += t.Cost.Bytes
 			s.limit += t.Limit(roof)
-			s.arith += roof.Limit(kernels.Cost{Flop: t.Cost.Flop})
-			s.memory += roof.Limit(kernels.Cost{Bytes: t.Cost.Bytes})
+			own := roof.For(t.Variant)
+			s.arith += own.Limit(kernels.Cost{Flop: t.Cost.Flop})
+			s.memory += own.Limit(kernels.Cost{Bytes: t.Cost.Bytes})
 		}
 	}
 	var out []Operation
@@ -126,7 +127,10 @@ func WriteTrace(path, device string, timings []nn.Timing, roof kernels.Roofline)
 	}
 	text, err := json.Marshal(map[string]any{
 		"traceEvents": events, "displayTimeUnit": "ms",
-		"otherData": map[string]any{"device": device, "peak_gflops": roof.GFLOPS, "peak_gbps": roof.GBps},
+		"otherData": struct {
+			Device string `json:"device"`
+			kernels.Roofline
+		}{device, roof},
 	})
 	if err != nil {
 		return fmt.Errorf("trace: %s: %w", path, err)
