@@ -75,8 +75,13 @@ func widen[T float32 | float64](dst []float64, src []T) []float64 {
 		dst = make([]float64, len(src))
 	}
 	dst = dst[:len(src)]
-	for i, x := range src {
-		dst[i] = float64(x)
+	i := 0
+	for ; i+4 <= len(src); i += 4 { // twice as fast as one by one
+		from, to := (*[4]T)(src[i:]), (*[4]float64)(dst[i:])
+		to[0], to[1], to[2], to[3] = float64(from[0]), float64(from[1]), float64(from[2]), float64(from[3])
+	}
+	for ; i < len(src); i++ {
+		dst[i] = float64(src[i])
 	}
 	return dst
 }

@@ -41,8 +41,15 @@ func (s Stages[T]) Sweep(ctx context.Context, src Source, size, threads int) err
 	}
 	l := &line[T]{then: s.Then, waiting: map[int]worked[T]{}, free: make(chan *Block, threads+1)}
 	for range cap(l.free) {
-		l.free <- new(Block)
+		l.free <- blocks.Get().(*Block)
 	}
+	defer func() {
+		for range cap(l.free) {
+			b := <-l.free
+			b.Labels = nil // may be the source's own
+			blocks.Put(b)
+		}
+	}()
 	if r := resident(src); r != nil {
 		s.pull(ctx, r, n, size, threads, l)
 	} else {
@@ -53,6 +60,9 @@ func (s Stages[T]) Sweep(ctx context.Context, src Source, size, threads int) err
 	}
 	return ctx.Err()
 }
+
+// blocks are kept from sweep to sweep.
+var blocks = sync.Pool{New: func() any { return new(Block) }}
 
 // pull has each goroutine read the blocks that it works on.
 func (s Stages[T]) pull(ctx context.Context, r blockReader, n, size, threads int, l *line[T]) {

@@ -14,6 +14,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 
 	"nctrain/analysis"
 	"nctrain/analysis/stats"
@@ -101,10 +102,20 @@ func Compute(ctx context.Context, o Options) (*Result, error) {
 	if err := m.prepare(); err != nil {
 		return nil, fmt.Errorf("analysis: %s: %w", info.Name, err)
 	}
-	res.NC1, res.NC2, res.NC3, res.Cosines = m.nc1(), m.nc2(), m.nc3(), m.cosines
 	res.Accuracy.Set("train", 100*float64(tally.Correct)/float64(class.N()))
-	if err := res.nearestMeans(ctx, o, m); err != nil {
+	var ofMeans sync.WaitGroup // what needs no rows, beside the sweeps of those
+	var healthError error
+	ofMeans.Go(func() {
+		res.NC1, res.NC2, res.NC3, res.Cosines = m.nc1(), m.nc2(), m.nc3(), m.cosines
+		res.Health, healthError = m.health(tally)
+	})
+	err = res.nearestMeans(ctx, o, m)
+	ofMeans.Wait()
+	if err != nil {
 		return nil, err
+	}
+	if healthError != nil {
+		return nil, fmt.Errorf("analysis: %s: %w", info.Name, healthError)
 	}
 	for _, s := range o.OOD {
 		v, unusable, err := m.nc5(ctx, s, o.Threads)
@@ -115,10 +126,6 @@ func Compute(ctx context.Context, o Options) (*Result, error) {
 		if unusable != "" {
 			res.unusable(unusable)
 		}
-	}
-	res.Health, err = m.health(tally)
-	if err != nil {
-		return nil, fmt.Errorf("analysis: %s: %w", info.Name, err)
 	}
 	return res, nil
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"nctrain/analysis"
+	"nctrain/analysis/stats"
 )
 
 // Options is what Compute works on.
@@ -146,7 +147,7 @@ func Compute(ctx context.Context, o Options) (*Result, error) {
 	}
 	res.measure(o, chosen)
 	res.health(o, fits)
-	res.selective()
+	res.selective(o.Threads)
 	if o.Preset != nil {
 		res.Group(o.Preset)
 	}
@@ -254,22 +255,25 @@ func (r *Result) score(ctx context.Context, o Options, set analysis.Named, ready
 // measure fills OOD from the scores, with nulls for detectors that have none.
 func (r *Result) measure(o Options, chosen []Detector) {
 	id, _ := r.Scores.Get(IDName)
-	for _, set := range o.OOD {
-		scores, _ := r.Scores.Get(set.Name)
-		var byScore analysis.Ordered[analysis.Values]
-		for _, d := range chosen {
-			a, ok := id.Get(d.Name)
-			if !ok {
-				var v analysis.Values
-				detector, _ := r.Detectors.Get(d.Name)
-				for _, key := range MetricKeys {
-					v.Null(key, detector.Reason("fit"))
-				}
-				byScore.Set(d.Name, v)
-				continue
+	values := make([]analysis.Values, len(o.OOD)*len(chosen))
+	stats.Parallel(len(values), o.Threads, func(i int) {
+		d := chosen[i%len(chosen)]
+		a, ok := id.Get(d.Name)
+		if !ok {
+			detector, _ := r.Detectors.Get(d.Name)
+			for _, key := range MetricKeys {
+				values[i].Null(key, detector.Reason("fit"))
 			}
-			b, _ := scores.Get(d.Name)
-			byScore.Set(d.Name, Measure(a, b))
+			return
+		}
+		scores, _ := r.Scores.Get(o.OOD[i/len(chosen)].Name)
+		b, _ := scores.Get(d.Name)
+		values[i] = Measure(a, b)
+	})
+	for i, set := range o.OOD {
+		var byScore analysis.Ordered[analysis.Values]
+		for j, d := range chosen {
+			byScore.Set(d.Name, values[i*len(chosen)+j])
 		}
 		r.OOD.Set(set.Name, byScore)
 	}

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"nctrain/analysis"
+	"nctrain/analysis/stats"
 )
 
 // RiskPoint is a point of the risk-coverage curve: of the share Coverage of rows with the largest scores, the share Risk is classified wrongly.
@@ -71,11 +72,20 @@ func OSCR(id []float64, correct []bool, ood []float64) (float64, error) {
 }
 
 // selective fills Selective and adds OSCR beside AUROC.
-func (r *Result) selective() {
+func (r *Result) selective(threads int) {
 	id, _ := r.Scores.Get(IDName)
 	const reason = "the ID labels are no classes of the head"
-	for name, scores := range id.All() {
-		var v analysis.Values
+	mistakes := 0
+	for _, right := range r.Correct {
+		if !right {
+			mistakes++
+		}
+	}
+	names := id.Keys()
+	bySelf := make([]analysis.Values, len(names))
+	stats.Parallel(len(names), threads, func(i int) {
+		scores, _ := id.Get(names[i])
+		v := &bySelf[i]
 		if r.Correct == nil {
 			v.Null("aurc", reason)
 			v.Null("aurc_best", reason)
@@ -83,22 +93,21 @@ func (r *Result) selective() {
 			v.Null("aurc", err.Error())
 			v.Null("aurc_best", err.Error())
 		} else {
-			mistakes := 0
-			for _, right := range r.Correct {
-				if !right {
-					mistakes++
-				}
-			}
 			v.Set("aurc", 100*area)
 			v.Set("aurc_best", 100*bestArea(len(scores), mistakes))
 		}
-		r.Selective.Set(name, v)
+	})
+	for i, name := range names {
+		r.Selective.Set(name, bySelf[i])
 	}
 	for set, byScore := range r.OOD.All() {
 		scores, _ := r.Scores.Get(set)
-		for name, v := range byScore.All() {
-			a, ok := id.Get(name)
-			b, _ := scores.Get(name)
+		names := byScore.Keys()
+		values := make([]analysis.Values, len(names))
+		stats.Parallel(len(names), threads, func(i int) {
+			v, _ := byScore.Get(names[i])
+			a, ok := id.Get(names[i])
+			b, _ := scores.Get(names[i])
 			switch {
 			case !ok:
 				v.Null("oscr", v.Reason("auroc"))
@@ -111,7 +120,10 @@ func (r *Result) selective() {
 					v.Set("oscr", 100*x)
 				}
 			}
-			byScore.Set(name, v)
+			values[i] = v
+		})
+		for i, name := range names {
+			byScore.Set(name, values[i])
 		}
 		r.OOD.Set(set, byScore)
 	}
