@@ -35,13 +35,16 @@ func fuse(nodes []*node, keep []*Value, take fusions, offers func(kernels.OpID, 
 		c := *n
 		f.nodes = append(f.nodes, &c)
 	}
+	removed := func(n *node) bool { return n == nil }
 	if take == allFusions || take == statisticsOnly {
 		f.statistics()
+		f.nodes = slices.DeleteFunc(f.nodes, removed)
 	}
 	if take == allFusions || take == exactFusions {
 		f.exact()
+		f.nodes = slices.DeleteFunc(f.nodes, removed)
 	}
-	return slices.DeleteFunc(f.nodes, func(n *node) bool { return n == nil })
+	return f.nodes
 }
 
 // exact takes the fusions that keep the bits.
@@ -66,7 +69,7 @@ func (f *fuser) exact() {
 	}
 }
 
-// fuser edits nodes in place; a removed node is nil until the end.
+// fuser edits nodes in place; a removed node is nil until the end of a pass.
 type fuser struct {
 	nodes  []*node
 	keep   []*Value
