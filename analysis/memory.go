@@ -62,11 +62,18 @@ func (m *Memory[T]) SweepRows(ctx context.Context, from, to int, visit func(*Blo
 }
 
 func (m *Memory[T]) readBlock(b *Block, from, to int) {
-	b.Start, b.N = from, to-from
-	b.Features = widen(b.Features, m.features[from*m.info.D:to*m.info.D])
-	b.Labels = m.labels[from:to]
+	features, logits, labels := m.features[from*m.info.D:to*m.info.D], m.logits[from*m.info.C:to*m.info.C], m.labels[from:to]
+	if wide, ok := any(features).([]float64); ok {
+		*b = Block{Start: from, N: to - from, Features: wide, Labels: labels, borrowed: true}
+		if m.info.C > 0 {
+			b.Logits = any(logits).([]float64)
+		}
+		return
+	}
+	b.Start, b.N, b.Labels = from, to-from, labels
+	b.Features = widen(b.Features, features)
 	if m.info.C > 0 {
-		b.Logits = widen(b.Logits, m.logits[from*m.info.C:to*m.info.C])
+		b.Logits = widen(b.Logits, logits)
 	}
 }
 

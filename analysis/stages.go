@@ -45,9 +45,10 @@ func (s Stages[T]) Sweep(ctx context.Context, src Source, size, threads int) err
 	}
 	defer func() {
 		for range cap(l.free) {
-			b := <-l.free
-			b.Labels = nil // may be the source's own
-			blocks.Put(b)
+			if b := <-l.free; !b.borrowed {
+				b.Labels = nil // the source's own, or of no size
+				blocks.Put(b)
+			}
 		}
 	}()
 	if r := resident(src); r != nil {

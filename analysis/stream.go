@@ -89,7 +89,7 @@ type Info struct {
 // HasLogits tells whether blocks carry logits.
 func (i Info) HasLogits() bool { return i.C > 0 }
 
-// Block is a run of consecutive rows. It and its slices are valid only during the visit.
+// Block is a run of consecutive rows. It and its slices are valid only during the visit, and to be read only: they may be the source's own.
 type Block struct {
 	// Start is the index of the first row in its set.
 	Start int
@@ -99,6 +99,8 @@ type Block struct {
 	Features, Logits []float64
 	// Labels [N]: the class of each row. For OOD sets they are whatever the set carries.
 	Labels []int64
+	// borrowed: the slices are the source's own.
+	borrowed bool
 }
 
 // Source is a set of rows that can be swept any number of times, always in the same order.

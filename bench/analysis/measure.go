@@ -83,11 +83,18 @@ func measure(ctx context.Context, dir string, threads int) (r report, err error)
 		detection, err = ood.Compute(ctx, ood.Options{Train: train, ID: l.id, Head: l.head, OOD: sets, Scores: scores, Threads: threads})
 		return err
 	})
-	// The class moments, from which the covariance follows; scikit-learn has no classes. No head is given, so logits are not checked.
+	// The class moments, from which the covariance follows; scikit-learn has no classes. No head is given, so logits are not checked. Both have the rows in float64.
+	if err != nil {
+		return r, err
+	}
+	wide, err := widened(ctx, l.train)
+	if err != nil {
+		return r, err
+	}
 	var total []float64
 	timed("covariance", func() error {
 		sums := stats.NewAccumulator(l.head.C, l.head.D, nil, threads)
-		err := sums.Sweep(ctx, l.train, nil)
+		err := sums.Sweep(ctx, wide, nil)
 		total = sums.Sums().Class().Total()
 		return err
 	})
@@ -111,6 +118,20 @@ func measure(ctx context.Context, dir string, threads int) (r report, err error)
 	r.Seconds["aupr"] = r.Seconds["auroc"] // Measure gives all seven metrics at once
 	r.numbers(collapse, detection)
 	return r, err
+}
+
+// widened holds the rows of src in float64.
+func widened(ctx context.Context, src analysis.Source) (analysis.Source, error) {
+	var features, logits []float64
+	var labels []int64
+	err := src.Sweep(ctx, func(b *analysis.Block) error {
+		features, logits, labels = append(features, b.Features...), append(logits, b.Logits...), append(labels, b.Labels...)
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return analysis.NewMemory(src.Info(), features, logits, labels)
 }
 
 // numbers takes those that other ways compute too.
