@@ -35,12 +35,11 @@ func Measure(id, ood []float64) (v analysis.Values) {
 	nID, nOOD := len(id), len(ood)
 	percent := func(key string, x float64) { v.Set(key, 100*x) }
 	percent("auroc", auroc(steps, nID, nOOD))
-	percent("fpr95_ood_pos", fpr95(steps, nOOD, nID, Step.oodCount, Step.idCount))
-	down := slices.Clone(steps)
-	slices.Reverse(down)
-	percent("fpr95_id_pos", fpr95(down, nID, nOOD, Step.idCount, Step.oodCount))
-	outStep, outTrapz := averagePrecision(steps, nOOD, Step.oodCount, Step.idCount)
-	inStep, inTrapz := averagePrecision(down, nID, Step.idCount, Step.oodCount)
+	findOOD, findID := oodFirst(steps), idFirst(steps)
+	percent("fpr95_ood_pos", findOOD.fpr95(nOOD, nID))
+	percent("fpr95_id_pos", findID.fpr95(nID, nOOD))
+	outStep, outTrapz := findOOD.averagePrecision(nOOD)
+	inStep, inTrapz := findID.averagePrecision(nID)
 	percent("aupr_out", outStep)
 	percent("aupr_in", inStep)
 	percent("aupr_out_trapz", outTrapz)
@@ -74,9 +73,6 @@ type Step struct {
 	Score   float64
 	ID, OOD int
 }
-
-func (s Step) idCount() int  { return s.ID }
-func (s Step) oodCount() int { return s.OOD }
 
 // Steps lists the distinct scores in ascending order. An error where a side is empty or a score is not finite.
 func Steps(id, ood []float64) ([]Step, error) {
@@ -127,13 +123,34 @@ func auroc(steps []Step, nID, nOOD int) float64 {
 	return float64(halves) / 2 / float64(nID) / float64(nOOD)
 }
 
-// fpr95 walks the steps in the order in which a falling threshold takes them in, until ceil(0.95 nPos) positives are in; ties come in whole.
-func fpr95(steps []Step, nPos, nNeg int, pos, neg func(Step) int) float64 {
+// descent is how many positives and negatives have each distinct score, in the order in which a falling threshold of the detector takes them in.
+type descent []struct{ pos, neg int }
+
+// oodFirst counts with OOD as the positives: the detector's output is -score.
+func oodFirst(steps []Step) descent {
+	r := make(descent, len(steps))
+	for i, s := range steps {
+		r[i].pos, r[i].neg = s.OOD, s.ID
+	}
+	return r
+}
+
+// idFirst counts with ID as the positives, with the score as it is.
+func idFirst(steps []Step) descent {
+	r := make(descent, len(steps))
+	for i, s := range steps {
+		r[len(steps)-1-i].pos, r[len(steps)-1-i].neg = s.ID, s.OOD
+	}
+	return r
+}
+
+// fpr95 lets the threshold fall until ceil(0.95 nPos) positives are in; ties come in whole.
+func (r descent) fpr95(nPos, nNeg int) float64 {
 	need := need95(nPos)
 	var tp, fp int
-	for _, s := range steps {
-		tp += pos(s)
-		fp += neg(s)
+	for _, at := range r {
+		tp += at.pos
+		fp += at.neg
 		if tp >= need {
 			break
 		}
@@ -142,14 +159,14 @@ func fpr95(steps []Step, nPos, nNeg int, pos, neg func(Step) int) float64 {
 }
 
 // averagePrecision is the area under the precision-recall curve, as steps and as trapezoids that begin at recall 0, precision 1.
-func averagePrecision(steps []Step, nPos int, pos, neg func(Step) int) (stepwise, trapezoid float64) {
+func (r descent) averagePrecision(nPos int) (stepwise, trapezoid float64) {
 	var tp, fp int
 	before := 1.0
-	for _, s := range steps {
-		tp += pos(s)
-		fp += neg(s)
+	for _, at := range r {
+		tp += at.pos
+		fp += at.neg
 		precision := float64(tp) / float64(tp+fp)
-		rise := float64(pos(s)) / float64(nPos)
+		rise := float64(at.pos) / float64(nPos)
 		stepwise += rise * precision
 		trapezoid += rise * (precision + before) / 2
 		before = precision
