@@ -15,6 +15,7 @@ OPENBLAS ?= $(shell printf 'extern void cblas_dsyrk();extern int LAPACKE_dsyevd(
 
 include cudart/toolchain.mk
 include cudart/cuda.mk
+include bench/gpu/bundle.mk
 
 # The build tag cuda stands where a CUDA compiler is, installed or in .toolchain/; CUDA=0 leaves it out.
 CUDA ?= $(if $(wildcard $(NVCC)),1,0)
