@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"strings"
@@ -30,7 +31,8 @@ func (d *doctorResult) card() string {
 const emulatedDriver = "emulated driver"
 
 func (s *session) doctor(ctx context.Context) error {
-	d := &s.results.Doctor
+	before := &s.results.Doctor
+	d := doctorResult{Outcome: before.Outcome}
 	var findings []struct{ What, Found string }
 	if err := s.program(ctx, &findings, "doctor", "--device", "cuda"); err != nil {
 		return err
@@ -48,19 +50,22 @@ func (s *session) doctor(ctx context.Context) error {
 		}
 	}
 	if d.Device == "" || d.CUDA == "" {
-		return errors.New("nctrain doctor tells neither device nor driver")
+		return errors.New("nctrain doctor does not tell device and driver")
+	}
+	if before.Device != "" && (before.Device != d.Device || before.Version != d.Version) {
+		return fmt.Errorf("%s holds results of %s with nctrain %s, this is %s with %s: name another folder", s.out, before.Device, before.Version, d.Device, d.Version)
 	}
 	s.results.Emulated = strings.HasPrefix(d.CUDA, emulatedDriver)
 	d.Processor = fieldOf("/proc/cpuinfo", "model name")
 	d.System = strings.Trim(fieldOf("/etc/os-release", "PRETTY_NAME"), `"`)
 	if _, err := exec.LookPath("nvidia-smi"); err == nil {
-		// Its failure is told and no more: the driver itself is what counts.
 		text, err := s.do(ctx, process{args: []string{"nvidia-smi", "--query-gpu=name,driver_version,memory.total,power.limit,clocks.max.sm,clocks.max.mem", "--format=csv,noheader"}})
 		d.NvidiaSMI = strings.TrimSpace(string(text))
-		if err != nil {
+		if err != nil { // told, and no more: the driver itself is what counts
 			d.NvidiaSMI = err.Error()
 		}
 	}
+	*before = d
 	return nil
 }
 

@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -22,7 +23,7 @@ import (
 )
 
 func main() {
-	s := &session{}
+	s := &session{progress: os.Stdout}
 	flags := pflag.NewFlagSet("run.sh", pflag.ContinueOnError)
 	flags.Usage = func() {
 		fmt.Fprintf(os.Stderr, "usage: ./run.sh OUT_DIR [flags]\n\nsteps, in this order:\n")
@@ -31,7 +32,7 @@ func main() {
 		}
 		fmt.Fprintf(os.Stderr, "\nflags:\n%s", flags.FlagUsages())
 	}
-	only := flags.StringSlice("only", nil, "these steps alone; the results of others that are in OUT_DIR stay")
+	only := flags.StringSlice("only", nil, "doctor and these steps alone; the results of others that are in OUT_DIR stay")
 	limit := flags.Duration("limit", 9*time.Minute, "for all steps together, and no step goes on after it")
 	flags.StringVar(&s.root, "root", ".", "folder of the unpacked archive")
 	flags.StringVar(&s.sanitizer, "sanitizer", "", "compute-sanitizer; default: where it is found")
@@ -58,10 +59,9 @@ func main() {
 	defer stop()
 	ctx, cancel := context.WithTimeout(ctx, *limit*time.Duration(s.scale.Patience))
 	defer cancel()
-	if err := s.open(flags.Arg(0)); err != nil {
+	if err := s.open(flags.Arg(0), *rehearse); err != nil {
 		fail(1, err)
 	}
-	s.results.Rehearsal = *rehearse
 	if err := s.run(ctx, wanted); err != nil {
 		fail(1, err)
 	}
@@ -98,44 +98,44 @@ func steps() []step {
 	}
 }
 
-// choose gives the steps of --only, all without it.
+// choose gives the steps of --only, all without it. The first is always among them: what is measured belongs to a machine.
 func choose(only []string) ([]step, error) {
 	var names []string
 	var chosen []step
-	for _, st := range steps() {
+	for i, st := range steps() {
 		names = append(names, st.name)
-		for _, name := range only {
-			if name == st.name {
-				chosen = append(chosen, st)
-			}
+		if i == 0 || len(only) == 0 || slices.Contains(only, st.name) {
+			chosen = append(chosen, st)
 		}
 	}
-	if len(only) == 0 {
-		return steps(), nil
-	}
-	if len(chosen) != len(only) {
-		return nil, fmt.Errorf("--only %s: each one of %s, once", strings.Join(only, ","), strings.Join(names, ", "))
+	for _, name := range only {
+		if !slices.Contains(names, name) {
+			return nil, fmt.Errorf("--only %s: the steps are %s", name, strings.Join(names, ", "))
+		}
 	}
 	return chosen, nil
 }
 
-// run does the steps, and says what stands against acceptance.
+// run does the steps, and says what stands against acceptance. Without a card, or on another machine than that of earlier results, the first ends it, and those stay.
 func (s *session) run(ctx context.Context, wanted []step) error {
-	for _, st := range wanted {
+	fresh := s.results.Doctor.Outcome == nil
+	for i, st := range wanted {
 		slot := st.outcome(&s.results)
 		*slot = &outcome{Status: running, Began: time.Now().Format(time.RFC3339)}
 		began := time.Now()
-		fmt.Printf("%-12s %s\n", st.name, st.what)
+		fmt.Fprintf(s.progress, "%-12s %s\n", st.name, st.what)
 		limited, cancel := context.WithTimeout(ctx, st.limit*time.Duration(s.scale.Patience))
 		err := st.run(s, limited)
 		(*slot).settle(limited, err, time.Since(began))
 		cancel()
-		fmt.Printf("%-12s %s\n", "", *slot)
-		if err := s.save(); err != nil {
-			return err
+		fmt.Fprintf(s.progress, "%-12s %s\n", "", *slot)
+		if i > 0 || err == nil || fresh {
+			if err := s.save(); err != nil {
+				return err
+			}
 		}
-		if st.name == "doctor" && err != nil {
-			return err // there is no card
+		if i == 0 && err != nil {
+			return err
 		}
 	}
 	return s.results.verdict()

@@ -24,6 +24,7 @@ type session struct {
 	python, sanitizer string
 	scale             scale
 	log               *os.File
+	progress          io.Writer
 	results           results
 }
 
@@ -53,7 +54,7 @@ var rehearsalScale = scale{
 }
 
 // open makes the results' folder, and takes up the results that are in it.
-func (s *session) open(out string) (err error) {
+func (s *session) open(out string, rehearsal bool) (err error) {
 	if s.root, err = filepath.Abs(s.root); err != nil {
 		return err
 	}
@@ -75,12 +76,15 @@ func (s *session) open(out string) (err error) {
 	text, err := os.ReadFile(s.file("results.json"))
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		s.results.Date = time.Now().Format(time.DateOnly)
+		s.results.Date, s.results.Rehearsal = time.Now().Format(time.DateOnly), rehearsal
 	case err != nil:
 		return err
 	default:
 		if err := json.Unmarshal(text, &s.results); err != nil {
 			return fmt.Errorf("%s: %w: it is not of this program: name another folder", s.file("results.json"), err)
+		}
+		if s.results.Rehearsal != rehearsal {
+			return fmt.Errorf("%s is of a rehearsal (--rehearse), or this is one and that is not: name another folder", s.file("results.json"))
 		}
 	}
 	s.log, err = os.OpenFile(s.file("log.txt"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
