@@ -32,6 +32,8 @@ func LayerShapes(op OpID, width, batch int) []Shape {
 		return []Shape{{N: batch, C: 8 * width, K: layerClasses}}
 	case CrossEntropy:
 		return []Shape{{N: batch, K: layerClasses, H: layerBatches}}
+	case ClassMoments:
+		return []Shape{{N: batch, C: 8 * width, K: layerClasses}}
 	case Augment:
 		return []Shape{{N: batch, H: imageSize, W: imageSize, C: imageChannels, K: max(layerSetImages, batch), Pad: 4}}
 	case SGD:

@@ -24,10 +24,13 @@ func (r Roofline) String() string {
 	return fmt.Sprintf("%.0f GFLOP/s%s, %.1f GB/s", r.GFLOPS, matrix, r.GBps)
 }
 
-// For is the roofline of a variant's own arithmetic: that of the tensor cores where it multiplies on them.
+// For is the roofline of a variant's own arithmetic: that of the tensor cores where it multiplies on them. In double none is measured: no limit is known.
 func (r Roofline) For(v *Variant) Roofline {
-	if v.tensorCores() {
+	switch {
+	case v.tensorCores():
 		r.GFLOPS = r.MatrixGFLOPS
+	case v.Op.Op().InDouble:
+		r.GFLOPS = 0
 	}
 	return r
 }

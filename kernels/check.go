@@ -376,7 +376,7 @@ func (r *checkRun) compareOutput(operand int, got, before []byte, result *CheckR
 	return fmt.Errorf("%s (%d of %d elements of %s are wrong)", first, wrong, len(r.want[operand]), o.Name)
 }
 
-// bound is how far an element may be off: by the sum's roundings, and under TF32 and BF16 by those of the products' factors. What is under the smallest normal number may be flushed to zero. In FP64 the reference is no more precise
+// bound is how far an element may be off: by the sum's roundings, and under TF32 and BF16 by those of the products' factors. What is under the smallest normal number may be flushed to zero. In float64 the reference is no more precise
 // than the variant, and errs by as much.
 func (r *checkRun) bound(operand, j int) float64 {
 	tol := r.tolerance[operand][j]
@@ -386,11 +386,14 @@ func (r *checkRun) bound(operand, j int) float64 {
 	if r.tier == integers || tol == 0 {
 		return 0
 	}
-	smallest := 0x1p-126
-	if r.p == FP64 {
+	p, smallest := r.p, 0x1p-126
+	if r.op.InDouble {
+		p = FP64
+	}
+	if p == FP64 {
 		tol, smallest = 2*tol, 0x1p-1022
 	}
-	bound := tol*r.p.Eps()*r.v.Class.Factor + smallest
+	bound := tol*p.Eps()*r.v.Class.Factor + smallest
 	if products := r.products[operand]; products != nil {
 		u := r.p.ProductEps()
 		bound += products[j] * u * (1 + u/2) // (1+u)^2 - 1 = 2u(1+u/2)

@@ -91,6 +91,8 @@ func (in *inputs) draw(o *Operand, v []float64) {
 		for i, at := range rng.Perm(len(v)) {
 			v[i] = float64(at)
 		}
+	case o.Name == "count": // every third class has had no rows
+		fill(func(i int) float64 { return float64(i % 3 * (1 + rng.IntN(500))) })
 	case o.Name == "labels":
 		whole(s.K)
 	case o.Name == "set_labels":
@@ -174,6 +176,17 @@ func (in *inputs) gradientSums() {
 
 func always(int) bool { return true }
 
+// collapsed makes the rows of a class all but equal, far from zero, and the sums those before the first call.
+func collapsed(in *inputs) {
+	for _, name := range []string{"count", "shift", "sum", "square", "second"} {
+		clear(in.get(name))
+	}
+	x, labels := in.get("x"), in.get("labels")
+	for i := range x {
+		x[i] = 10*(1+labels[i/in.shape.C]) + 1e-3*in.rng.NormFloat64()
+	}
+}
+
 // scenario is a situation of an operation that random numbers do not meet.
 type scenario struct {
 	name string
@@ -221,6 +234,8 @@ func scenarios(op *Op) []scenario {
 		}
 	case Advance:
 		return []scenario{{name: "a loss was not finite", edit: stopped}}
+	case ClassMoments:
+		return []scenario{{name: "the first rows of every class, which have collapsed", edit: collapsed}}
 	case CrossEntropy:
 		lastLogit := func(v float64) func(*inputs) {
 			return func(in *inputs) {

@@ -126,6 +126,10 @@ func axes(op *Op, o *Operand, dims int) string {
 		return "nhwc"
 	case dims == 2 && (o.Name == "w" || o.Name == "dw"):
 		return "kc"
+	case o.Name == "second":
+		return "ij"
+	case dims == 2 && op.ID == ClassMoments && o.Name != "x":
+		return "kc"
 	case dims == 2 && o.Name == "lut":
 		return "vc"
 	case dims == 2 && (op.Index("w") >= 0 || op.Index("dw") >= 0) && (o.Name == "y" || o.Name == "dy"), dims == 2 && op.ID == CrossEntropy:

@@ -180,6 +180,8 @@ func randomShape(op OpID, rng *rand.Rand) Shape {
 		return Shape{N: upTo(40), C: upTo(80), K: upTo(40)}
 	case CrossEntropy:
 		return Shape{N: upTo(20), K: 1 + upTo(40), H: upTo(5)} // two classes at least: of one the gradient is zero
+	case ClassMoments:
+		return Shape{N: upTo(30), C: upTo(60), K: upTo(12)}
 	case Augment:
 		n := upTo(6)
 		return Shape{N: n, H: upTo(12), W: upTo(12), C: upTo(4), K: n + rng.IntN(5), Pad: 4}

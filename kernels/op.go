@@ -24,6 +24,7 @@ const (
 	LinearDgrad
 	LinearWgrad
 	CrossEntropy
+	ClassMoments
 	Augment
 	SGD
 	Advance
@@ -127,6 +128,8 @@ type Op struct {
 	Reference func(*RefCall)
 	// Shapes are what the conformance suite tries.
 	Shapes []Shape
+	// InDouble: computed in float64 at every precision, and held to its unit roundoff.
+	InDouble bool
 	// Exact: small-integer inputs must give the reference's bits (of variants that do not transform their inputs).
 	Exact bool
 }

@@ -22,6 +22,7 @@ func dimsFlat(s Shape) []int    { return []int{s.N} }
 func dimsNC(s Shape) []int      { return []int{s.N, s.C} }
 func dimsNK(s Shape) []int      { return []int{s.N, s.K} }
 func dimsKC(s Shape) []int      { return []int{s.K, s.C} }
+func dimsCC(s Shape) []int      { return []int{s.C, s.C} }
 func dimsK(s Shape) []int       { return []int{s.K} }
 func dimsSlots(s Shape) []int   { return []int{s.H} }
 func dimsOne(Shape) []int       { return []int{1} }
@@ -199,6 +200,19 @@ var ops = [numOps]Op{
 			{Name: "dlogits", Role: Out, Dims: dimsNK, Optional: true},
 		},
 		Flop: func(s Shape) float64 { return 5 * float64(s.N*s.K) }, Reference: refCrossEntropy, Shapes: crossEntropyShapes,
+	},
+	ClassMoments: {
+		Name: "class_moments",
+		Formula: "shift[k] = avg_n x[n] over the rows of class k, where count[k] = 0; d[n] = x[n] - shift[labels[n]]; count[k] += rows of k, sum[k] += sum_n d[n], " +
+			"square[k] += sum_n |d[n]|^2 over them; second[i,j] += sum_n d[n,i]*d[n,j] where i <= j; in float64",
+		Operands: []Operand{
+			{Name: "x", Dims: dimsNC}, {Name: "labels", Type: Int32, Dims: dimsFlat},
+			{Name: "count", Role: InOut, Type: Int64, Dims: dimsK}, {Name: "shift", Role: InOut, Type: Float64, Dims: dimsKC},
+			{Name: "sum", Role: InOut, Type: Float64, Dims: dimsKC}, {Name: "square", Role: InOut, Type: Float64, Dims: dimsK},
+			{Name: "second", Role: InOut, Type: Float64, Dims: dimsCC, Moved: func(s Shape) int { return s.C * (s.C + 1) / 2 }},
+		},
+		Flop:      func(s Shape) float64 { return float64(s.N) * float64(s.C) * float64(s.C+1) },
+		Reference: refClassMoments, Shapes: classMomentShapes, InDouble: true,
 	},
 	Augment: {
 		Name: "augment",

@@ -43,6 +43,11 @@ var linearShapes = []Shape{{N: 4, C: 16, K: 10}, {N: 1, C: 1, K: 1}, {N: 3, C: 3
 // H is the ring of losses.
 var crossEntropyShapes = []Shape{{N: 4, K: 10, H: 3}, {N: 1, K: 2, H: 1}, {N: 128, K: 100, H: 5}, {N: 7, K: 33, H: 2}}
 
+// K is the number of classes, C that of features.
+var classMomentShapes = []Shape{
+	{N: 5, C: 3, K: 2}, {N: 1, C: 1, K: 1}, {N: 33, C: 40, K: 7}, {N: 70, C: 33, K: 3}, {N: 17, C: 130, K: 30}, {N: 128, C: 64, K: 100}, {N: 40, C: 300, K: 5},
+}
+
 // K is the number of images in the set.
 var augmentShapes = []Shape{
 	{N: 4, H: 32, W: 32, C: 3, K: 9, Pad: 4}, {N: 1, H: 32, W: 32, C: 3, K: 1, Pad: 4}, {N: 5, H: 9, W: 7, C: 3, K: 6, Pad: 4},

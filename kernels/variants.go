@@ -74,6 +74,7 @@ var cpuVariants = []Variant{
 	{Op: LinearWgrad, Name: "im2col", Kind: CPU, Precisions: float32Only, Class: Float32Sum, Why: "the convolutions' blocked GEMM"},
 	{Op: LinearWgrad, Name: "direct", Kind: CPU, Precisions: realAndDouble, Class: Float32Sum, Why: "plain loops: the readable reference"},
 	{Op: CrossEntropy, Name: "direct", Kind: CPU, Precisions: realAndDouble, Class: Float32Sum},
+	{Op: ClassMoments, Name: "direct", Kind: CPU, Precisions: realAndDouble, Class: Float32Sum, Why: "plain loops: features that lie on the host are summed by OpenBLAS (analysis/stats)"},
 	{Op: Augment, Name: "direct", Kind: CPU, Precisions: realAndDouble, Class: Float32Sum},
 	{Op: SGD, Name: "direct", Kind: CPU, Precisions: realAndDouble, Class: Float32Sum, Why: "one pass over all parameters, which lie together"},
 	{Op: Advance, Name: "direct", Kind: CPU, Precisions: realAndDouble, Class: Float32Sum},

@@ -48,6 +48,7 @@ var cudaVariants = []Variant{
 	{Op: LinearWgrad, Name: "tiled", Kind: CUDA, Precisions: cudaPrecisions, Class: Float32Sum, Why: "tiles in shared memory, four sums a thread"},
 	{Op: LinearWgrad, Name: "direct", Kind: CUDA, Precisions: cudaPrecisions, Class: Float32Sum, Why: "a thread a weight"},
 	{Op: CrossEntropy, Name: "direct", Kind: CUDA, Precisions: cudaPrecisions, Class: Float32Sum, Why: "one block, in double: the loss is what people read"},
+	{Op: ClassMoments, Name: "tiled", Kind: CUDA, Precisions: cudaPrecisions, Class: Float32Sum, Why: "tiles of the second moment's upper triangle, shifted rows in shared memory, in double"},
 	{Op: Augment, Name: "direct", Kind: CUDA, Precisions: cudaPrecisions, Class: Float32Sum, Why: "a thread a pixel, each with its own Philox"},
 	{Op: SGD, Name: "direct", Kind: CUDA, Precisions: cudaPrecisions, Class: Float32Sum, Why: "one launch over all parameters, which lie together: multi_tensor without its list of tensors, so that there is no per_tensor either"},
 	{Op: Advance, Name: "direct", Kind: CUDA, Precisions: cudaPrecisions, Class: Float32Sum, Why: "one thread"},

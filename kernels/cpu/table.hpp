@@ -13,6 +13,7 @@
 #include "bn_backward_direct.hpp"
 #include "bn_forward_direct.hpp"
 #include "bn_stats_direct.hpp"
+#include "class_moments_direct.hpp"
 #include "conv_direct.hpp"
 #include "conv_im2col.hpp"
 #include "conv_im2col_pack.hpp"
@@ -76,6 +77,7 @@ constexpr nct_kernel kAnyPrecision[] = {
     KERNEL(linear_dgrad_direct),
     KERNEL(linear_wgrad_direct),
     KERNEL_REQUIRING(cross_entropy_direct),
+    KERNEL_REQUIRING(class_moments_direct),
     KERNEL(augment_direct),
     KERNEL(sgd_direct),
     KERNEL(advance_direct),

@@ -37,6 +37,7 @@ int64_t count_h(const nct_shape& s) { return s.h; }
 int64_t count_nc(const nct_shape& s) { return s.n * s.c; }
 int64_t count_nk(const nct_shape& s) { return s.n * s.k; }
 int64_t count_kc(const nct_shape& s) { return s.k * s.c; }
+int64_t count_cc(const nct_shape& s) { return s.c * s.c; }
 int64_t count_one(const nct_shape&) { return 1; }
 int64_t count_state(const nct_shape&) { return NCT_STATE_LEN; }
 
@@ -112,6 +113,16 @@ const std::vector<Operation> kOperations = {
       {count_h, kInOut, kInt32},
       {count_nk, kOut, kReal, kAny, true}},
      {{7, 2, 0, 0, 33, 0, 0, 0, 0}, {1, 1, 0, 0, 2, 0, 0, 0, 0}},
+     {}},
+    {"class_moments",
+     {{count_nc},
+      {count_n, kIn, kInt32, kIndex},
+      {count_k, kInOut, kInt64},
+      {count_kc, kInOut, kFloat64},
+      {count_kc, kInOut, kFloat64},
+      {count_k, kInOut, kFloat64},
+      {count_cc, kInOut, kFloat64}},
+     {{7, 0, 0, 35, 9, 0, 0, 0, 0}, {1, 0, 0, 1, 1, 0, 0, 0, 0}},
      {}},
     {"augment",
      {{count_images, kIn, kUint8},
