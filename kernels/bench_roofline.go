@@ -24,13 +24,14 @@ func (r Roofline) String() string {
 	return fmt.Sprintf("%.0f GFLOP/s%s, %.1f GB/s", r.GFLOPS, matrix, r.GBps)
 }
 
-// For is the roofline of a variant's own arithmetic: that of the tensor cores where it multiplies on them. In double none is measured: no limit is known.
+// For is the roofline of a variant's own arithmetic: that of the tensor cores where it multiplies on them. In double no peak is measured, and
+// memory alone limits.
 func (r Roofline) For(v *Variant) Roofline {
 	switch {
 	case v.tensorCores():
 		r.GFLOPS = r.MatrixGFLOPS
 	case v.Op.Op().InDouble:
-		r.GFLOPS = 0
+		r.GFLOPS = math.Inf(1)
 	}
 	return r
 }
