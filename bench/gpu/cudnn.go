@@ -79,7 +79,7 @@ func (s *session) cudnn(ctx context.Context) error {
 
 // ourLayers measures layers that have one variant in common, once.
 func (s *session) ourLayers(ctx context.Context, op, precision, variant string, list []*layerResult) error {
-	_, _, rows, err := s.benchKernels(ctx, op, precision, "--variant", op+"="+variant)
+	_, rows, err := s.benchKernels(ctx, op, precision, "--variant", op+"="+variant)
 	if err != nil {
 		return err
 	}

@@ -10,13 +10,36 @@ import (
 
 // kernelsResult is every variant at every shape of the network.
 type kernelsResult struct {
-	Outcome    *outcome      `json:"outcome"`
-	Width      int           `json:"width"`
-	Batch      int           `json:"batch"`
-	PeakGFLOPS float64       `json:"peak_gflops"` // float32, the best of the measurements
-	PeakGBps   float64       `json:"peak_gbps"`
-	Rows       []kernelSpeed `json:"rows"`
-	Missing    []string      `json:"missing,omitempty"` // operations that could not be measured, and why
+	Outcome *outcome        `json:"outcome"`
+	Width   int             `json:"width"`
+	Batch   int             `json:"batch"`
+	Peaks   map[string]peak `json:"peaks"` // by precision, the best of the measurements; none under the emulated driver
+	Rows    []kernelSpeed   `json:"rows"`
+	Missing []string        `json:"missing,omitempty"` // operations that could not be measured, and why
+}
+
+// peak is kernels.Roofline.
+type peak struct {
+	GFLOPS       float64 `json:"peak_gflops"`
+	MatrixGFLOPS float64 `json:"peak_matrix_gflops,omitempty"`
+	GBps         float64 `json:"peak_gbps"`
+}
+
+func (p peak) String() string {
+	text := fmt.Sprintf("%.0f GFLOP/s in float32, %.0f GB/s", p.GFLOPS, p.GBps)
+	if p.MatrixGFLOPS > 0 {
+		text = fmt.Sprintf("%.0f GFLOP/s on the tensor cores, %s", p.MatrixGFLOPS, text)
+	}
+	return text
+}
+
+// keep takes in another measurement.
+func (r *kernelsResult) keep(precision string, p peak) {
+	if p.GFLOPS == 0 {
+		return
+	}
+	best := r.Peaks[precision]
+	r.Peaks[precision] = peak{max(best.GFLOPS, p.GFLOPS), max(best.MatrixGFLOPS, p.MatrixGFLOPS), max(best.GBps, p.GBps)}
 }
 
 // kernelSpeed is a row of `nctrain kernels bench --json`; under the emulated driver, which counts requests of memory and has no speed, with counts alone.
@@ -34,18 +57,17 @@ type kernelSpeed struct {
 }
 
 // benchKernels is `nctrain kernels bench` of one operation at one precision.
-func (s *session) benchKernels(ctx context.Context, op, precision string, more ...string) (gflops, gbps float64, rows []kernelSpeed, err error) {
+func (s *session) benchKernels(ctx context.Context, op, precision string, more ...string) (peak, []kernelSpeed, error) {
 	var out struct {
-		PeakGFLOPS float64       `json:"peak_gflops"`
-		PeakGBps   float64       `json:"peak_gbps"`
-		Kernels    []kernelSpeed `json:"kernels"`
+		peak
+		Kernels []kernelSpeed `json:"kernels"`
 	}
-	err = s.program(ctx, &out, append([]string{"kernels", "bench", "--device", "cuda", "--precision", precision, "--op", op, "--width", strconv.Itoa(s.scale.Width),
+	err := s.program(ctx, &out, append([]string{"kernels", "bench", "--device", "cuda", "--precision", precision, "--op", op, "--width", strconv.Itoa(s.scale.Width),
 		"--batch", strconv.Itoa(s.scale.Batches[0])}, more...)...)
 	for i := range out.Kernels {
 		out.Kernels[i].Precision = precision
 	}
-	return out.PeakGFLOPS, out.PeakGBps, out.Kernels, err
+	return out.peak, out.Kernels, err
 }
 
 // kernelJobs are the operations and precisions to measure, convolutions first. What does not multiply is the same in each precision.
@@ -74,20 +96,20 @@ func (s *session) kernelJobs(ctx context.Context) ([][2]string, error) {
 
 func (s *session) kernels(ctx context.Context) error {
 	r := &s.results.Kernels
-	*r = kernelsResult{Outcome: r.Outcome, Width: s.scale.Width, Batch: s.scale.Batches[0]}
+	*r = kernelsResult{Outcome: r.Outcome, Width: s.scale.Width, Batch: s.scale.Batches[0], Peaks: map[string]peak{}}
 	jobs, err := s.kernelJobs(ctx)
 	if err != nil {
 		return err
 	}
 	for i, job := range jobs {
-		gflops, gbps, rows, err := s.benchKernels(ctx, job[0], job[1])
+		p, rows, err := s.benchKernels(ctx, job[0], job[1])
 		switch {
 		case ctx.Err() != nil:
 			return fmt.Errorf("at %s %s, %d of %d: %w", job[0], job[1], i+1, len(jobs), ctx.Err())
 		case err != nil:
 			r.Missing = append(r.Missing, fmt.Sprintf("%s %s: %v", job[0], job[1], err))
 		}
-		r.PeakGFLOPS, r.PeakGBps = max(r.PeakGFLOPS, gflops), max(r.PeakGBps, gbps)
+		r.keep(job[1], p)
 		r.Rows = append(r.Rows, rows...)
 		if err := s.save(); err != nil {
 			return err

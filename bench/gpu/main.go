@@ -91,10 +91,10 @@ func steps() []step {
 		{"doctor", "card, driver, processor", 30 * time.Second, (*session).doctor, func(r *results) **outcome { return &r.Doctor.Outcome }},
 		{"conformance", "every operation, variant and precision against float64", 150 * time.Second, (*session).conformance, func(r *results) **outcome { return &r.Conformance.Outcome }},
 		{"training", "ten steps beside the CPU's; resume to the same bits", 120 * time.Second, (*session).training, func(r *results) **outcome { return &r.Training.Outcome }},
-		{"speed", "training step and feature sweep beside PyTorch's", 240 * time.Second, (*session).speed, func(r *results) **outcome { return &r.Speed.Outcome }},
+		{"sanitizer", "conformance under compute-sanitizer", 90 * time.Second, (*session).sanitize, func(r *results) **outcome { return &r.Sanitizer.Outcome }},
+		{"speed", "training step and feature sweep beside PyTorch's", 210 * time.Second, (*session).speed, func(r *results) **outcome { return &r.Speed.Outcome }},
 		{"kernels", "every variant at the network's shapes, beside the roofline", 120 * time.Second, (*session).kernels, func(r *results) **outcome { return &r.Kernels.Outcome }},
-		{"cudnn", "the convolutions beside cuDNN's (after kernels)", 90 * time.Second, (*session).cudnn, func(r *results) **outcome { return &r.CuDNN.Outcome }},
-		{"sanitizer", "conformance under compute-sanitizer", 150 * time.Second, (*session).sanitize, func(r *results) **outcome { return &r.Sanitizer.Outcome }},
+		{"cudnn", "the convolutions beside cuDNN's (after kernels)", 150 * time.Second, (*session).cudnn, func(r *results) **outcome { return &r.CuDNN.Outcome }},
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -284,7 +285,11 @@ func (r *results) kernelsReport(p *page) {
 			p.row(row.Op, row.Variant, row.Precision, row.Shape, fmt.Sprintf("%.2f", row.BytesOfLeast), fmt.Sprintf("%.0f", row.BankConflicts))
 		}
 	} else {
-		p.line("Width %d, batch %d; measured peak %.0f GFLOP/s in float32 and %.0f GB/s. Rates count the plain algorithm with each operand moved once.\n", k.Width, k.Batch, k.PeakGFLOPS, k.PeakGBps)
+		p.line("Width %d, batch %d. Rates count the plain algorithm with each operand moved once; the roofline is measured:\n", k.Width, k.Batch)
+		for _, precision := range slices.Sorted(maps.Keys(k.Peaks)) {
+			p.line("- %s: %s", precision, k.Peaks[precision])
+		}
+		p.line("")
 		p.table("operation", "variant", "precision", "shape", ">ms", ">GFLOP/s", ">GB/s", ">of the roofline %")
 		for _, row := range k.Rows {
 			p.row(row.Op, row.Variant, row.Precision, row.Shape, number(row.Ms), number(row.GFLOPS), number(row.GBps), number(100*row.LimitShare))

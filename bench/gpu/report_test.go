@@ -21,7 +21,7 @@ func example() *results {
 		{Op: "conv_wgrad", Precision: "bf16", Shape: "b", Ours: contender{Name: "mma", Ours: true, Ms: []float64{0.5, 0.5}}, CuDNN: contender{Ms: []float64{0.2, 0.2}}},
 		{Op: "conv_dgrad", Precision: "bf16", Shape: "c", Ours: contender{Name: "mma", Ours: true}, CuDNN: contender{Ms: []float64{0.2, 0.2}}},
 	}}
-	r.Kernels = kernelsResult{Outcome: &outcome{Status: cutOff, Reason: "at sgd fp32"}, Width: 64, Batch: 128, Rows: []kernelSpeed{
+	r.Kernels = kernelsResult{Outcome: &outcome{Status: cutOff, Reason: "at sgd fp32"}, Width: 64, Batch: 128, Peaks: map[string]peak{"tf32": {60000, 400000, 3000}}, Rows: []kernelSpeed{
 		{Precision: "tf32", Op: "conv_fprop", Variant: "mma", Shape: "a", Ms: 0.3, GFLOPS: 12345, GBps: 678, LimitShare: 0.25}}}
 	return r
 }
@@ -43,6 +43,7 @@ func TestReportOfACard(t *testing.T) {
 		"| conv_dgrad | bf16 | c | mma |  | 0.2 |  |  |",
 		"**This part cut off after 0 s: at sgd fp32.**",
 		"| conv_fprop | mma | tf32 | a | 0.3 | 12345 | 678 | 25 |",
+		"- tf32: 400000 GFLOP/s on the tensor cores, 60000 GFLOP/s in float32, 3000 GB/s",
 		"| training | ten steps beside the CPU's; resume to the same bits | not run |",
 	} {
 		if !strings.Contains(report, part) {
