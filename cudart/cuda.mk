@@ -29,11 +29,11 @@ EMU_TEST = NCTRAIN_CUDA_DRIVER=$(CURDIR)/$(EMU) $(CUDA_ENV) $(GO) test -count=1 
 .PHONY: test-cuda test-cuda-full
 test-cuda: driver emu cuda-kernels ## the cuda device under the emulated driver, quickly
 	NCTRAIN_EMU_ORDER=random:1 $(EMU_TEST) ./cudart/... ./kernels/cuda
-	$(EMU_TEST) -run CUDA ./nn ./cmd/nctrain
+	$(EMU_TEST) -run CUDA ./nn ./cmd/nctrain ./cmd/nctrain/internal/run
 test-cuda-full: driver emu cuda-kernels ## every shape of every kernel under the emulated driver, in three orders of threads and blocks
 	for order in round reverse random:2; do \
 	  NCTRAIN_EMU_ORDER=$$order NCTRAIN_CHECK=full $(EMU_TEST) -timeout 2h ./kernels/cuda || exit 1; done
-	$(EMU_TEST) -run CUDA ./nn ./cmd/nctrain
+	$(EMU_TEST) -run CUDA ./nn ./cmd/nctrain ./cmd/nctrain/internal/run
 
 # Faults in the kernels that those tests must catch (docs/testing.md); ONLY=TEXT tries some of them.
 .PHONY: mutants

@@ -17,6 +17,7 @@ type Evaluator struct {
 	batch int
 	plans []evalPlan // of a full batch, and of the short last one
 	pool  *MemoryPool
+	sums  *moments // nil: the features are not summed
 }
 
 // evalPlan is a plan with the values that are read after it.
@@ -24,9 +25,10 @@ type evalPlan struct {
 	*Plan
 	batch                    int
 	features, logits, labels *Value
+	rows                     [2]kernels.Readback // of these, for [Evaluator.Each]: one is looked at while the next batch is computed
 }
 
-// Rows are consecutive samples of an evaluation. The slices are reused: copy what is kept.
+// Rows are consecutive samples of an evaluation. The slices are good for one call: copy what is kept.
 type Rows struct {
 	N                int
 	Features, Logits []float32 // [N,D], [N,C]
@@ -35,7 +37,24 @@ type Rows struct {
 
 // NewEvaluator uploads a set and compiles the plans for it. Evaluators may share a pool with each other, and with a trainer between its epochs.
 func NewEvaluator(dev kernels.Device, model *ResNet18, set *data.Set, batch int, pool *MemoryPool, o PlanOptions) (*Evaluator, error) {
-	e := &Evaluator{dev: dev, name: set.Name, pool: pool}
+	return newEvaluator(dev, model, set, batch, pool, o, nil)
+}
+
+// NewSummingEvaluator is NewEvaluator for a set of the network's classes, whose features are summed by class on the device while they are computed
+// ([Evaluator.ClassSums]).
+func NewSummingEvaluator(dev kernels.Device, model *ResNet18, set *data.Set, batch int, pool *MemoryPool, o PlanOptions) (*Evaluator, error) {
+	if set.Classes != model.Classes {
+		return nil, fmt.Errorf("%s has %d classes, the network %d", set.Name, set.Classes, model.Classes)
+	}
+	sums, err := newMoments(dev, model.Classes, model.Features())
+	if err != nil {
+		return nil, err
+	}
+	return newEvaluator(dev, model, set, batch, pool, o, sums)
+}
+
+func newEvaluator(dev kernels.Device, model *ResNet18, set *data.Set, batch int, pool *MemoryPool, o PlanOptions, sums *moments) (*Evaluator, error) {
+	e := &Evaluator{dev: dev, name: set.Name, pool: pool, sums: sums}
 	o.prepare = true
 	var err error
 	if e.set, err = NewDeviceSet(dev, o.Precision, set, model.Normalization); err != nil {
@@ -62,6 +81,9 @@ func NewEvaluator(dev kernels.Device, model *ResNet18, set *data.Set, batch int,
 		}
 		if scored {
 			g.CrossEntropy(p.logits, p.labels, e.step)
+		}
+		if sums != nil {
+			g.classMoments(p.features, p.labels, sums)
 		}
 		g.Advance(e.step, n)
 		if p.Plan, err = Compile(dev, g, pool, o); err != nil {
@@ -91,36 +113,71 @@ func (e *Evaluator) Evaluate(ctx context.Context) (Evaluation, error) {
 	return Evaluation{Loss: mean(losses), Accuracy: float64(hits) / float64(e.set.N)}, nil
 }
 
-// Each passes features, logits and labels of all samples to f, a batch at a time.
+// Each passes features, logits and labels of all samples to f, a batch at a time, while the device computes the next.
 func (e *Evaluator) Each(ctx context.Context, f func(Rows) error) error {
-	d, c := e.plans[0].features.Dims[1], e.plans[0].logits.Dims[1]
-	rows := Rows{Features: make([]float32, e.batch*d), Logits: make([]float32, e.batch*c), Labels: make([]int32, e.batch)}
-	return e.sweep(ctx, func(p evalPlan) error {
-		r := Rows{N: p.batch, Features: rows.Features[:p.batch*d], Logits: rows.Logits[:p.batch*c], Labels: rows.Labels[:p.batch]}
-		if err := kernels.Download(e.dev, r.Features, p.Buffer(p.features)); err != nil {
+	if err := e.prepareRows(); err != nil {
+		return err
+	}
+	var before *evalPlan // whose rows are on their way
+	batches := 0
+	pass := func() error {
+		if before == nil {
+			return nil
+		}
+		r := before.rows[(batches+1)%2]
+		if err := r.Wait(); err != nil {
 			return err
 		}
-		if err := kernels.Download(e.dev, r.Logits, p.Buffer(p.logits)); err != nil {
+		return f(Rows{before.batch, kernels.Read[float32](r, 0), kernels.Read[float32](r, 1), kernels.Read[int32](r, 2)})
+	}
+	err := e.sweep(ctx, func(p *evalPlan) error {
+		if err := p.rows[batches%2].Queue(); err != nil {
 			return err
 		}
-		if err := kernels.Download(e.dev, r.Labels, p.Buffer(p.labels)); err != nil {
+		if err := pass(); err != nil {
 			return err
 		}
-		return f(r)
+		before = p
+		batches++
+		return nil
 	})
+	if err != nil {
+		return err
+	}
+	return pass()
 }
 
-func (e *Evaluator) sweep(ctx context.Context, f func(evalPlan) error) error {
+// prepareRows makes the readbacks of all plans.
+func (e *Evaluator) prepareRows() error {
+	for i := range e.plans {
+		p := &e.plans[i]
+		for j := range p.rows {
+			if p.rows[j] != nil {
+				continue
+			}
+			var err error
+			if p.rows[j], err = e.dev.NewReadback(p.Buffer(p.features), p.Buffer(p.logits), p.Buffer(p.labels)); err != nil {
+				return fmt.Errorf("%s: %w", e.name, err)
+			}
+		}
+	}
+	return nil
+}
+
+// ClassSums reads the sums of the features of the last whole sweep, of a [NewSummingEvaluator].
+func (e *Evaluator) ClassSums() (*ClassSums, error) { return e.sums.read() }
+
+func (e *Evaluator) sweep(ctx context.Context, f func(*evalPlan) error) error {
 	if err := e.Rewind(); err != nil {
 		return err
 	}
-	p := e.plans[0]
+	p := &e.plans[0]
 	for done := 0; done < e.set.N; {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
 		if e.set.N-done < p.batch {
-			p = e.plans[1]
+			p = &e.plans[1]
 			if err := p.Prepare(); err != nil {
 				return err
 			}
@@ -138,11 +195,22 @@ func (e *Evaluator) sweep(ctx context.Context, f func(evalPlan) error) error {
 	return e.dev.Synchronize()
 }
 
-// Close frees what is the evaluator's own: the set, the state and the recordings.
+// Close frees what is the evaluator's own: the set, the state, the class sums and the recordings.
 func (e *Evaluator) Close() error {
 	e.set.Free()
 	e.step.Free()
+	if e.sums != nil {
+		e.sums.free()
+	}
 	for _, p := range e.plans {
+		for _, r := range p.rows {
+			if r == nil {
+				continue
+			}
+			if err := r.Close(); err != nil {
+				return err
+			}
+		}
 		if err := p.Close(); err != nil {
 			return err
 		}

@@ -12,10 +12,16 @@ func (t *Trainer) Rewind() error {
 // Plan is the plan of a full batch.
 func (e *Evaluator) Plan() *Plan { return e.plans[0].Plan }
 
-// Rewind puts the device's counters at the first sample and prepares [Evaluator.Plan] with the parameters as they are, so that it can be run and profiled.
+// Rewind puts the device's counters at the first sample, starts class sums anew and prepares [Evaluator.Plan] with the parameters as they are, so that it
+// can be run and profiled.
 func (e *Evaluator) Rewind() error {
 	if err := e.step.Begin(0, 0, 0, 0, 0); err != nil {
 		return err
+	}
+	if e.sums != nil {
+		if err := e.sums.clear(); err != nil {
+			return err
+		}
 	}
 	return e.plans[0].Prepare()
 }

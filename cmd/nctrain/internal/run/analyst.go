@@ -24,6 +24,7 @@ type Analyst struct {
 	test     *member // nil where there is none
 	ood      []*member
 	threads  int
+	summing  bool // train's evaluator sums its features by class
 }
 
 // member is a set with its evaluator.
@@ -43,10 +44,17 @@ type Row struct {
 }
 
 // NewAnalyst compiles the evaluation plans of all sets of a run. batch and pool are those of the training, whose plans need more memory.
+//
+// The class sums of the training features are taken by the cuda device while it computes them; on the cpu device OpenBLAS does it faster afterwards, so that there only a
+// pinned variant of class_moments is used.
 func NewAnalyst(dev kernels.Device, model *nn.ResNet18, sets *Sets, settings Analysis, batch int, pool *nn.MemoryPool, o nn.PlanOptions, threads int) (*Analyst, error) {
-	a := &Analyst{settings: settings, model: model, threads: threads}
+	a := &Analyst{settings: settings, model: model, threads: threads, summing: dev.Kind() == kernels.CUDA || o.Choice[kernels.ClassMoments] != ""}
 	add := func(name, file string, set *data.Set) (*member, error) {
-		eval, err := nn.NewEvaluator(dev, model, set, batch, pool, o)
+		evaluator := nn.NewEvaluator
+		if name == "train" && a.summing {
+			evaluator = nn.NewSummingEvaluator
+		}
+		eval, err := evaluator(dev, model, set, batch, pool, o)
 		if err != nil {
 			return nil, err
 		}
@@ -97,12 +105,19 @@ func (a *Analyst) Analyse(ctx context.Context, tensors []nn.Tensor, epoch int, k
 		return nil, err
 	}
 	done, total := 0, a.rows()
+	var tally *stats.Tallier
+	if a.summing {
+		tally = stats.NewTallier(head)
+	}
 	collect := func(m *member) (analysis.Source, error) {
 		if m == nil {
 			return nil, nil
 		}
-		src, err := Collect(ctx, m.eval, m.set, meta, func(rows int) {
-			done += rows
+		src, err := Collect(ctx, m.eval, m.set, meta, func(r nn.Rows, start int) {
+			if m == a.train && tally != nil {
+				tally.Add(blockOf(r, start))
+			}
+			done += r.N
 			progress(done, total)
 		})
 		if err != nil || keep == "" {
@@ -135,7 +150,40 @@ func (a *Analyst) Analyse(ctx context.Context, tensors []nn.Tensor, epoch int, k
 			return nil, err
 		}
 	}
-	return a.measure(ctx, &Row{Epoch: epoch, Checkpoint: hash}, head, stats.Remember(train, a.threads), val, test, others)
+	summed, err := a.summed(train, tally)
+	if err != nil {
+		return nil, err
+	}
+	return a.measure(ctx, &Row{Epoch: epoch, Checkpoint: hash}, head, summed, val, test, others)
+}
+
+// summed gives the training rows with their class sums: those of the device and the rows' tally, or those of a sweep when they are asked for.
+func (a *Analyst) summed(train analysis.Source, tally *stats.Tallier) (stats.Summed, error) {
+	if tally == nil {
+		return stats.Remember(train, a.threads), nil
+	}
+	s, err := a.train.eval.ClassSums()
+	if err != nil {
+		return nil, err
+	}
+	return stats.Given(train, &stats.Sums{C: s.C, D: s.D, Count: s.Count, Shift: s.Shift, Sum: s.Sum, Square: s.Square, Second: s.Second, Tally: tally.Tally()}), nil
+}
+
+// blockOf widens rows, of which the first is the start-th of its set.
+func blockOf(r nn.Rows, start int) *analysis.Block {
+	b := &analysis.Block{Start: start, N: r.N, Features: wide(r.Features), Logits: wide(r.Logits), Labels: make([]int64, r.N)}
+	for i, label := range r.Labels {
+		b.Labels[i] = int64(label)
+	}
+	return b
+}
+
+func wide(narrow []float32) []float64 {
+	out := make([]float64, len(narrow))
+	for i, x := range narrow {
+		out[i] = float64(x)
+	}
+	return out
 }
 
 func (a *Analyst) measure(ctx context.Context, row *Row, head *analysis.Head, train, val, test analysis.Source, others []analysis.Named) (*Row, error) {
@@ -158,8 +206,8 @@ func (a *Analyst) measure(ctx context.Context, row *Row, head *analysis.Head, tr
 	return row, err
 }
 
-// Collect passes a set through the network and keeps features [N,D], logits [N,C] and labels in memory. progress gets the rows of each batch.
-func Collect(ctx context.Context, eval *nn.Evaluator, set *data.Set, meta analysis.Meta, progress func(rows int)) (analysis.Source, error) {
+// Collect passes a set through the network and keeps features [N,D], logits [N,C] and labels in memory. seen gets the rows of each batch and the index of the first.
+func Collect(ctx context.Context, eval *nn.Evaluator, set *data.Set, meta analysis.Meta, seen func(r nn.Rows, start int)) (analysis.Source, error) {
 	meta.Set, meta.Split = set.Name, set.Split
 	var features, logits []float32
 	labels := make([]int64, 0, set.Len())
@@ -173,7 +221,7 @@ func Collect(ctx context.Context, eval *nn.Evaluator, set *data.Set, meta analys
 		for _, label := range r.Labels {
 			labels = append(labels, int64(label))
 		}
-		progress(r.N)
+		seen(r, len(labels)-r.N)
 		return nil
 	})
 	if err != nil {
