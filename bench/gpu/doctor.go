@@ -23,6 +23,9 @@ type doctorResult struct {
 
 // card is the device's name alone.
 func (d *doctorResult) card() string {
+	if d.Device == "" {
+		return "no card"
+	}
 	name, _, _ := strings.Cut(d.Device, ",")
 	return name
 }

@@ -13,9 +13,6 @@ import (
 // reportName is the table's file, as bench/results/ names them.
 func (r *results) reportName() string {
 	card := strings.Trim(regexp.MustCompile(`[^a-z0-9]+`).ReplaceAllString(strings.ToLower(r.Doctor.card()), "-"), "-")
-	if card == "" {
-		card = "unknown"
-	}
 	if r.Rehearsal {
 		card += "-rehearsal"
 	}

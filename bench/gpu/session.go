@@ -134,7 +134,7 @@ func (s *session) command(ctx context.Context, p process) (*exec.Cmd, *bytes.Buf
 	return cmd, stderr
 }
 
-// do runs a process to its end and gives its standard output, which goes into the log too. The error ends in the last line of what it said.
+// do runs a process to its end and gives its standard output, which goes into the log too. The error holds the last line of what it said.
 func (s *session) do(ctx context.Context, p process) ([]byte, error) {
 	cmd, stderr := s.command(ctx, p)
 	var stdout bytes.Buffer
@@ -144,18 +144,18 @@ func (s *session) do(ctx context.Context, p process) ([]byte, error) {
 		err = ctx.Err()
 	}
 	if err != nil {
-		err = fmt.Errorf("%s: %w%s", filepath.Base(p.args[0]), err, lastLine(stderr.Bytes()))
+		err = said(fmt.Errorf("%s: %w", filepath.Base(p.args[0]), err), stderr)
 	}
 	return stdout.Bytes(), err
 }
 
-// lastLine is ": " and the last line of a text that holds anything.
-func lastLine(text []byte) string {
-	lines := strings.Split(strings.TrimSpace(string(text)), "\n")
+// said adds the last line that a process wrote to standard error to the error that it ended with.
+func said(err error, stderr *bytes.Buffer) error {
+	lines := strings.Split(strings.TrimSpace(stderr.String()), "\n")
 	if last := strings.TrimSpace(lines[len(lines)-1]); last != "" {
-		return ": " + last
+		return fmt.Errorf("%s (%w)", last, err)
 	}
-	return ""
+	return err
 }
 
 // program runs nctrain and decodes what it writes with --json.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -48,9 +49,9 @@ func (s *session) startTorch(ctx context.Context) (*torch, error) {
 		device = "cpu"
 	}
 	t := &torch{}
-	var stderr interface{ Bytes() []byte }
-	t.cmd, stderr = s.command(ctx, process{args: []string{s.python, filepath.Join(s.root, "torch_peer.py"), device}})
 	var err error
+	var stderr *bytes.Buffer
+	t.cmd, stderr = s.command(ctx, process{args: []string{s.python, filepath.Join(s.root, "torch_peer.py"), device}})
 	if t.in, err = t.cmd.StdinPipe(); err != nil {
 		return nil, err
 	}
@@ -68,7 +69,7 @@ func (s *session) startTorch(ctx context.Context) (*torch, error) {
 	}
 	if err != nil {
 		t.close()
-		return nil, fmt.Errorf("%w%s", err, lastLine(stderr.Bytes()))
+		return nil, said(err, stderr)
 	}
 	return t, nil
 }

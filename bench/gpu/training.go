@@ -210,7 +210,7 @@ func (s *session) interrupt(ctx context.Context, p process, dir string) (epochs 
 				losses, err := trainLosses(dir)
 				return len(losses), err
 			}
-			return 0, fmt.Errorf("an interrupted training: %w%s", err, lastLine(stderr.Bytes()))
+			return 0, said(fmt.Errorf("an interrupted training: %w", err), stderr)
 		case <-watch.C:
 			if losses, err := trainLosses(dir); !sent && err == nil && len(losses) > 0 {
 				sent = true
