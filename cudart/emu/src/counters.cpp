@@ -27,13 +27,22 @@ struct Instruction {
 };
 }  // namespace
 
-// By warp of the running block, then by instruction.
-static std::vector<std::unordered_map<const void*, Instruction>> warps;
+// By warp of the running block, then by instruction; an asynchronous copy is two, one for either memory.
+static std::vector<std::unordered_map<uintptr_t, Instruction>> warps;
+
+static Instruction& instruction(unsigned warp, bool is_shared, const void* pc) {
+  if (warps.size() <= warp) warps.resize(warp + 1);
+  return warps[warp][2 * reinterpret_cast<uintptr_t>(pc) + is_shared];
+}
+
+void count_no_access(bool is_shared, const void* pc) {
+  const unsigned me = block->running->index;
+  if (counting) instruction(me / 32, is_shared, pc).executed[me % 32]++;
+}
 
 void count_access(uintptr_t address, size_t bytes, Kind kind, bool is_shared, const void* pc) {
   const unsigned me = block->running->index, lane = me % 32;
-  if (warps.size() <= me / 32) warps.resize(me / 32 + 1);
-  Instruction& in = warps[me / 32][pc];
+  Instruction& in = instruction(me / 32, is_shared, pc);
   const unsigned n = in.executed[lane]++;
   if (in.requests.size() <= n) in.requests.resize(n + 1);
   Request& r = in.requests[n];

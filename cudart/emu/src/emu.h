@@ -109,6 +109,8 @@ struct Counters {
   unsigned long long shared_requests = 0, shared_wavefronts = 0, bank_conflicts = 0;
 };
 extern bool counting;
+// count_no_access: the lane has no part in this execution.
+void count_no_access(bool is_shared, const void* pc);
 void count_access(uintptr_t address, size_t bytes, Kind kind, bool is_shared, const void* pc);
 void count_block();  // its requests are complete
 

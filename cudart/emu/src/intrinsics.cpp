@@ -117,7 +117,10 @@ void emu_access(const void* address, size_t bytes, int kind, size_t align) {
 
 void emu_copy_async(void* target, const void* source, size_t source_bytes) {
   if (source_bytes > 16) raise(launch_failed, "an asynchronous copy of more than 16 bytes", PC);
-  if (source_bytes) check(reinterpret_cast<uintptr_t>(source), source_bytes, Kind::read, 16, PC);
+  if (source_bytes)
+    check(reinterpret_cast<uintptr_t>(source), source_bytes, Kind::read, 16, PC);
+  else
+    count_no_access(false, PC);
   expect_copy(reinterpret_cast<uintptr_t>(target), 16, PC);
   block->running->open_copies.push_back({static_cast<char*>(target), static_cast<const char*>(source), source_bytes, PC});
 }
