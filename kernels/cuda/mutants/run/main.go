@@ -5,10 +5,12 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"flag"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -110,23 +112,32 @@ type runner struct {
 	sound   map[string]*soundness
 }
 
-// soundness is the outcome of a kernel's check as it stands: a check that fails anyway catches nothing.
+// soundness is the outcome of a kernel's check as it stands, for a check that fails anyway catches nothing; and its image, for one that a fault does not change
+// need not be checked again: a header serves many kernels, and not each has in it what a fault changes.
 type soundness struct {
-	once sync.Once
-	err  error
+	once  sync.Once
+	image []byte
+	err   error
+}
+
+func (r runner) soundness(kernel string) *soundness {
+	s := r.sound[kernel]
+	s.once.Do(func() {
+		report, caught, err := checkIn("", kernel)
+		if err != nil || caught {
+			s.err = errors.Join(fmt.Errorf("%s fails without a fault: %s", kernel, report), err)
+			return
+		}
+		s.image, s.err = r.compile(kernel, r.sources)
+	})
+	return s
 }
 
 // try puts the fault into each kernel that its file is part of, until one is caught.
 func (r runner) try(m mutants.Mutant) outcome {
 	o := outcome{Mutant: m}
 	for _, kernel := range r.sources.Kernels(m.File) {
-		sound := r.sound[kernel]
-		sound.once.Do(func() {
-			if report, caught, err := checkIn("", kernel); err != nil || caught {
-				sound.err = errors.Join(fmt.Errorf("%s fails without a fault: %s", kernel, report), err)
-			}
-		})
-		if o.err = sound.err; o.err != nil {
+		if o.err = r.soundness(kernel).err; o.err != nil {
 			return o
 		}
 		report, caught, err := r.inKernel(m, kernel)
@@ -143,29 +154,39 @@ func (r runner) try(m mutants.Mutant) outcome {
 
 // inKernel compiles a kernel with the fault and checks it.
 func (r runner) inKernel(m mutants.Mutant, kernel string) (report string, caught bool, err error) {
+	faulty := maps.Clone(r.sources)
+	if faulty[m.File], err = m.Apply(faulty[m.File]); err != nil {
+		return "", false, err
+	}
+	image, err := r.compile(kernel, faulty)
+	if err != nil || bytes.Equal(image, r.soundness(kernel).image) {
+		return "", false, err
+	}
 	dir, err := os.MkdirTemp("", "nctrain-mutant")
 	if err != nil {
 		return "", false, err
 	}
 	defer os.RemoveAll(dir)
-	for name, text := range r.sources {
-		if name == m.File {
-			if text, err = m.Apply(text); err != nil {
-				return "", false, err
-			}
-		}
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
-			return "", false, err
-		}
-	}
-	image, err := emu.Compile(".", filepath.Join(dir, kernel+".cu"), "-w") // a fault may leave something unused
-	if err != nil {
-		return "", false, err
-	}
 	if err := os.WriteFile(filepath.Join(dir, kernel+".so"), image, 0o644); err != nil {
 		return "", false, err
 	}
 	return checkIn(dir, kernel)
+}
+
+// compile gives a kernel's image, which the sources alone determine.
+func (runner) compile(kernel string, sources mutants.Sources) ([]byte, error) {
+	dir, err := os.MkdirTemp("", "nctrain-mutant")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	for name, text := range sources {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
+			return nil, err
+		}
+	}
+	// A fault may leave something unused.
+	return emu.Compile(".", filepath.Join(dir, kernel+".cu"), "-w", "-ffile-prefix-map="+dir+"=.")
 }
 
 // checkIn checks a kernel in a process of its own, its image from a folder.
