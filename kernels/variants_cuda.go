@@ -30,6 +30,16 @@ var cudaVariants = []Variant{
 	{Op: ConvWgrad, Name: "tiled", Kind: CUDA, Precisions: cudaPrecisions, Class: Float32Sum, Can: convTiles, Why: "implicit GEMM on the float32 units over parts of the pixels, their sums added in order"},
 	{Op: ConvWgrad, Name: "registers", Kind: CUDA, Precisions: cudaPrecisions, Class: Float32Sum, Can: convStem, Why: "the stem: a filter's gradient in registers, pixels by broadcast"},
 	{Op: ConvWgrad, Name: "direct", Kind: CUDA, Precisions: cudaPrecisions, Class: Float32Sum, Can: convOffsets, Why: "plain loops over parts of the pixels: the readable reference, for any number of channels"},
+	{Op: ConvFpropBN, Name: "mma", Kind: CUDA, Precisions: []Precision{TF32, BF16}, Class: Float32Sum, Can: convTiles, Why: cudaNormalised},
+	{Op: ConvFpropBN, Name: "tiled", Kind: CUDA, Precisions: cudaPrecisions, Class: Float32Sum, Can: convTiles, Why: cudaNormalised},
+	{Op: ConvFpropBN, Name: "registers", Kind: CUDA, Precisions: cudaPrecisions, Class: Float32Sum, Can: convStem, Why: cudaNormalised},
+	{Op: ConvFpropBN, Name: "direct", Kind: CUDA, Precisions: cudaPrecisions, Class: Float32Sum, Can: convOffsets, Why: cudaNormalised},
+	{Op: ConvFpropStats, Name: "mma", Kind: CUDA, Precisions: []Precision{TF32, BF16}, Class: Float32Sum, Can: convTiles, Why: cudaStats},
+	{Op: ConvFpropStats, Name: "tiled", Kind: CUDA, Precisions: cudaPrecisions, Class: Float32Sum, Can: convTiles, Why: cudaStats},
+	{Op: ConvFpropStats, Name: "registers", Kind: CUDA, Precisions: cudaPrecisions, Class: Float32Sum, Can: convStem, Why: cudaStats},
+	{Op: ConvDgradAdd, Name: "mma", Kind: CUDA, Precisions: []Precision{TF32, BF16}, Class: Float32Sum, Can: convTiles, Why: cudaAdded},
+	{Op: ConvDgradAdd, Name: "tiled", Kind: CUDA, Precisions: cudaPrecisions, Class: Float32Sum, Can: convTiles, Why: cudaAdded},
+	{Op: ConvDgradAdd, Name: "direct", Kind: CUDA, Precisions: cudaPrecisions, Class: Float32Sum, Can: convOffsets, Why: "plain loops: the readable reference, for any number of channels"},
 	{Op: BNStats, Name: "two_pass", Kind: CUDA, Precisions: cudaPrecisions, Class: Float32Sum, Why: "each thread goes twice over eight rows in registers; threads and tasks are merged by Chan's formula in double"},
 	{Op: BNStats, Name: "welford", Kind: CUDA, Precisions: cudaPrecisions, Class: Float32Sum, Why: "one value at a time, for one more rounding of the mean a row"},
 	{Op: BNEvalStats, Name: "direct", Kind: CUDA, Precisions: cudaPrecisions, Class: Float32Sum, Why: "a thread a channel"},
@@ -53,6 +63,13 @@ var cudaVariants = []Variant{
 	{Op: SGD, Name: "direct", Kind: CUDA, Precisions: cudaPrecisions, Class: Float32Sum, Why: "one launch over all parameters, which lie together: multi_tensor without its list of tensors, so that there is no per_tensor either"},
 	{Op: Advance, Name: "direct", Kind: CUDA, Precisions: cudaPrecisions, Class: Float32Sum, Why: "one thread"},
 }
+
+// What is done to a convolution's sums while they are in registers.
+const (
+	cudaNormalised = "normalised, added and cut as the sums leave the registers"
+	cudaStats      = "moments of each block's rows as the sums leave the registers, merged by Chan's formula in double"
+	cudaAdded      = "added where the other gradient lies as the sums leave the registers; pixels that no tap reaches are not touched"
+)
 
 // convOffsets is what kernels/cuda/conv.cuh needs.
 func convOffsets(s Shape, _ Precision, _ Capabilities) error {

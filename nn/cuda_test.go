@@ -162,3 +162,12 @@ func TestCUDANonFiniteLossStopsAtItsStep(t *testing.T) {
 	}
 	assertStopped(t, tr, m, err)
 }
+
+// The planner fuses on the card as on the CPU: without changing a bit, but for the statistics that convolutions sum by their own tiles.
+func TestCUDAPlannerKeepsTheBits(t *testing.T) {
+	dev := openCUDA(t)
+	if keepsTheBits(t, dev, nil, 8) == 0 {
+		t.Error("no statistics were fused in any network")
+	}
+	evaluationKeepsTheBits(t, dev, nil, 8)
+}

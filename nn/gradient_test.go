@@ -18,7 +18,7 @@ func TestGradientsAreFiniteDifferences(t *testing.T) {
 	compared := 0
 	for seed := range uint64(12) {
 		rng := rand.New(rand.NewPCG(seed, 0))
-		net := newRandomNet(rng)
+		net := newRandomNet(dev, rng)
 		set := &data.Set{Name: "random", Classes: randomClasses, H: 8, W: 8, Images: make([]uint8, 4*8*8*3), Labels: []int32{0, 1, 2, 3}}
 		for i := range set.Images {
 			set.Images[i] = uint8(rng.IntN(256))

@@ -1,11 +1,11 @@
 // bn_stats_two_pass: mean = avg x, var = avg (x-mean)^2, invstd = 1/sqrt(var+eps); running_mean += momentum*(mean-running_mean),
 // running_var += momentum*(var*M/(M-1)-running_var), M = rows; num_batches_tracked += 1.      x [rows,c]; the others [c]
-// Each thread holds eight rows in registers and goes over them twice: for their mean, then for the squared differences from it (the corrected two-pass
-// algorithm: Chan, Golub, LeVeque 1983, eq. 1.7); x itself is read once. Threads and tasks are put together in double.
-// Grid:  bn_stats_two_pass: a tile of 16 loads of columns by a task of 128 rows; bn_stats_two_pass_merge: 16 columns.
+// Each thread holds eight rows in registers and goes over them twice: for their mean, then for the squared differences from it; x itself is read once. Threads and
+// tasks are put together in double.
+// Grid:  bn_stats_two_pass: a tile of 16 loads of columns by a task of 128 rows; bn_stats_merge adds them up.
 // Needs: 16-byte aligned x; workspace: 16 bytes a task and channel.      Builds for: sm_75 and later.
 // Cost:  x read once, bound by memory.
-#include "bn_stats.cuh"
+#include "bn_stats_merge.cuh"
 
 constexpr int kRows = 8;
 
@@ -16,22 +16,7 @@ DEVICE void task_moments(const float* x, const SlotPairs& slots, const Partial& 
   typename Column<At>::Value value[kRows];
   for (int r = 0; r < kRows; r++)
     if (r < count) value[r] = At::load(x + at.at(r));
-  store_task_moments(at, slots, partial, [&](int i) -> Moments {
-    if (count == 0) return {0, 0, 0};
-    float sum = 0;
-    for (int r = 0; r < kRows; r++)
-      if (r < count) sum += part(value[r], i);
-    const float about = sum / static_cast<float>(count);
-    float difference = 0, square = 0;
-    for (int r = 0; r < kRows; r++) {
-      if (r >= count) continue;
-      const float d = part(value[r], i) - about;
-      difference += d;
-      square = fmaf(d, d, square);
-    }
-    const double correction = static_cast<double>(difference) / count;
-    return {static_cast<double>(count), about + correction, square - correction * difference};
-  });
+  store_task_moments(at, blockIdx.y, slots, partial, [&](int i) { return two_pass_moments<kRows>(count, [&](int r) { return part(value[r], i); }); });
 }
 
 KERNEL bn_stats_two_pass(double* partial, const float* x, int64_t rows, int32_t c) {
@@ -42,10 +27,4 @@ KERNEL bn_stats_two_pass(double* partial, const float* x, int64_t rows, int32_t 
     task_moments<Single>(x, {shared}, {partial, c}, rows, c);
 }
 EXPORT_KERNEL(bn_stats_two_pass)
-
-KERNEL bn_stats_two_pass_merge(float* mean, float* invstd, float* running_mean, float* running_var, int64_t* num_batches_tracked, double* partial,
-                               double eps, double momentum, int64_t rows, int32_t c, int32_t task_rows, int32_t tasks) {
-  SHARED(double, shared, FoldPairs::kDoubles);
-  merge_task_moments({mean, invstd, running_mean, running_var, num_batches_tracked, eps, momentum}, {partial, c}, {shared}, rows, task_rows, tasks);
-}
-EXPORT_KERNEL(bn_stats_two_pass_merge)
+EXPORT_KERNEL(bn_stats_merge)

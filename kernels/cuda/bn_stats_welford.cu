@@ -2,10 +2,10 @@
 // running_var += momentum*(var*M/(M-1)-running_var), M = rows; num_batches_tracked += 1.      x [rows,c]; the others [c]
 // Each thread updates mean and squared differences row by row (Welford 1962): one value is held at a time, for one more rounding of the mean a row.
 // Threads and tasks are put together in double.
-// Grid:  bn_stats_welford: a tile of 16 loads of columns by a task of 256 rows; bn_stats_welford_merge: 16 columns.
+// Grid:  bn_stats_welford: a tile of 16 loads of columns by a task of 256 rows; bn_stats_merge adds them up.
 // Needs: 16-byte aligned x; workspace: 16 bytes a task and channel.      Builds for: sm_75 and later.
 // Cost:  x read once, bound by memory.
-#include "bn_stats.cuh"
+#include "bn_stats_merge.cuh"
 
 constexpr int kRows = 16;
 
@@ -23,7 +23,7 @@ DEVICE void task_moments(const float* x, const SlotPairs& slots, const Partial& 
       square[i] = fmaf(d, part(value, i) - mean[i], square[i]);
     }
   }
-  store_task_moments(at, slots, partial, [&](int i) { return Moments{static_cast<double>(count), mean[i], square[i]}; });
+  store_task_moments(at, blockIdx.y, slots, partial, [&](int i) { return Moments{static_cast<double>(count), mean[i], square[i]}; });
 }
 
 KERNEL bn_stats_welford(double* partial, const float* x, int64_t rows, int32_t c) {
@@ -34,10 +34,4 @@ KERNEL bn_stats_welford(double* partial, const float* x, int64_t rows, int32_t c
     task_moments<Single>(x, {shared}, {partial, c}, rows, c);
 }
 EXPORT_KERNEL(bn_stats_welford)
-
-KERNEL bn_stats_welford_merge(float* mean, float* invstd, float* running_mean, float* running_var, int64_t* num_batches_tracked, double* partial,
-                              double eps, double momentum, int64_t rows, int32_t c, int32_t task_rows, int32_t tasks) {
-  SHARED(double, shared, FoldPairs::kDoubles);
-  merge_task_moments({mean, invstd, running_mean, running_var, num_batches_tracked, eps, momentum}, {partial, c}, {shared}, rows, task_rows, tasks);
-}
-EXPORT_KERNEL(bn_stats_welford_merge)
+EXPORT_KERNEL(bn_stats_merge)

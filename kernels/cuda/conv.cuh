@@ -46,6 +46,21 @@ struct Radix {
   }
 };
 
+DEVICE int32_t ceil_div(int32_t a, int32_t b) { return (a + b - 1) / b; }
+
+// Parity is one axis of a class of dx's pixels, those with h % stride == rest: h = i*stride + rest meets taps first, first + stride, ... and through the
+// j-th of these dy's pixel i + start - j.
+struct Parity {
+  int32_t rest, first, taps, start, pixels;
+
+  DEVICE Parity(int32_t rest, int32_t stride, int32_t pad, int32_t taps_of_all, int32_t pixels_of_all)
+      : rest(rest),
+        first((rest + pad) % stride),
+        taps(first < taps_of_all ? ceil_div(taps_of_all - first, stride) : 0),
+        start((rest + pad - first) / stride),
+        pixels(ceil_div(pixels_of_all - rest, stride)) {}
+};
+
 // Part is the block's share of the pixels that wgrad sums over, and where its sums go.
 struct Part {
   int32_t first, end;

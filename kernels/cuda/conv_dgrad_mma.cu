@@ -7,10 +7,10 @@
 #include "conv_mma.cuh"
 
 KERNEL __launch_bounds__(kTileThreads, 3) conv_dgrad_mma_tf32(float* dx, const float* dy, const float* w, CONV_FIELDS) {
-  dgrad<Mma<Tf32>>(dx, dy, w, Conv CONV_OF_FIELDS);
+  dgrad<Mma<Tf32>>(dx, dy, w, Conv CONV_OF_FIELDS, Stored());
 }
 KERNEL __launch_bounds__(kTileThreads, 3) conv_dgrad_mma_bf16(float* dx, const float* dy, const float* w, CONV_FIELDS) {
-  dgrad<Mma<Bf16>>(dx, dy, w, Conv CONV_OF_FIELDS);
+  dgrad<Mma<Bf16>>(dx, dy, w, Conv CONV_OF_FIELDS, Stored());
 }
 EXPORT_KERNEL(conv_dgrad_mma_tf32)
 EXPORT_KERNEL(conv_dgrad_mma_bf16)

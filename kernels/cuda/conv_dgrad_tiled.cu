@@ -6,6 +6,6 @@
 #include "conv_tiled.cuh"
 
 KERNEL __launch_bounds__(kTileThreads, 3) conv_dgrad_tiled(float* dx, const float* dy, const float* w, CONV_FIELDS) {
-  dgrad<Tiled>(dx, dy, w, Conv CONV_OF_FIELDS);
+  dgrad<Tiled>(dx, dy, w, Conv CONV_OF_FIELDS, Stored());
 }
 EXPORT_KERNEL(conv_dgrad_tiled)

@@ -6,10 +6,10 @@
 #include "conv_mma.cuh"
 
 KERNEL __launch_bounds__(kTileThreads, 3) conv_fprop_mma_tf32(float* y, const float* x, const float* w, CONV_FIELDS) {
-  fprop<Mma<Tf32>>(y, x, w, Conv CONV_OF_FIELDS);
+  fprop<Mma<Tf32>>(y, x, w, Conv CONV_OF_FIELDS, Stored());
 }
 KERNEL __launch_bounds__(kTileThreads, 3) conv_fprop_mma_bf16(float* y, const float* x, const float* w, CONV_FIELDS) {
-  fprop<Mma<Bf16>>(y, x, w, Conv CONV_OF_FIELDS);
+  fprop<Mma<Bf16>>(y, x, w, Conv CONV_OF_FIELDS, Stored());
 }
 EXPORT_KERNEL(conv_fprop_mma_tf32)
 EXPORT_KERNEL(conv_fprop_mma_bf16)

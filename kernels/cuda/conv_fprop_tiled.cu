@@ -6,6 +6,6 @@
 #include "conv_tiled.cuh"
 
 KERNEL __launch_bounds__(kTileThreads, 3) conv_fprop_tiled(float* y, const float* x, const float* w, CONV_FIELDS) {
-  fprop<Tiled>(y, x, w, Conv CONV_OF_FIELDS);
+  fprop<Tiled>(y, x, w, Conv CONV_OF_FIELDS, Stored());
 }
 EXPORT_KERNEL(conv_fprop_tiled)

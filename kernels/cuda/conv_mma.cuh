@@ -97,49 +97,48 @@ class StagedTile {
   }
 };
 
+// The warp's fragments: of each a lane has, with g = lane/4 and q = lane%4, (g,2q), (g,2q+1), (g+8,2q), (g+8,2q+1).
+struct MmaSums {
+  using AlongN = Vector2;
+  using AlongM = Single;
+  float sum[kFragmentsM][kFragmentsN][4];
+  static_assert(kFragmentsM * 2 == kOfThread && kFragmentsN * 2 == kOfThread, "a lane's rows and columns");
+
+  DEVICE static int32_t lane() { return static_cast<int32_t>(threadIdx.x) % 32; }
+  DEVICE static int32_t warp() { return static_cast<int32_t>(threadIdx.x) / 32; }
+  DEVICE static int32_t warp_m() { return warp() % (kTileM / kWarpM) * kWarpM; }
+  DEVICE static int32_t warp_n() { return warp() / (kTileM / kWarpM) * kWarpN; }
+
+  DEVICE static int32_t slot() { return warp_m() / 8 + lane() / 4; }
+  DEVICE static int32_t row_of(int32_t slot, int i) { return slot / 8 * kWarpM + slot % 8 + 8 * i; }
+  DEVICE static int32_t row(int i) { return row_of(slot(), i); }
+  DEVICE static int32_t column(int j) { return warp_n() + lane() % 4 * 2 + j / 2 * 8 + j % 2; }
+  DEVICE float value(int i, int j) const { return sum[i / 2][j / 2][i % 2 * 2 + j % 2]; }
+};
+
 template <typename Precision>
 struct Mma {
   static constexpr int kDepth = 32, kStages = 3;
   static constexpr int kSharedBytes = kStages * kDepth * (kTileM + kTileN) * 4;  // launches_conv.go has the same number
-  template <typename A, typename B, typename Output>
-  DEVICE static void run(A a, B b, int32_t steps, const Output& d, int32_t m0, int32_t n0);
+  template <typename A, typename B, typename Done>
+  DEVICE static void run(A a, B b, int32_t steps, Done done);
+
+  DEVICE static double* scratch() {
+    DYNAMIC_SHARED(double, slots);
+    static_assert(SlotPairs::kDoubles * 8 <= kSharedBytes, "the stages' memory");
+    __syncthreads();  // nobody reads the last stages any more
+    return slots;
+  }
 };
 
-// store writes the warp's sums from (m, n) on, of whose fragments a lane has (g,2q), (g,2q+1), (g+8,2q), (g+8,2q+1). Lengths are multiples of 4.
-template <typename Output>
-DEVICE void store(const Output& d, int32_t m, int32_t n, const float (&sum)[kFragmentsM][kFragmentsN][4]) {
-  const int32_t lane = static_cast<int32_t>(threadIdx.x) % 32;
-  m += lane / 4;
-  n += lane % 4 * 2;
-  if (Output::kAlongN) {
-#pragma unroll
-    for (int i = 0; i < 2 * kFragmentsM; i++) {
-      float* const line = d.line(m + 8 * i);
-#pragma unroll
-      for (int j = 0; j < kFragmentsN; j++)
-        if (line && n + 8 * j < d.length()) store2(line + n + 8 * j, sum[i / 2][j][i % 2 * 2], sum[i / 2][j][i % 2 * 2 + 1]);
-    }
-  } else {
-#pragma unroll
-    for (int j = 0; j < 2 * kFragmentsN; j++) {
-      float* const line = d.line(n + j / 2 * 8 + j % 2);
-#pragma unroll
-      for (int i = 0; i < 2 * kFragmentsM; i++)
-        if (line && m + 8 * i < d.length()) line[m + 8 * i] = sum[i / 2][j / 2][i % 2 * 2 + j % 2];
-    }
-  }
-}
-
 template <typename Precision>
-template <typename A, typename B, typename Output>
-DEVICE void Mma<Precision>::run(A a, B b, int32_t steps, const Output& d, int32_t m0, int32_t n0) {
+template <typename A, typename B, typename Done>
+DEVICE void Mma<Precision>::run(A a, B b, int32_t steps, Done done) {
   constexpr int kSizeA = StagedTile<A>::kSize, kStage = kSizeA + StagedTile<B>::kSize, kSlices = Precision::kSlices;
   static_assert(kStages * kStage * 4 == kSharedBytes, "the stages are what the launch asks for");
   DYNAMIC_SHARED(float, stages);
-  const int32_t warp = static_cast<int32_t>(threadIdx.x) / 32;
-  const int32_t warp_m = warp % (kTileM / kWarpM) * kWarpM, warp_n = warp / (kTileM / kWarpM) * kWarpN;
-  const StagedTile<A> tile_a(warp_m, 1, 2);
-  const StagedTile<B> tile_b(warp_n, 2, 1);
+  const StagedTile<A> tile_a(MmaSums::warp_m(), 1, 2);
+  const StagedTile<B> tile_b(MmaSums::warp_n(), 2, 1);
 
   // A group of copies is committed each time, an empty one past the last step, so that the groups waited for are always as many.
   const auto copy = [&](int32_t step) {
@@ -152,7 +151,7 @@ DEVICE void Mma<Precision>::run(A a, B b, int32_t steps, const Output& d, int32_
   };
   for (int32_t step = 0; step < kStages - 1; step++) copy(step);
 
-  float sum[kFragmentsM][kFragmentsN][4] = {};
+  MmaSums sums = {};
   for (int32_t step = 0; step < steps; step++) {
     copy_async_wait<kStages - 2>();
     __syncthreads();  // this step's tiles are whole, and nobody reads the last step's any more, which the next copies overwrite
@@ -175,12 +174,11 @@ DEVICE void Mma<Precision>::run(A a, B b, int32_t steps, const Output& d, int32_
         uint32_t fragment_a[4];
         Precision::round_a(fragment_a, in);
 #pragma unroll
-        for (int j = 0; j < kFragmentsN; j++) Precision::multiply(sum[i][j], fragment_a, fragment_b[j]);
+        for (int j = 0; j < kFragmentsN; j++) Precision::multiply(sums.sum[i][j], fragment_a, fragment_b[j]);
       }
     }
   }
-
-  store(d, m0 + warp_m, n0 + warp_n, sum);
+  done(sums);
 }
 
 #endif

@@ -6,8 +6,8 @@
 #include "conv.cuh"
 
 constexpr int kTaps = 3, kChannels = 3, kWindow = kTaps * kTaps * kChannels;
-constexpr int kFilters = 64, kSlots = 4,
-              kThreads = kFilters * kSlots;  // of a block: a thread is one of kSlots at one of kFilters; launches_conv.go has the same
+// Of a block: a thread is one of kStemSlots at one of kFilters; launches_conv.go has the same numbers.
+constexpr int kFilters = 64, kStemSlots = 4, kThreads = kFilters * kStemSlots;
 
 DEVICE int32_t block_k0() { return static_cast<int32_t>(blockIdx.y) * kFilters; }
 DEVICE int32_t thread_filter() { return static_cast<int32_t>(threadIdx.x) % kFilters; }

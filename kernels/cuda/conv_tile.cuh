@@ -9,15 +9,13 @@
 // Of a strided dgrad each parity class (h % stride, w % stride) of dx's pixels is a product of its own, which has only the taps that meet it.
 //
 // A block computes kTileM x kTileN elements of d, in steps of some depth along k. A tile of an operand is a number of lines of neighbours in memory: along k
-// (kAlongK: a line is an m or an n) or across (a line is a k). Sources, outputs and what conv_tiled.cuh and conv_mma.cuh make of them fit together by that.
+// (kAlongK: a line is an m or an n) or across (a line is a k). Sources and what conv_tiled.cuh and conv_mma.cuh make of them fit together by that.
 #ifndef NCTRAIN_CONV_TILE_CUH
 #define NCTRAIN_CONV_TILE_CUH
-#include "conv.cuh"
+#include "conv_output.cuh"
 
-constexpr int kTileM = 128, kTileN = 64, kTileThreads = 128;  // launches_conv.go has the same numbers
-constexpr int kMaxTaps = 16;                                  // of R*S
+constexpr int kMaxTaps = 16;  // of R*S
 
-DEVICE int32_t ceil_div(int32_t a, int32_t b) { return (a + b - 1) / b; }
 DEVICE int32_t at_least_one(int32_t n) { return n > 1 ? n : 1; }
 
 // Chunk is four numbers of an operand: those at `at` where that is inside, else zeros.
@@ -54,19 +52,6 @@ struct Window {
 DEVICE Window window_of_y(const Conv& conv, const float* x) {
   return {x, conv.H, conv.W, conv.C, conv.N, conv.P, conv.Q, conv.R, conv.S, conv.stride, -conv.pad, -conv.pad, 1};
 }
-
-// Parity is one axis of a class of dx's pixels, those with h % stride == rest: h = i*stride + rest meets taps first, first + stride, ... and through the
-// j-th of these dy's pixel i + start - j.
-struct Parity {
-  int32_t rest, first, taps, start, pixels;
-
-  DEVICE Parity(int32_t rest, int32_t stride, int32_t pad, int32_t taps_of_all, int32_t pixels_of_all)
-      : rest(rest),
-        first((rest + pad) % stride),
-        taps(first < taps_of_all ? ceil_div(taps_of_all - first, stride) : 0),
-        start((rest + pad - first) / stride),
-        pixels(ceil_div(pixels_of_all - rest, stride)) {}
-};
 
 // What the pixels of a class of dx see of dy.
 DEVICE Window window_of_dx(const Conv& conv, const float* dy, const Parity& rows, const Parity& columns) {
@@ -226,65 +211,43 @@ struct PixelColumns : Share<Depth, kTileN> {
   }
 };
 
-// ---- outputs: lines of d in memory, along n (kAlongN: a line is an m) or along m
-
-struct PixelsOfY {
-  static constexpr bool kAlongN = true;
-  float* y;
-  Conv conv;
-
-  DEVICE int32_t length() const { return conv.K; }
-  DEVICE float* line(int32_t m) const { return m < conv.pixels() ? y + static_cast<int64_t>(m) * conv.K : nullptr; }
-};
-
-// The pixels of a class of dx.
-struct PixelsOfDx {
-  static constexpr bool kAlongN = true;
-  float* dx;
-  Conv conv;
-  Parity rows, columns;
-
-  DEVICE int32_t length() const { return conv.C; }
-  DEVICE float* line(int32_t m) const {
-    const Digits at = Radix{rows.pixels, columns.pixels}.digits(m);
-    if (at.high >= conv.N) return nullptr;
-    const int32_t row = at.middle * conv.stride + rows.rest, column = at.low * conv.stride + columns.rest;
-    return dx + ((static_cast<int64_t>(at.high) * conv.H + row) * conv.W + column) * conv.C;
-  }
-};
-
-struct Filters {
-  static constexpr bool kAlongN = false;
-  float* dw;
-  Conv conv;
-
-  DEVICE int32_t length() const { return conv.window(); }
-  DEVICE float* line(int32_t n) const { return n < conv.K ? dw + static_cast<int64_t>(n) * length() : nullptr; }
-};
-
-// ---- the convolutions, by a Product: Product::run(a, b, steps, d, m0, n0) computes the block's tile of d from (m0, n0) on, `steps` times Product::kDepth along k.
+// ---- the convolutions, by a Product: Product::run(a, b, steps, done) computes the block's tile, `steps` times Product::kDepth along k, and calls done with the
+// thread's Sums (conv_output.cuh). Product::scratch() is shared memory for what done does, once all threads are there.
 
 DEVICE int32_t block_m0() { return static_cast<int32_t>(blockIdx.x) * kTileM; }
 DEVICE int32_t block_n0() { return static_cast<int32_t>(blockIdx.y) * kTileN; }
 
-template <typename Product>
-DEVICE void fprop(float* y, const float* x, const float* w, const Conv& conv) {
+template <typename Product, typename Done>
+DEVICE void fprop_tile(const float* x, const float* w, const Conv& conv, Done done) {
   constexpr int kDepth = Product::kDepth;
-  const int32_t m0 = block_m0(), n0 = block_n0();
-  Product::run(WindowRows<kDepth>(window_of_y(conv, x), m0), FilterRows<kDepth>(conv, w, n0), ceil_div(conv.window(), kDepth), PixelsOfY{y, conv}, m0,
-               n0);
+  Product::run(WindowRows<kDepth>(window_of_y(conv, x), block_m0()), FilterRows<kDepth>(conv, w, block_n0()), ceil_div(conv.window(), kDepth), done);
+}
+
+template <typename Product, typename Finish>
+DEVICE void fprop(float* y, const float* x, const float* w, const Conv& conv, Finish finish) {
+  fprop_tile<Product>(x, w, conv, [&](const auto& sums) { store(PixelsOfY<Finish>{y, conv, finish}, sums, block_m0(), block_n0()); });
 }
 
 template <typename Product>
-DEVICE void dgrad(float* dx, const float* dy, const float* w, const Conv& conv) {
+DEVICE void fprop_stats(double* partial, float* y, const float* x, const float* w, const Conv& conv) {
+  fprop_tile<Product>(x, w, conv, [&](const auto& sums) {
+    store(PixelsOfY<Stored>{y, conv, {}}, sums, block_m0(), block_n0());
+    store_tile_moments(sums, {Product::scratch()}, {partial, conv.K}, conv.pixels() - block_m0(), block_n0());
+  });
+}
+
+template <typename Product, typename Finish>
+DEVICE void dgrad(float* dx, const float* dy, const float* w, const Conv& conv, Finish finish) {
   constexpr int kDepth = Product::kDepth;
   const int32_t parity = static_cast<int32_t>(blockIdx.z), m0 = block_m0(), n0 = block_n0();
   const Parity rows(parity / conv.stride, conv.stride, conv.pad, conv.R, conv.H),
       columns(parity % conv.stride, conv.stride, conv.pad, conv.S, conv.W);
   const Window window = window_of_dx(conv, dy, rows, columns);
-  if (m0 >= window.pixels()) return;
+  if (m0 >= window.pixels() || (Finish::kKeepsUnreached && window.taps_and_channels() == 0)) return;
   Product::run(WindowRows<kDepth>(window, m0), FilterColumns<kDepth>(conv, w, rows, columns, n0), ceil_div(window.taps_and_channels(), kDepth),
-               PixelsOfDx{dx, conv, rows, columns}, m0, n0);
+               [&](const auto& sums) {
+                 store(PixelsOfDx<Finish>{dx, conv, rows, columns, finish}, sums, m0, n0);
+               });
 }
 
 template <typename Product>
@@ -293,8 +256,9 @@ DEVICE void wgrad(float* sums, const float* x, const float* dy, int32_t part, co
   const int32_t m0 = block_m0(), n0 = block_n0();
   const Part pixels(conv, part);
   Product::run(WindowColumns<kDepth>(window_of_y(conv, x), m0, pixels.first, pixels.end),
-               PixelColumns<kDepth>(conv, dy, n0, pixels.first, pixels.end), ceil_div(pixels.end - pixels.first, kDepth),
-               Filters{Part::of(sums, conv), conv}, m0, n0);
+               PixelColumns<kDepth>(conv, dy, n0, pixels.first, pixels.end), ceil_div(pixels.end - pixels.first, kDepth), [&](const auto& of_thread) {
+                 store(Filters{Part::of(sums, conv), conv}, of_thread, m0, n0);
+               });
 }
 
 #endif

@@ -34,30 +34,44 @@ struct Held {
   }
 };
 
-// The tile's m and n of a thread's i-th: two groups of four, so that a warp's loads are of neighbours.
-DEVICE int32_t tiled_m(int i) { return static_cast<int32_t>(threadIdx.x) / 8 * 4 + i / 4 * (kTileM / 2) + i % 4; }
-DEVICE int32_t tiled_n(int i) { return static_cast<int32_t>(threadIdx.x) % 8 * 4 + i / 4 * (kTileN / 2) + i % 4; }
-
 DEVICE void load8(float out[8], const float* first, const float* second) {
   const float4 a = load4(first), b = load4(second);
   out[0] = a.x, out[1] = a.y, out[2] = a.z, out[3] = a.w, out[4] = b.x, out[5] = b.y, out[6] = b.z, out[7] = b.w;
 }
 
-struct Tiled {
-  static constexpr int kDepth = 8;
-  template <typename A, typename B, typename Output>
-  DEVICE static void run(A a, B b, int32_t steps, const Output& d, int32_t m0, int32_t n0);
+struct TiledSums {
+  using AlongN = Vector4;
+  using AlongM = Vector4;
+  float sum[kOfThread][kOfThread];
+
+  // Rows and columns are two groups of four, so that a warp's loads are of neighbours.
+  DEVICE static int32_t slot() { return static_cast<int32_t>(threadIdx.x) / 8; }
+  DEVICE static int32_t row_of(int32_t slot, int i) { return slot * 4 + i / 4 * (kTileM / 2) + i % 4; }
+  DEVICE static int32_t row(int i) { return row_of(slot(), i); }
+  DEVICE static int32_t column(int j) { return static_cast<int32_t>(threadIdx.x) % 8 * 4 + j / 4 * (kTileN / 2) + j % 4; }
+  DEVICE float value(int i, int j) const { return sum[i][j]; }
 };
 
-template <typename A, typename B, typename Output>
-DEVICE void Tiled::run(A a, B b, int32_t steps, const Output& d, int32_t m0, int32_t n0) {
+struct Tiled {
+  static constexpr int kDepth = 8;
+  template <typename A, typename B, typename Done>
+  DEVICE static void run(A a, B b, int32_t steps, Done done);
+
+  DEVICE static double* scratch() {
+    SHARED(double, slots, SlotPairs::kDoubles);
+    return slots;
+  }
+};
+
+template <typename A, typename B, typename Done>
+DEVICE void Tiled::run(A a, B b, int32_t steps, Done done) {
   using HeldA = Held<A, kTileM>;
   using HeldB = Held<B, kTileN>;
   constexpr int kSizeA = kDepth * HeldA::kLine, kSize = kSizeA + kDepth * HeldB::kLine;
   SHARED(float, tiles, 2 * kSize);
   HeldA held_a;
   HeldB held_b;
-  float sum[8][8] = {};
+  TiledSums sums = {};
 
   if (steps > 0) {
     held_a.fetch(a);
@@ -76,12 +90,12 @@ DEVICE void Tiled::run(A a, B b, int32_t steps, const Output& d, int32_t m0, int
     for (int k = 0; k < kDepth; k++) {
       const float *const line_a = tile + k * HeldA::kLine, *const line_b = tile + kSizeA + k * HeldB::kLine;
       float factors_a[8], factors_b[8];
-      load8(factors_a, line_a + tiled_m(0), line_a + tiled_m(4));
-      load8(factors_b, line_b + tiled_n(0), line_b + tiled_n(4));
+      load8(factors_a, line_a + sums.row(0), line_a + sums.row(4));
+      load8(factors_b, line_b + sums.column(0), line_b + sums.column(4));
 #pragma unroll
-      for (int i = 0; i < 8; i++)
+      for (int i = 0; i < kOfThread; i++)
 #pragma unroll
-        for (int j = 0; j < 8; j++) sum[i][j] = fmaf(factors_a[i], factors_b[j], sum[i][j]);
+        for (int j = 0; j < kOfThread; j++) sums.sum[i][j] = fmaf(factors_a[i], factors_b[j], sums.sum[i][j]);
     }
     if (step + 1 < steps) {
       float* const next = tiles + (step + 1) % 2 * kSize;
@@ -89,18 +103,7 @@ DEVICE void Tiled::run(A a, B b, int32_t steps, const Output& d, int32_t m0, int
       held_b.put(next + kSizeA);
     }
   }
-
-#pragma unroll
-  for (int i = 0; i < 8; i++) {
-    float* const line = d.line(Output::kAlongN ? m0 + tiled_m(i) : n0 + tiled_n(i));
-#pragma unroll
-    for (int j = 0; j < 8; j += 4) {
-      const int32_t at = Output::kAlongN ? n0 + tiled_n(j) : m0 + tiled_m(j);
-      if (line && at < d.length())
-        store4(line + at, Output::kAlongN ? float4{sum[i][j], sum[i][j + 1], sum[i][j + 2], sum[i][j + 3]}
-                                          : float4{sum[j][i], sum[j + 1][i], sum[j + 2][i], sum[j + 3][i]});
-    }
-  }
+  done(sums);
 }
 
 #endif

@@ -12,11 +12,11 @@ KERNEL __launch_bounds__(kThreads) conv_wgrad_registers(float* sums, const float
   const int32_t k = block_k0() + thread_filter();
   const Part pixels(conv, part);
   const Radix radix = {P, Q};
-  const Digits step = radix.digits(kSlots);
+  const Digits step = radix.digits(kStemSlots);
   int32_t pixel = pixels.first + thread_slot();
   Digits at = radix.digits(pixel);
   float sum[kWindow] = {};
-  for (; k < K && pixel < pixels.end; pixel += kSlots, radix.add(at, step)) {
+  for (; k < K && pixel < pixels.end; pixel += kStemSlots, radix.add(at, step)) {
     const float gradient = dy[pixel * K + k];
 #pragma unroll
     for (int r = 0; r < kTaps; r++) {
@@ -34,7 +34,7 @@ KERNEL __launch_bounds__(kThreads) conv_wgrad_registers(float* sums, const float
     }
   }
 
-  SHARED(float, slots, kSlots* kFilters* kWindow);
+  SHARED(float, slots, kStemSlots* kFilters* kWindow);
 #pragma unroll
   for (int i = 0; i < kWindow; i++) slots[static_cast<int32_t>(threadIdx.x) * kWindow + i] = sum[i];  // 27 is odd: no bank twice
   __syncthreads();
@@ -42,7 +42,7 @@ KERNEL __launch_bounds__(kThreads) conv_wgrad_registers(float* sums, const float
   for (int32_t i = static_cast<int32_t>(threadIdx.x); i < block_weights(conv); i += kThreads) {
     float total = slots[i];
 #pragma unroll
-    for (int slot = 1; slot < kSlots; slot++) total += slots[slot * kFilters * kWindow + i];
+    for (int slot = 1; slot < kStemSlots; slot++) total += slots[slot * kFilters * kWindow + i];
     out[i] = total;
   }
 }

@@ -16,7 +16,8 @@
 
 DEVICE float4 load4(const float* p) { return *reinterpret_cast<const float4*>(p); }
 DEVICE void store4(float* p, float4 v) { *reinterpret_cast<float4*>(p) = v; }
-DEVICE void store2(float* p, float x, float y) { *reinterpret_cast<float2*>(p) = {x, y}; }
+DEVICE float2 load2(const float* p) { return *reinterpret_cast<const float2*>(p); }
+DEVICE void store2(float* p, float2 v) { *reinterpret_cast<float2*>(p) = v; }
 DEVICE float float_of(uint32_t bits) { return __uint_as_float(bits); }
 
 // From sm_80 on (a kernel's "Builds for" line). What each does stands with the emulated driver's, below.
@@ -67,7 +68,7 @@ DEVICE void mma_tf32(float d[4], const uint32_t a[4], const uint32_t b[2]) {
 #include "emu_device.h"
 #define DEVICE __forceinline__
 
-// Checked as the one access of 16 aligned bytes that it is on the card.
+// Checked as the one access of 16, or 8, aligned bytes that it is on the card.
 __attribute__((no_sanitize("thread"))) inline float4 unchecked_load4(const float* p) { return {p[0], p[1], p[2], p[3]}; }
 __attribute__((no_sanitize("thread"))) inline void unchecked_store4(float* p, float4 v) { p[0] = v.x, p[1] = v.y, p[2] = v.z, p[3] = v.w; }
 DEVICE float4 load4(const float* p) {
@@ -78,10 +79,15 @@ DEVICE void store4(float* p, float4 v) {
   emu_access(p, 16, 1, 16);
   unchecked_store4(p, v);
 }
-__attribute__((no_sanitize("thread"))) inline void unchecked_store2(float* p, float x, float y) { p[0] = x, p[1] = y; }
-DEVICE void store2(float* p, float x, float y) {
+__attribute__((no_sanitize("thread"))) inline float2 unchecked_load2(const float* p) { return {p[0], p[1]}; }
+__attribute__((no_sanitize("thread"))) inline void unchecked_store2(float* p, float2 v) { p[0] = v.x, p[1] = v.y; }
+DEVICE float2 load2(const float* p) {
+  emu_access(p, 8, 0, 8);
+  return unchecked_load2(p);
+}
+DEVICE void store2(float* p, float2 v) {
   emu_access(p, 8, 1, 8);
-  unchecked_store2(p, x, y);
+  unchecked_store2(p, v);
 }
 DEVICE float float_of(uint32_t bits) { return __builtin_bit_cast(float, bits); }
 
@@ -128,15 +134,36 @@ DEVICE float relu(float x) { return x <= 0.0f ? 0.0f : x; }
 // relu_gradient: the mask is the output itself, so nothing is saved.
 DEVICE float relu_gradient(float dy, float y) { return y > 0.0f ? dy : 0.0f; }
 
-// for4 runs f on the thread's four consecutive elements of n, as one float4 where all four are there. f gets the index, and loads and stores by `at`.
+// How many consecutive elements are loaded and stored at once; `of` makes them of one after the other.
 struct Vector4 {
+  static constexpr int kWidth = 4;
   DEVICE static float4 load(const float* p) { return load4(p); }
   DEVICE static void store(float* p, float4 v) { store4(p, v); }
+  template <typename F>
+  DEVICE static float4 of(F f) {
+    return {f(0), f(1), f(2), f(3)};
+  }
+};
+struct Vector2 {
+  static constexpr int kWidth = 2;
+  DEVICE static float2 load(const float* p) { return load2(p); }
+  DEVICE static void store(float* p, float2 v) { store2(p, v); }
+  template <typename F>
+  DEVICE static float2 of(F f) {
+    return {f(0), f(1)};
+  }
 };
 struct Single {
+  static constexpr int kWidth = 1;
   DEVICE static float load(const float* p) { return *p; }
   DEVICE static void store(float* p, float v) { *p = v; }
+  template <typename F>
+  DEVICE static float of(F f) {
+    return f(0);
+  }
 };
+
+// for4 runs f on the thread's four consecutive elements of n, as one float4 where all four are there. f gets the index, and loads and stores by `at`.
 template <typename F>
 DEVICE void for4(int64_t n, F f) {
   const int64_t i = 4 * global_thread();
@@ -153,6 +180,10 @@ DEVICE float each(F f, float a) {
   return f(a);
 }
 template <typename F>
+DEVICE float2 each(F f, float2 a) {
+  return {f(a.x), f(a.y)};
+}
+template <typename F>
 DEVICE float4 each(F f, float4 a) {
   return {f(a.x), f(a.y), f(a.z), f(a.w)};
 }
@@ -161,12 +192,20 @@ DEVICE float each(F f, float a, float b) {
   return f(a, b);
 }
 template <typename F>
+DEVICE float2 each(F f, float2 a, float2 b) {
+  return {f(a.x, b.x), f(a.y, b.y)};
+}
+template <typename F>
 DEVICE float4 each(F f, float4 a, float4 b) {
   return {f(a.x, b.x), f(a.y, b.y), f(a.z, b.z), f(a.w, b.w)};
 }
 template <typename F>
 DEVICE float each(F f, float a, float b, float c) {
   return f(a, b, c);
+}
+template <typename F>
+DEVICE float2 each(F f, float2 a, float2 b, float2 c) {
+  return {f(a.x, b.x, c.x), f(a.y, b.y, c.y)};
 }
 template <typename F>
 DEVICE float4 each(F f, float4 a, float4 b, float4 c) {

@@ -16,7 +16,7 @@ func init() {
 			total := append(c.pointers(5, 6), partial)
 			return []launch{
 				{"bn_backward_stats_direct", r.tasks(s), append(sums, count(s.N*s.H*s.W), small(s.C), cudart.Scalar(c.Flags))},
-				{"bn_backward_stats_direct_merge", r.fold(s), append(append(total, c.pointers(4)...), small(s.C), small(r.tasks(s).Grid[1]))},
+				{"bn_backward_stats_direct_merge", foldColumns(s.C), append(append(total, c.pointers(4)...), small(s.C), small(r.tasks(s).Grid[1]))},
 			}
 		}},
 		"bn_backward_direct": single("bn_backward_direct", func(c *Call) (cudart.Geometry, []cudart.Arg) {
@@ -30,13 +30,17 @@ func bnStats(name string, rows rowReduction) entry {
 	return entry{workspace: rows.workspace, launches: func(c *Call) []launch {
 		s := c.Shape
 		partial := cudart.Pointer(c.Workspace)
-		eps, momentum := cudart.Scalar(c.Scalars[0]), cudart.Scalar(c.Scalars[1])
 		return []launch{
 			{name, rows.tasks(s), append(append([]cudart.Arg{partial}, c.pointers(0)...), count(s.N*s.H*s.W), small(s.C))},
-			{name + "_merge", rows.fold(s), append(c.pointers(4, 5, 1, 2, 3), partial, eps, momentum, count(s.N*s.H*s.W), small(s.C),
-				small(rows.perTask()), small(rows.tasks(s).Grid[1]))},
+			c.mergeMoments(c.pointers(4, 5, 1, 2, 3), s.N*s.H*s.W, s.C, rows.perTask()),
 		}
 	}}
+}
+
+// mergeMoments makes statistics of the moments that tasks of perTask rows left in the workspace: mean, invstd, running_mean, running_var, num_batches_tracked.
+func (c *Call) mergeMoments(statistics []cudart.Arg, rows, channels, perTask int) launch {
+	return launch{"bn_stats_merge", foldColumns(channels), append(statistics, cudart.Pointer(c.Workspace), cudart.Scalar(c.Scalars[0]), cudart.Scalar(c.Scalars[1]),
+		count(rows), small(channels), small(perTask), small(blocks(rows, perTask)))}
 }
 
 // The block of reduce.cuh: lanes of columns by slots of rows, and foldSlots in the second kernel.
@@ -47,7 +51,7 @@ type rowReduction int
 
 func (r rowReduction) perTask() int { return int(r) * slots }
 
-// tasks is the first kernel's geometry, fold the second's.
+// tasks is the first kernel's geometry.
 func (r rowReduction) tasks(s Shape) cudart.Geometry {
 	tile := lanes
 	if s.C%4 == 0 {
@@ -56,9 +60,14 @@ func (r rowReduction) tasks(s Shape) cudart.Geometry {
 	return cudart.Geometry{Grid: [3]int{blocks(s.C, tile), blocks(s.N*s.H*s.W, r.perTask()), 1}, Block: [3]int{lanes * slots, 1, 1}}
 }
 
-func (r rowReduction) fold(s Shape) cudart.Geometry {
-	return cudart.Linear(blocks(s.C, lanes), lanes*foldSlots)
+// foldColumns is the second kernel's.
+func foldColumns(columns int) cudart.Geometry {
+	return cudart.Linear(blocks(columns, lanes), lanes*foldSlots)
 }
 
-// workspace has two doubles for each task and column.
-func (r rowReduction) workspace(s Shape, _ Precision) int { return r.tasks(s).Grid[1] * 2 * 8 * s.C }
+func (r rowReduction) workspace(s Shape, _ Precision) int {
+	return partialBytes(r.tasks(s).Grid[1], s.C)
+}
+
+// partialBytes is what so many tasks leave in the workspace: two doubles for each task and column.
+func partialBytes(tasks, columns int) int { return tasks * 2 * 8 * columns }

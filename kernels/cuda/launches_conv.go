@@ -4,14 +4,15 @@ package cuda
 
 import "nctrain/cudart"
 
-// The convolutions. Operands: x, w, y; dy, w, dx; x, dy, dw.
+// The convolutions. Operands: x, w, y; dy, w, dx; x, dy, dw; with statistics x, w, running_mean, running_var, num_batches_tracked, y, mean, invstd; normalised x, w,
+// mean, invstd, gamma, beta, residual, y.
 func init() {
 	register(map[string]entry{
-		"conv_fprop_direct": conv(only("conv_fprop_direct"), func(s Shape) cudart.Geometry { return ones(s.pixels() * s.K) }),
-		"conv_dgrad_direct": conv(only("conv_dgrad_direct"), func(s Shape) cudart.Geometry { return ones(s.N * s.H * s.W * s.C) }),
+		"conv_fprop_direct": conv(only("conv_fprop_direct"), Shape.outputs),
+		"conv_dgrad_direct": conv(only("conv_dgrad_direct"), Shape.inputs),
 		"conv_wgrad_direct": wgrad(only("conv_wgrad_direct"), func(s Shape) cudart.Geometry { return ones(s.weights()) }, wgradDirectPart),
 
-		"conv_fprop_registers": conv(only("conv_fprop_registers"), func(s Shape) cudart.Geometry { return stem(blocks(s.N*s.P(), stemSlots), s.K) }),
+		"conv_fprop_registers": conv(only("conv_fprop_registers"), Shape.stemLines),
 		"conv_wgrad_registers": wgrad(only("conv_wgrad_registers"), func(s Shape) cudart.Geometry { return stem(1, s.K) }, wgradStemPart),
 
 		"conv_fprop_tiled": conv(only("conv_fprop_tiled"), Shape.fpropTiles),
@@ -21,6 +22,19 @@ func init() {
 		"conv_fprop_mma": conv(byPrecision("conv_fprop_mma"), staged(Shape.fpropTiles)),
 		"conv_dgrad_mma": conv(byPrecision("conv_dgrad_mma"), staged(Shape.dgradTiles)),
 		"conv_wgrad_mma": wgrad(byPrecision("conv_wgrad_mma"), staged(Shape.wgradTiles), wgradTilePart),
+
+		"conv_fprop_stats_registers": fpropStats(only("conv_fprop_stats_registers"), Shape.stemLines, func(s Shape) int { return stemSlots * s.Q() }),
+		"conv_fprop_stats_tiled":     fpropStats(only("conv_fprop_stats_tiled"), Shape.fpropTiles, func(Shape) int { return tileM }),
+		"conv_fprop_stats_mma":       fpropStats(byPrecision("conv_fprop_stats_mma"), staged(Shape.fpropTiles), func(Shape) int { return tileM }),
+
+		"conv_fprop_bn_direct":    fpropBN(only("conv_fprop_bn_direct"), Shape.outputs),
+		"conv_fprop_bn_registers": fpropBN(only("conv_fprop_bn_registers"), Shape.stemLines),
+		"conv_fprop_bn_tiled":     fpropBN(only("conv_fprop_bn_tiled"), Shape.fpropTiles),
+		"conv_fprop_bn_mma":       fpropBN(byPrecision("conv_fprop_bn_mma"), staged(Shape.fpropTiles)),
+
+		"conv_dgrad_add_direct": conv(only("conv_dgrad_add_direct"), Shape.inputs),
+		"conv_dgrad_add_tiled":  conv(only("conv_dgrad_add_tiled"), Shape.dgradTiles),
+		"conv_dgrad_add_mma":    conv(byPrecision("conv_dgrad_add_mma"), staged(Shape.dgradTiles)),
 	})
 }
 
@@ -45,8 +59,37 @@ func conv(function naming, grid func(Shape) cudart.Geometry) entry {
 	}}
 }
 
+// fpropStats is a convolution whose blocks leave the moments of so many rows of y each in the workspace, and their merging.
+func fpropStats(function naming, grid func(Shape) cudart.Geometry, perTask func(Shape) int) entry {
+	return entry{
+		workspace: func(s Shape, _ Precision) int { return partialBytes(blocks(s.pixels(), perTask(s)), s.K) },
+		launches: func(c *Call) []launch {
+			s := c.Shape
+			args := append([]cudart.Arg{cudart.Pointer(c.Workspace)}, c.pointers(5, 0, 1)...)
+			return []launch{
+				{function(c), grid(s), append(args, s.geometry()...)},
+				c.mergeMoments(c.pointers(6, 7, 2, 3, 4), s.pixels(), s.K, perTask(s)),
+			}
+		},
+	}
+}
+
+// fpropBN is a convolution that normalises its sums.
+func fpropBN(function naming, grid func(Shape) cudart.Geometry) entry {
+	return entry{launches: func(c *Call) []launch {
+		args := append(c.pointers(7, 0, 1, 6, 2, 3, 4, 5), cudart.Scalar(c.Flags))
+		return []launch{{function(c), grid(c.Shape), append(args, c.Shape.geometry()...)}}
+	}}
+}
+
+// outputs has a thread for each element of y, inputs for each of dx.
+func (s Shape) outputs() cudart.Geometry { return ones(s.pixels() * s.K) }
+func (s Shape) inputs() cudart.Geometry  { return ones(s.N * s.H * s.W * s.C) }
+
 // The blocks of conv_registers.cuh.
 const stemFilters, stemSlots = 64, 4
+
+func (s Shape) stemLines() cudart.Geometry { return stem(blocks(s.N*s.P(), stemSlots), s.K) }
 
 func stem(x, filters int) cudart.Geometry {
 	return cudart.Geometry{Grid: [3]int{x, blocks(filters, stemFilters), 1}, Block: [3]int{stemFilters * stemSlots, 1, 1}}

@@ -12,9 +12,9 @@ import (
 // The grids' numbers are those that the kernels are compiled with.
 func TestConvolutionGridsAgreeWithTheHeaders(t *testing.T) {
 	for header, want := range map[string]string{
-		"conv_tile.cuh":      fmt.Sprintf("kTileM = %d, kTileN = %d, kTileThreads = %d;", tileM, tileN, tileThreads),
+		"conv_output.cuh":    fmt.Sprintf("kTileM = %d, kTileN = %d, kTileThreads = %d;", tileM, tileN, tileThreads),
 		"conv_mma.cuh":       fmt.Sprintf("kDepth = %d, kStages = %d;", mmaDepth, mmaStages),
-		"conv_registers.cuh": fmt.Sprintf("kFilters = %d, kSlots = %d,", stemFilters, stemSlots),
+		"conv_registers.cuh": fmt.Sprintf("kFilters = %d, kStemSlots = %d,", stemFilters, stemSlots),
 	} {
 		text, err := os.ReadFile(header)
 		if err != nil {

@@ -17,7 +17,7 @@ DEVICE float part(float4 v, int i) { return i == 0 ? v.x : i == 1 ? v.y : i == 2
 template <typename At>
 struct Column {
   using Value = decltype(At::load(nullptr));
-  static constexpr int kWidth = sizeof(Value) / sizeof(float), kTile = kWidth * kLanes;
+  static constexpr int kWidth = At::kWidth, kTile = kWidth * kLanes;
 
   int64_t first;  // row of the task
   int32_t in_task, slot, tile, within, c;
@@ -30,6 +30,7 @@ struct Column {
         within(static_cast<int32_t>(threadIdx.x) % kLanes * kWidth),
         c(c) {}
 
+  DEVICE int32_t column(int i) const { return within + i; }
   // How many rows a slot has.
   DEVICE int32_t rows_of(int32_t of_slot) const { return of_slot < in_task ? (in_task - of_slot + kSlots - 1) / kSlots : 0; }
   // How many the thread has: none beyond the last column.
@@ -38,18 +39,21 @@ struct Column {
   DEVICE int64_t at(int32_t r) const { return (first + slot + static_cast<int64_t>(r) * kSlots) * c + tile + within; }
 };
 
-// Two doubles for each slot and column, in a block's shared memory.
+// Two doubles for each slot and column, in a block's shared memory. Each of four slots has its columns in another order, so that lanes that put every second
+// column of four slots at a time (conv_mma.cuh) meet no bank twice.
 template <int SlotCount, int Columns>
 struct Pairs {
   double* base;
-  static constexpr int kDoubles = 2 * SlotCount * Columns;
+  static constexpr int kSlotCount = SlotCount, kDoubles = 2 * SlotCount * Columns;
+  static_assert(Columns % 16 == 0, "the orders are of 16 columns");
 
+  DEVICE double& at(int slot, int column) const { return base[slot * Columns + (column ^ (slot % 2 + slot / 2 % 2 * 8))]; }
   DEVICE void put(int slot, int column, double a, double b) const {
-    base[slot * Columns + column] = a;
-    base[(SlotCount + slot) * Columns + column] = b;
+    at(slot, column) = a;
+    at(SlotCount + slot, column) = b;
   }
-  DEVICE double first(int slot, int column) const { return base[slot * Columns + column]; }
-  DEVICE double second(int slot, int column) const { return base[(SlotCount + slot) * Columns + column]; }
+  DEVICE double first(int slot, int column) const { return at(slot, column); }
+  DEVICE double second(int slot, int column) const { return at(SlotCount + slot, column); }
 };
 using SlotPairs = Pairs<kSlots, 4 * kLanes>;
 using FoldPairs = Pairs<kFoldSlots, kLanes>;
