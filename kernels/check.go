@@ -39,8 +39,8 @@ func (r *CheckResult) Add(o CheckResult) {
 // no reference is trivial. Under the emulated CUDA driver no kernel may touch a guard, nor read an output or workspace that nobody wrote. The error names the call, the first wrong element with its bound, and how many are wrong. It is also an error where the
 // variant cannot do the shape ([Variant.Check] tells beforehand) or its kernel is missing.
 func Check(dev Device, v *Variant, p Precision, s Shape, seed uint64) (CheckResult, error) {
-	if w, ok := dev.(watched); ok {
-		w.forgetFault()
+	if w, ok := dev.(Watched); ok {
+		w.ForgetFault()
 	}
 	cases, err := newCheckCases(v.Op.Op(), p, s, seed)
 	if err != nil {
@@ -231,26 +231,19 @@ func (r *checkRun) body() error {
 	return r.dev.Launch(r.v, &call)
 }
 
-// watched is a device whose driver can watch what kernels touch, as the emulated one does.
-type watched interface {
-	fence(Buffer) error    // kernels may not touch it
-	undefine(Buffer) error // kernels may touch it, but nobody wrote it yet
-	forgetFault()          // a fault was reported: go on all the same
-}
-
 func (r *checkRun) upload() error {
-	if err := r.watch(watched.undefine, r.guards); err != nil {
+	if err := r.watch(Watched.Undefine, r.guards); err != nil {
 		return err
 	}
 	if err := r.dev.Upload(r.memory, r.before.bytes); err != nil {
 		return err
 	}
-	return errors.Join(r.watch(watched.fence, r.guards), r.watch(watched.undefine, r.empty))
+	return errors.Join(r.watch(Watched.Fence, r.guards), r.watch(Watched.Undefine, r.empty))
 }
 
 // watch tells a watched device about buffers.
-func (r *checkRun) watch(tell func(watched, Buffer) error, buffers []Buffer) error {
-	w, ok := r.dev.(watched)
+func (r *checkRun) watch(tell func(Watched, Buffer) error, buffers []Buffer) error {
+	w, ok := r.dev.(Watched)
 	if !ok {
 		return nil
 	}
@@ -263,7 +256,7 @@ func (r *checkRun) watch(tell func(watched, Buffer) error, buffers []Buffer) err
 }
 
 func (r *checkRun) download() (*image, error) {
-	if err := r.watch(watched.undefine, r.guards); err != nil {
+	if err := r.watch(Watched.Undefine, r.guards); err != nil {
 		return nil, err
 	}
 	after := &image{bytes: make([]byte, len(r.before.bytes)), pieces: r.before.pieces}

@@ -126,6 +126,13 @@ type Readback interface {
 	Close() error
 }
 
+// Watched is a device whose driver can watch what kernels touch, as the emulated CUDA driver does; on a card these do nothing.
+type Watched interface {
+	Fence(Buffer) error    // kernels may not touch it
+	Undefine(Buffer) error // kernels may touch it, but nobody wrote it yet: to read it is a fault
+	ForgetFault()          // a fault was reported: go on all the same
+}
+
 // Element is what device memory holds.
 type Element interface {
 	~uint8 | ~int32 | ~int64 | ~float32 | ~float64

@@ -187,14 +187,14 @@ func (d *cudaDevice) Close() error {
 	return errors.Join(d.library.Close(), d.stream.Close(), d.memory.Close(), d.device.Close())
 }
 
-// What the emulated driver watches ([watched]). On a card these do nothing.
+// What the emulated driver watches ([Watched]). On a card these do nothing.
 
-func (d *cudaDevice) undefine(b Buffer) error {
+func (d *cudaDevice) Undefine(b Buffer) error {
 	_, err := d.memory.Take(d.offset(b), b.bytes)
 	return err
 }
-func (d *cudaDevice) fence(b Buffer) error { return d.memory.Give(d.offset(b), b.bytes) }
-func (d *cudaDevice) forgetFault()         { cudart.ForgetFault() }
+func (d *cudaDevice) Fence(b Buffer) error { return d.memory.Give(d.offset(b), b.bytes) }
+func (d *cudaDevice) ForgetFault()         { cudart.ForgetFault() }
 
 func (d *cudaDevice) count(run func() error) (Counters, error) {
 	c, err := cudart.CountRequests(run)

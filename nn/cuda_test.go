@@ -8,6 +8,7 @@ import (
 	"math"
 	"os"
 	"slices"
+	"strings"
 	"testing"
 
 	"nctrain/kernels"
@@ -144,6 +145,41 @@ func TestCUDAResumesToTheSameBits(t *testing.T) {
 	got := saved(t, resumed, finish(t, resumed, nil))
 	if Hash(got.Model) != Hash(want.Model) || Hash(got.Momentum) != Hash(want.Momentum) {
 		t.Error("other bits at the end")
+	}
+}
+
+// What a run left in a plan's memory is no input of the next: a plan that leaves out the step that reads the images is a fault, although an earlier run has left others there.
+func TestCUDAPlanReadsOnlyWhatItWrote(t *testing.T) {
+	dev := openCUDA(t)
+	if !dev.Capabilities().Emulated {
+		t.Skip("only the emulated driver watches reads")
+	}
+	tr, m := cudaTrainer(t, dev, kernels.FP32, cudaSettings())
+	eval, err := NewEvaluator(dev, m, cudaSet(), 6, tr.Pool(), PlanOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, p := range map[string]struct {
+		*Plan
+		rewind func() error
+	}{"training": {tr.Plan(), tr.Rewind}, "evaluation": {eval.Plan(), eval.Rewind}} {
+		whole := p.recording
+		first := slices.IndexFunc(p.steps, func(s step) bool { return s.node.op == kernels.Augment })
+		without := slices.Delete(slices.Clone(p.steps[p.constant:]), first-p.constant, first-p.constant+1)
+		rest, err := dev.Capture(func() error { return p.launch(without) })
+		if err != nil {
+			t.Fatal(err)
+		}
+		run := func() error { return errors.Join(p.rewind(), p.Run(), dev.Synchronize()) }
+		if err := run(); err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		p.recording = rest
+		if err := run(); err == nil || !strings.Contains(err.Error(), "nobody wrote it") {
+			t.Errorf("%s without its first step: error %v", name, err)
+		}
+		p.recording = whole
+		dev.(kernels.Watched).ForgetFault()
 	}
 }
 

@@ -40,6 +40,7 @@ type Plan struct {
 	blocks    map[*Value]*block
 	lives     []*block // of everything in memory, workspaces and packs too
 	memory    kernels.Buffer
+	watched   kernels.Watched // by the emulated driver: each run starts with memory that nobody wrote; nil elsewhere
 
 	preparation, recording kernels.Recording // preparation is nil where there is nothing to prepare
 }
@@ -47,6 +48,9 @@ type Plan struct {
 // Compile plans and captures a record on a device. Plans in the same pool share memory: they never run at the same time.
 func Compile(dev kernels.Device, g *Graph, pool *MemoryPool, o PlanOptions) (*Plan, error) {
 	p := &Plan{dev: dev, precision: o.Precision, blocks: map[*Value]*block{}}
+	if dev.Capabilities().Emulated {
+		p.watched, _ = dev.(kernels.Watched)
+	}
 	nodes := fuse(g.nodes, g.keep, o.fusions, func(op kernels.OpID, s kernels.Shape) bool {
 		return o.Choice.Fused(op, s, o.Precision, dev.Capabilities()) != nil
 	})
@@ -254,11 +258,29 @@ func (p *Plan) Prepare() error {
 	if p.preparation == nil {
 		return nil
 	}
+	if err := p.forget(); err != nil {
+		return err
+	}
 	return p.preparation.Replay()
 }
 
 // Run replays the plan once.
-func (p *Plan) Run() error { return p.recording.Replay() }
+func (p *Plan) Run() error {
+	if p.preparation == nil { // else what Prepare made is still there
+		if err := p.forget(); err != nil {
+			return err
+		}
+	}
+	return p.recording.Replay()
+}
+
+// forget makes the plan's memory undefined where reads of it are watched: what one run left is no input of the next.
+func (p *Plan) forget() error {
+	if p.watched == nil {
+		return nil
+	}
+	return p.watched.Undefine(p.memory)
+}
 
 // Memory is the bytes that activations, workspaces and packed weights take, and the most that live at one time.
 func (p *Plan) Memory() (bytes, live int) { return p.memory.Bytes(), liveBytes(p.lives) }
