@@ -31,7 +31,7 @@ func (p *page) title(text string, o *outcome) bool {
 	}
 	p.line("\n## %s\n", text)
 	if o.Status != done {
-		p.line("**This part %s.**\n", strings.ReplaceAll(o.String(), "\n", " "))
+		p.line("**This part: %s.**\n", strings.ReplaceAll(o.String(), "\n", " "))
 	}
 	return true
 }

@@ -41,7 +41,7 @@ func TestReportOfACard(t *testing.T) {
 		"| conv_fprop | tf32 | a | mma | 0.3 | 0.2 | 1.50 | yes |",
 		"| conv_wgrad | bf16 | b | mma | 0.5 | 0.2 | 2.50 | no |",
 		"| conv_dgrad | bf16 | c | mma |  | 0.2 |  |  |",
-		"**This part cut off after 0 s: at sgd fp32.**",
+		"**This part: cut off after 0 s: at sgd fp32.**",
 		"| conv_fprop | mma | tf32 | a | 0.3 | 12345 | 678 | 25 |",
 		"- tf32: 400000 GFLOP/s on the tensor cores, 60000 GFLOP/s in float32, 3000 GB/s",
 		"| training | ten steps beside the CPU's; resume to the same bits | not run |",
