@@ -34,35 +34,55 @@ func BenchmarkElementwise(b *testing.B) {
 	benchOps(b, "", ReLUForward, ReLUBackward, Add, AvgPoolForward, AvgPoolBackward, CrossEntropy, Augment, SGD, Advance)
 }
 
-// benchOps names its benchmarks for benchstat: BenchmarkConv/fprop/variant=im2col/shape=64x32x32_k64_3x3_s1/batch=128.
+func BenchmarkClassMoments(b *testing.B) { benchOps(b, "", ClassMoments) }
+
+// benchOps names its benchmarks for benchstat: BenchmarkConv/fprop/device=cuda/precision=tf32/variant=mma/shape=64x32x32_k64_3x3_s1/batch=128. The devices are the cpu
+// and a card where there is one, at each precision but the tests' float64.
 func benchOps(b *testing.B, prefix string, ids ...OpID) {
-	dev := openCPU(b)
-	roofline := cpuRoofline(b, dev)
 	width, batch := benchSize()
-	for _, id := range ids {
-		b.Run(strings.TrimPrefix(id.String(), prefix), func(b *testing.B) {
-			for _, v := range Variants(id, CPU) {
-				for _, s := range LayerShapes(id, width, batch) {
-					if v.Check(s, FP32, dev.Capabilities()) == nil {
-						b.Run(benchName(v, s, batch), func(b *testing.B) { benchVariant(b, dev, v, s, roofline) })
+	for _, dev := range benchDevices(b) {
+		for _, p := range dev.Capabilities().Precisions {
+			if p == FP64 {
+				continue
+			}
+			for _, id := range ids {
+				for _, v := range Variants(id, dev.Kind()) {
+					for _, s := range LayerShapes(id, width, batch) {
+						if v.Check(s, p, dev.Capabilities()) == nil {
+							b.Run(strings.TrimPrefix(id.String(), prefix)+"/"+benchName(v, p, s, batch), func(b *testing.B) { benchVariant(b, dev, v, p, s) })
+						}
 					}
 				}
 			}
-		})
+		}
 	}
+}
+
+// benchDevices opens the devices that have a speed.
+func benchDevices(b *testing.B) []Device {
+	devices := []Device{openCPU(b)}
+	if HaveCard() {
+		dev, err := OpenCUDA()
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.Cleanup(func() { dev.Close() })
+		devices = append(devices, dev)
+	}
+	return devices
 }
 
 // benchName leaves the batch out of the shape where it leads it.
-func benchName(v *Variant, s Shape, batch int) string {
-	return fmt.Sprintf("variant=%s/shape=%s/batch=%d", v.Name, strings.TrimPrefix(s.String(), fmt.Sprintf("%dx", batch)), batch)
+func benchName(v *Variant, p Precision, s Shape, batch int) string {
+	return fmt.Sprintf("device=%v/precision=%v/variant=%s/shape=%s/batch=%d", v.Kind, p, v.Name, strings.TrimPrefix(s.String(), fmt.Sprintf("%dx", batch)), batch)
 }
 
-func benchVariant(b *testing.B, dev Device, v *Variant, s Shape, roofline Roofline) {
-	o := BenchOptions{Roofline: roofline}.withDefaults()
+func benchVariant(b *testing.B, dev Device, v *Variant, p Precision, s Shape) {
+	o := BenchOptions{Roofline: measuredRoofline(b, dev, p)}.withDefaults()
 	if testing.Short() {
 		o.CacheBytes = 1
 	}
-	run, err := newBenchRun(dev, v, FP32, s, o)
+	run, err := newBenchRun(dev, v, p, s, o)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -96,19 +116,23 @@ func openCPU(tb testing.TB) Device {
 	return dev
 }
 
-var measureOnce struct {
-	sync.Once
-	roofline Roofline
-	err      error
-}
+// rooflines are those that this test binary has measured.
+var rooflines sync.Map
 
-// cpuRoofline measures once a test binary.
-func cpuRoofline(tb testing.TB, dev Device) Roofline {
-	measureOnce.Do(func() { measureOnce.roofline, measureOnce.err = MeasureRoofline(dev, FP32) })
-	if measureOnce.err != nil {
-		tb.Fatal(measureOnce.err)
+func measuredRoofline(tb testing.TB, dev Device, p Precision) Roofline {
+	type key struct {
+		kind Kind
+		p    Precision
 	}
-	return measureOnce.roofline
+	if r, ok := rooflines.Load(key{dev.Kind(), p}); ok {
+		return r.(Roofline)
+	}
+	r, err := MeasureRoofline(dev, p)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	rooflines.Store(key{dev.Kind(), p}, r)
+	return r
 }
 
 // The sums are those of ResNet-18 for 32x32 images as published elsewhere: 11.2 M parameters, 0.56 G multiply-adds an image.
@@ -191,7 +215,7 @@ func slicesOfArena(dev Device) string { return fmt.Sprint(dev.(*cpuDevice).arena
 
 // What peak_fma reaches is more than memory could feed, what peak_read reaches less than the caches'; a narrower instruction set computes less.
 func TestRoofline(t *testing.T) {
-	r := cpuRoofline(t, openCPU(t))
+	r := measuredRoofline(t, openCPU(t), FP32)
 	t.Logf("%.0f GFLOP/s, %.1f GB/s", r.GFLOPS, r.GBps)
 	if r.GFLOPS < 1 || r.GBps < 0.5 || r.GFLOPS > 1e5 || r.GBps > 1e4 {
 		t.Errorf("implausible: %+v", r)
