@@ -1,5 +1,4 @@
-// conv_fprop_stats_mma: y[n,p,q,k] = sum_{r,s,c} x[n, p*stride+r-pad, q*stride+s-pad, c] * w[k,r,s,c], and bn_stats of y      (NHWC, KRSC, float32; products in tf32 or
-// bf16)
+// conv_fprop_stats_mma: y = conv_fprop(x, w); mean, invstd and the running statistics as bn_stats makes them of y      (NHWC, KRSC, float32; products in tf32 or bf16)
 // Grid:  as conv_fprop_mma; bn_stats_merge adds up.      Builds for: sm_80 and later.
 // Needs: as conv_fprop_mma; workspace: 16 bytes a tile of pixels and channel.
 // Cost:  conv_fprop_mma's, of which y's statistics are made while the sums are in registers: y is not read.

@@ -1,4 +1,4 @@
-// conv_fprop_stats_registers: y[n,p,q,k] = sum_{r,s,c} x[n, p+r-1, q+s-1, c] * w[k,r,s,c], 3x3 taps of 3 channels, and bn_stats of y      (NHWC, KRSC, float32)
+// conv_fprop_stats_registers: y = conv_fprop(x, w), 3x3 taps of 3 channels; mean, invstd and the running statistics as bn_stats makes them of y      (NHWC, KRSC, float32)
 // Grid:  as conv_fprop_registers; bn_stats_merge adds up.      Builds for: sm_75 and later.
 // Needs: as conv_fprop_registers; workspace: 16 bytes a channel and 4 rows of y.
 // Cost:  conv_fprop_registers', of which y's statistics are made while the sums are in registers: y is not read.
