@@ -112,34 +112,34 @@ type runner struct {
 	sound   map[string]*soundness
 }
 
-// soundness is the outcome of a kernel's check as it stands, for a check that fails anyway catches nothing; and its image, for one that a fault does not change
-// need not be checked again: a header serves many kernels, and not each has in it what a fault changes.
+// soundness is a kernel as it stands: its image, for a fault that does not change it need not be checked (a header serves many kernels, and not each has in it what
+// the fault changes); and the outcome of its check, for one that fails anyway catches nothing.
 type soundness struct {
-	once  sync.Once
-	image []byte
-	err   error
+	compiled, checked sync.Once
+	image             []byte
+	compileErr, err   error
 }
 
-func (r runner) soundness(kernel string) *soundness {
+func (r runner) soundImage(kernel string) ([]byte, error) {
 	s := r.sound[kernel]
-	s.once.Do(func() {
-		report, caught, err := checkIn("", kernel)
-		if err != nil || caught {
+	s.compiled.Do(func() { s.image, s.compileErr = r.compile(kernel, r.sources) })
+	return s.image, s.compileErr
+}
+
+func (r runner) soundCheck(kernel string) error {
+	s := r.sound[kernel]
+	s.checked.Do(func() {
+		if report, caught, err := checkIn("", kernel); err != nil || caught {
 			s.err = errors.Join(fmt.Errorf("%s fails without a fault: %s", kernel, report), err)
-			return
 		}
-		s.image, s.err = r.compile(kernel, r.sources)
 	})
-	return s
+	return s.err
 }
 
 // try puts the fault into each kernel that its file is part of, until one is caught.
 func (r runner) try(m mutants.Mutant) outcome {
 	o := outcome{Mutant: m}
 	for _, kernel := range r.sources.Kernels(m.File) {
-		if o.err = r.soundness(kernel).err; o.err != nil {
-			return o
-		}
 		report, caught, err := r.inKernel(m, kernel)
 		if o.err = err; err != nil {
 			return o
@@ -158,8 +158,15 @@ func (r runner) inKernel(m mutants.Mutant, kernel string) (report string, caught
 	if faulty[m.File], err = m.Apply(faulty[m.File]); err != nil {
 		return "", false, err
 	}
+	sound, err := r.soundImage(kernel)
+	if err != nil {
+		return "", false, err
+	}
 	image, err := r.compile(kernel, faulty)
-	if err != nil || bytes.Equal(image, r.soundness(kernel).image) {
+	if err != nil || bytes.Equal(image, sound) {
+		return "", false, err
+	}
+	if err := r.soundCheck(kernel); err != nil {
 		return "", false, err
 	}
 	dir, err := os.MkdirTemp("", "nctrain-mutant")
