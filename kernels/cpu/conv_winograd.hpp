@@ -33,6 +33,13 @@ inline void for_products(int64_t filter, Body body) {
       if (A::filter_of(i) * A::kFilters + A::filter_of(j) == filter) body(i * A::kProducts + j);
 }
 
+// staged_weights: whether the transformed weights of so many input and output channels are too large to stay in L3.
+template <typename A, typename T>
+constexpr bool staged_weights(int64_t in, int64_t out) {
+  constexpr int64_t kFusedWeightBytes = 10 << 20;
+  return kFilterPlanes<A> * in * out * static_cast<int64_t>(sizeof(T)) > kFusedWeightBytes;
+}
+
 // How the tiles are cut; a function of the shape alone.
 struct WinogradBlocking {
   bool staged;
@@ -42,13 +49,12 @@ struct WinogradBlocking {
 
 template <typename A, typename T>
 inline WinogradBlocking winograd_blocking(const TileGrid& g) {
-  constexpr int64_t kFusedWeightBytes = 10 << 20;  // of transformed weights, which stay in L3
-  constexpr int64_t kFusedBytes = 512 << 10;       // of a fused block's two sets of planes: half of L2
-  constexpr int64_t kStagedBytes = 16 << 20;       // of a staged block's, in L3
-  constexpr int64_t kTasks = 64, kGroup = 4;       // fewer tasks than kTasks are not made fewer by grouping blocks
+  constexpr int64_t kFusedBytes = 512 << 10;  // of a fused block's two sets of planes: half of L2
+  constexpr int64_t kStagedBytes = 20 << 20;  // of a staged block's, in L3
+  constexpr int64_t kTasks = 64, kGroup = 4;  // fewer tasks than kTasks are not made fewer by grouping blocks
   const int64_t size = sizeof(T), tile_bytes = kPlanes<A> * (g.in.channels + g.out.channels) * size, tiles = g.tiles();
   WinogradBlocking b;
-  b.staged = kFilterPlanes<A> * g.in.channels * g.out.channels * size > kFusedWeightBytes;
+  b.staged = staged_weights<A, T>(g.in.channels, g.out.channels);
   b.tiles = larger(1, (b.staged ? kStagedBytes : kFusedBytes) / tile_bytes / kGemmRows) * kGemmRows;
   b.tiles = smaller(b.tiles, round_up(tiles, kGemmRows));
   b.blocks = ceil_div(tiles, b.tiles);
@@ -99,10 +105,10 @@ struct WinogradConvolution {
 };
 
 // multiply_planes: out[product][tile][column] = sum_c in[product][tile][c] * packed[filter][c][column], for the products of a filter and the panel that
-// begins at `column`.
-template <typename A, typename T>
+// begins at `column`. before() is called before each register tile.
+template <typename A, typename T, typename Before>
 inline void multiply_planes(const WinogradConvolution<T>& g, const WinogradPlanes<T>& planes, const WinogradThread<T>& thread, int64_t tiles,
-                            int64_t filter, int64_t column) {
+                            int64_t filter, int64_t column, Before before) {
   constexpr int64_t kNoTap[1] = {0};
   const int64_t channels = g.grid.in.channels, left = g.grid.out.channels - column, width = panel_width<T>(left);
   GemmRows<T> tile;
@@ -121,6 +127,7 @@ inline void multiply_planes(const WinogradConvolution<T>& g, const WinogradPlane
         tile.a = thread.in + i;
         tile.y = thread.out + i;
         tile.rows = static_cast<int>(smaller(kGemmRows, tiles - i));
+        before();
         run_gemm_rows(tile, width);
       }
     });
@@ -136,15 +143,15 @@ inline void convolve_blocks(const WinogradConvolution<T>& g, int64_t task, void*
   const WinogradPlanes<T> planes(carver, kPlanes<A>, b.tiles, g.grid);
   thread.clear(g.grid.in.channels);
   const int64_t last = smaller(g.grid.tiles(), (task + 1) * b.group * b.tiles);
+  const int64_t calls = kPlanes<A> * ceil_div(g.grid.in.channels, kDepthBlock) * ceil_div(g.grid.out.channels, kPanel<T>);
   for (int64_t begin = task * b.group * b.tiles; begin < last; begin += b.tiles) {
-    const int64_t tiles = smaller(b.tiles, last - begin), next = begin + tiles, next_tiles = smaller(b.tiles, last - next);
+    const int64_t tiles = smaller(b.tiles, last - begin), next = begin + tiles;
     thread.point(planes, tiles);
     for (int64_t i = 0; i < tiles; i++) transform_input<A>(g.grid, begin + i, g.in, thread.zeros, planes.in, i);
-    for (int64_t filter = 0; filter < kFilterPlanes<A>; filter++) {
-      const int64_t share = next + next_tiles * filter / kFilterPlanes<A>, share_end = next + next_tiles * (filter + 1) / kFilterPlanes<A>;
-      prefetch_tiles(g.grid, share, share_end, g.grid.in, A::kInputStep, g.in);
-      for (int64_t column = 0; column < g.grid.out.channels; column += kPanel<T>) multiply_planes<A>(g, planes, thread, tiles, filter, column);
-    }
+    PixelsAhead<T> ahead(g.grid, g.grid.in, A::kInputStep, g.in, next, smaller(last, next + b.tiles), calls * ceil_div(tiles, kGemmRows));
+    for (int64_t filter = 0; filter < kFilterPlanes<A>; filter++)
+      for (int64_t column = 0; column < g.grid.out.channels; column += kPanel<T>)
+        multiply_planes<A>(g, planes, thread, tiles, filter, column, [&] { ahead.ask(); });
     for (int64_t i = 0; i < tiles; i++) transform_output<A>(g.grid, begin + i, planes.out, i, g.out, epilogue);
   }
 }
@@ -170,7 +177,7 @@ inline void convolve_staged(const WinogradConvolution<T>& g, const WinogradPlane
       const WinogradThread<T> own = thread(id);
       own.point(planes, tiles);
       // The last filter has the most products: it goes first, so that no thread is left with it.
-      multiply_planes<A>(g, planes, own, tiles, kFilterPlanes<A> - 1 - task / panels, task % panels * kPanel<T>);
+      multiply_planes<A>(g, planes, own, tiles, kFilterPlanes<A> - 1 - task / panels, task % panels * kPanel<T>, [] {});
     });
     parallel_ranges(pool, tiles, kTransformTiles, [&](int64_t first, int64_t end) {
       for (int64_t i = first; i < end; i++) transform_output<A>(g.grid, begin + i, planes.out, i, g.out, epilogue);

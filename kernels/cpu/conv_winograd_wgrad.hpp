@@ -96,9 +96,10 @@ inline void transform_wgrad_tiles(const WinogradWgrad<T>& g, const T* zeros, int
 }
 
 // add_filter: du[filter][k][c] (+)= sum over `tiles` tiles and the filter's products, for kPlaneWidth k from first_k on and the channels [begin, end).
-template <typename A, typename T>
+// before() is called before each register tile.
+template <typename A, typename T, typename Before>
 inline void add_filter(const TileGrid& g, const WinogradWgradPlanes<T>& planes, int64_t tiles, int64_t filter, int64_t first_k, int64_t begin,
-                       int64_t end, const FilterGradient<T>& du, bool accumulate) {
+                       int64_t end, const FilterGradient<T>& du, bool accumulate, Before before) {
   const int64_t last_k = smaller(g.out.channels, first_k + kPlaneWidth);
   GemmOuter<T> tile;
   tile.g_stride = planes.dy.row;
@@ -116,6 +117,7 @@ inline void add_filter(const TileGrid& g, const WinogradWgradPlanes<T>& planes, 
         for (int64_t k = first_k; k < last_k; k += kGemmRows) {
           tile.g = planes.dy.at(first, k) + product * planes.dy.plane;
           tile.d = du.at(filter, k, c);
+          before();
           run_gemm_outer(tile, width, static_cast<int>(smaller(kGemmRows, last_k - k)));
         }
       }
@@ -151,16 +153,18 @@ inline void add_range(const WinogradWgrad<T>& g, int64_t range, const FilterGrad
   const T* const zeros = zero_channels<T>(carver, g.grid, true);
   const WinogradWgradPlanes<T> planes(carver, kPlanes<A>, g.blocking.block, g.grid);
   const int64_t begin = range * g.blocking.range, end = smaller(g.grid.tiles(), begin + g.blocking.range);
+  const int64_t calls =
+      kPlanes<A> * ceil_div(planes.x.channels, kPanel<T>) * ceil_div(g.grid.out.channels, kGemmRows);  // of a register tile, a block
   for (int64_t first = begin; first < end; first += g.blocking.block) {
-    const int64_t tiles = smaller(g.blocking.block, end - first), next = first + tiles, next_tiles = smaller(g.blocking.block, end - next);
+    const int64_t tiles = smaller(g.blocking.block, end - first), next = first + tiles, next_end = smaller(end, next + g.blocking.block);
     transform_wgrad_tiles<A>(g, zeros, first, 0, tiles, planes);
-    for (int64_t filter = 0; filter < kFilterPlanes<A>; filter++) {
-      const int64_t share = next + next_tiles * filter / kFilterPlanes<A>, share_end = next + next_tiles * (filter + 1) / kFilterPlanes<A>;
-      prefetch_tiles(g.grid, share, share_end, g.grid.in, A::kInputStep, g.x);
-      prefetch_tiles(g.grid, share, share_end, g.grid.out, A::kOutputs, g.dy);
+    PixelsAhead<T> x(g.grid, g.grid.in, A::kInputStep, g.x, next, next_end, calls), dy(g.grid, g.grid.out, A::kOutputs, g.dy, next, next_end, calls);
+    for (int64_t filter = 0; filter < kFilterPlanes<A>; filter++)
       for (int64_t k = 0; k < g.grid.out.channels; k += kPlaneWidth)
-        add_filter<A>(g.grid, planes, tiles, filter, k, 0, planes.x.channels, du, first > begin);
-    }
+        add_filter<A>(g.grid, planes, tiles, filter, k, 0, planes.x.channels, du, first > begin, [&] {
+          x.ask();
+          dy.ask();
+        });
   }
 }
 
@@ -185,7 +189,7 @@ inline void add_staged(const WinogradWgrad<T>& g, const WinogradWgradPlanes<T>& 
     parallel(pool, kFilterPlanes<A> * row_blocks, [&](int64_t task, int) {
       // The last filter has the most products: it goes first, so that no thread is left with it.
       const int64_t filter = kFilterPlanes<A> - 1 - task / row_blocks;
-      add_filter<A>(g.grid, planes, tiles, filter, task % row_blocks * kPlaneWidth, 0, planes.x.channels, du, begin > 0);
+      add_filter<A>(g.grid, planes, tiles, filter, task % row_blocks * kPlaneWidth, 0, planes.x.channels, du, begin > 0, [] {});
     });
   }
 }
@@ -193,7 +197,8 @@ inline void add_staged(const WinogradWgrad<T>& g, const WinogradWgradPlanes<T>& 
 // The block of dU of a task of the form kWhole, in a thread's scratch.
 template <typename A, typename T>
 inline FilterGradient<T> whole_block(Carver& carver, int64_t first_k, int64_t first_c) {
-  return {carver.take<T>(kFilterPlanes<A> * kPlaneWidth * kPlaneWidth), kPlaneWidth * kPlaneWidth, kPlaneWidth, first_k, first_c};
+  constexpr int64_t kPlane = kPlaneWidth * kPlaneWidth + 64 / sizeof(T);  // a cache line more than a power of two, as all planes
+  return {carver.take<T>(kFilterPlanes<A> * kPlane), kPlane, kPlaneWidth, first_k, first_c};
 }
 
 // multiply_whole computes dw from planes that hold all tiles, a task a block of it.
@@ -205,7 +210,7 @@ inline void multiply_whole(const WinogradWgrad<T>& g, const WinogradWgradPlanes<
     Carver carver(nct_pool_scratch(pool, id));
     const FilterGradient<T> du = whole_block<A, T>(carver, k, c);
     for (int64_t filter = 0; filter < kFilterPlanes<A>; filter++)
-      add_filter<A>(g.grid, planes, g.grid.tiles(), filter, k, c, smaller(planes.x.channels, c + kPlaneWidth), du, false);
+      add_filter<A>(g.grid, planes, g.grid.tiles(), filter, k, c, smaller(planes.x.channels, c + kPlaneWidth), du, false, [] {});
     for (int64_t i = k; i < smaller(g.grid.out.channels, k + kPlaneWidth); i++)
       filter_gradient<A>(du, i, c, smaller(g.grid.in.channels, c + kPlaneWidth), 1, 0, g.dw, g.grid.in.channels);
   });

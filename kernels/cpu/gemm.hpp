@@ -138,6 +138,11 @@ template <typename T, int L, int V, int R>
   typedef typename VectorTypes<T, L>::unaligned unaligned;
   vector c[R][V] = {};
   const T *g = tile.g, *x = tile.x;
+  // What the sums are added to is seldom in L1; it comes while they are made.
+#pragma GCC unroll 8
+  for (int i = 0; i < R; i++)
+#pragma GCC unroll 4
+    for (int j = 0; j < L * V; j += 64 / static_cast<int>(sizeof(T))) __builtin_prefetch(tile.d + i * tile.d_stride + j, 1, 3);
   for (int64_t t = 0; t < tile.depth; t++, g += tile.g_stride, x += tile.x_stride) {
     vector row[V];
 #pragma GCC unroll 4

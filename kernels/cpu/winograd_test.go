@@ -19,7 +19,7 @@ var winogradTestShapes = []Shape{
 	{N: 1, H: 4, W: 3, C: 600, K: 40},
 	{N: 33, H: 16, W: 16, C: 8, K: 8},
 	{N: 780, H: 1, W: 1, C: 300, K: 8},
-	{N: 85, H: 1, W: 1, C: 600, K: 130},
+	{N: 105, H: 1, W: 1, C: 600, K: 130},
 }
 
 // winogradAlgorithm is a stride with the constants of its bound (winograd_f43.hpp, winograd_f42.hpp).
