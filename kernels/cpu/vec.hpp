@@ -59,6 +59,23 @@ inline void store(T* p, Vector<T> v, Part part) {
   for (int i = 0; i < part.n; i++) p[i] = v[i];
 }
 
+// stream is store past the caches, for a whole aligned line of what will not be read before it would have left them: the line is not read first. Where
+// vectors are shorter than a line it is store. Before another thread reads: stream_end.
+template <typename T>
+inline void stream(T* p, Vector<T> v) {
+#if NCT_VECTOR_BYTES == 64 && defined(__x86_64__)
+  asm volatile("vmovntps %1, %0" : "=m"(*reinterpret_cast<typename VectorTypes<T, lanes<T>>::unaligned*>(p)) : "v"(v));
+#else
+  store(p, v);
+#endif
+}
+
+inline void stream_end() {
+#if NCT_VECTOR_BYTES == 64 && defined(__x86_64__)
+  asm volatile("sfence" ::: "memory");
+#endif
+}
+
 template <typename T>
 inline Vector<T> broadcast(T value) {
   return value - Vector<T>{};
