@@ -3,8 +3,9 @@ package analysis
 import (
 	"context"
 	"errors"
-	"runtime"
 	"sync"
+
+	"nctrain/internal/blas"
 )
 
 // Stages is what is done to each block of a sweep: First and Then see the blocks in order and one at a time, Work sees several at once. What is summed in Then does not
@@ -19,10 +20,10 @@ type Stages[T any] struct {
 }
 
 // Sweep puts src through the stages in blocks of exactly size rows (the last may be shorter), whatever blocks src itself makes, on up to threads goroutines (0:
-// GOMAXPROCS). The error is that of the first block with one, as if the blocks had been worked on one after the other; what Then has seen are the blocks before it.
+// one a processor). The error is that of the first block with one, as if the blocks had been worked on one after the other; what Then has seen are the blocks before it.
 func (s Stages[T]) Sweep(ctx context.Context, src Source, size, threads int) error {
 	if threads <= 0 {
-		threads = runtime.GOMAXPROCS(0)
+		threads = blas.Threads()
 	}
 	n := src.Info().N
 	if threads = min(threads, (n+size-1)/size); threads <= 1 {

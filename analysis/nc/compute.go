@@ -30,7 +30,7 @@ type Options struct {
 	Test analysis.Source
 	// OOD sets for NC5, in the order in which they are reported.
 	OOD []analysis.Named
-	// Threads bounds the goroutines, 0 is GOMAXPROCS; it does not change the result.
+	// Threads bounds the goroutines, 0 is one a processor; it does not change the result.
 	Threads int
 }
 

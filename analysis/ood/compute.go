@@ -39,7 +39,7 @@ type Options struct {
 	Preset *Preset
 	// SaveTo is the file that the fitted detectors and their thresholds are written to, for OpenFitted; empty for none.
 	SaveTo string
-	// Threads bounds the goroutines, 0 is GOMAXPROCS; it does not change the result.
+	// Threads bounds the goroutines, 0 is one a processor; it does not change the result.
 	Threads int
 }
 

@@ -19,7 +19,7 @@ type IntervalOptions struct {
 	Seed uint64
 	// Baseline is the score that the others are compared with; empty is msp where it is among them.
 	Baseline string
-	// Threads bounds the goroutines, 0 is GOMAXPROCS; it does not change the result.
+	// Threads bounds the goroutines, 0 is one a processor; it does not change the result.
 	Threads int
 }
 

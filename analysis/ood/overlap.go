@@ -1,11 +1,10 @@
 package ood
 
 import (
-	"encoding/binary"
 	"fmt"
 	"hash/maphash"
-	"math"
 	"strings"
+	"unsafe"
 
 	"nctrain/analysis"
 )
@@ -21,13 +20,9 @@ func newRowIndex() *rowIndex { return &rowIndex{maphash.MakeSeed(), map[uint64]s
 // hashes gives the hash of each row's features. It is safe for concurrent use, as find is.
 func (x *rowIndex) hashes(b *analysis.Block) []uint64 {
 	out, d := make([]uint64, b.N), len(b.Features)/b.N
-	buffer := make([]byte, 0, 8*d)
 	for i := range out {
-		buffer = buffer[:0]
-		for _, v := range b.Features[i*d : (i+1)*d] {
-			buffer = binary.LittleEndian.AppendUint64(buffer, math.Float64bits(v))
-		}
-		out[i] = maphash.Bytes(x.seed, buffer)
+		row := b.Features[i*d : (i+1)*d]
+		out[i] = maphash.Bytes(x.seed, unsafe.Slice((*byte)(unsafe.Pointer(&row[0])), 8*d))
 	}
 	return out
 }

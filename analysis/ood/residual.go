@@ -25,8 +25,7 @@ var residualNorm = Detector{
 type residualScorer struct{ *vimScorer }
 
 func (s *residualScorer) Score(b *analysis.Block, out []float64) {
-	outside, _ := s.norms(b, false)
-	copy(out, outside)
+	copy(out, s.norms(b))
 	floats.Scale(-1, out)
 }
 

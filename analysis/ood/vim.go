@@ -3,6 +3,7 @@ package ood
 import (
 	"errors"
 	"fmt"
+	"math"
 
 	"gonum.org/v1/gonum/floats"
 	"gonum.org/v1/gonum/mat"
@@ -53,6 +54,7 @@ func chosenDim(p Values, d int) int {
 type residual struct {
 	origin []float64   // u [D]
 	basis  *projection // R [D, D-dim]
+	offset []float64   // u R, turned as its basis turns [D-dim]
 }
 
 // residual is newResidual, shared by vim and residual of one dimension.
@@ -97,19 +99,20 @@ func newResidual(f *Fit, dim int, centred bool) (*residual, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &residual{origin, newProjection(mat.DenseCopyOf(spectrum.Vectors.Slice(0, d, dim, d)))}, nil
+	basis := newProjection(mat.DenseCopyOf(spectrum.Vectors.Slice(0, d, dim, d)))
+	// u is of the size of a feature or less, so that h R - u R has the digits of (h-u) R, for a pass less over the features.
+	return &residual{origin, basis, basis.apply(origin, 1)}, nil
 }
 
-// norms gives ||(h-u) R|| of each row, and ||h-u|| where also wanted.
-func (r *residual) norms(b *analysis.Block, also bool) (outside, whole []float64) {
-	x := less(b.Features, r.origin, b.N)
-	defer scratch.Give(x)
-	image := r.basis.apply(x, b.N)
+// norms gives ||(h-u) R|| of each row.
+func (r *residual) norms(b *analysis.Block) []float64 {
+	image := r.basis.apply(b.Features, b.N)
 	defer scratch.Give(image)
-	if also {
-		whole = rowNorms(x, b.N)
+	k := len(r.offset)
+	for i := range b.N {
+		floats.Sub(image[i*k:(i+1)*k], r.offset)
 	}
-	return rowNorms(image, b.N), whole
+	return rowNorms(image, b.N)
 }
 
 // headOrigin is u = -pinv(W) b, the point nearest to the origin at which the logits are as close to zero as they get; 0 without bias. Singular values of W at
@@ -150,7 +153,7 @@ type vimScorer struct {
 	alpha       float64
 	maxLogit    float64 // mean over the fit set
 	n           int
-	norm, whole float64 // sums over the fit set of ||X R|| and ||X||
+	norm, whole float64 // sum over the fit set of ||X R||, and the rms of ||X||
 }
 
 func newVIM(f *Fit, dim int, centred bool) (*vimScorer, error) {
@@ -158,34 +161,33 @@ func newVIM(f *Fit, dim int, centred bool) (*vimScorer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &vimScorer{residual: r, c: f.Head.C, dim: dim, eps: f.Info.Type.Eps(), maxLogit: f.Tally.MaxLogit / float64(f.Class.N())}, nil
+	distance := floats.Distance(f.Class.MeanOfRows(), r.origin, 2)
+	return &vimScorer{residual: r, c: f.Head.C, dim: dim, eps: f.Info.Type.Eps(), maxLogit: f.Tally.MaxLogit / float64(f.Class.N()),
+		whole: math.Sqrt(stats.Trace(f.Class.Total(), f.Head.D) + distance*distance)}, nil
 }
 
-// Sum gives the sums over the rows of a block of ||X R|| and ||X||, and their number.
+// Sum gives the sum over the rows of a block of ||X R||, and their number.
 func (s *vimScorer) Sum(b *analysis.Block) []float64 {
-	outside, whole := s.norms(b, true)
-	return []float64{floats.Sum(outside), floats.Sum(whole), float64(b.N)}
+	return []float64{floats.Sum(s.norms(b)), float64(b.N)}
 }
 
 func (s *vimScorer) Add(sum []float64) {
 	s.norm += sum[0]
-	s.whole += sum[1]
-	s.n += int(sum[2])
+	s.n += int(sum[1])
 }
 
 // Finish refuses a residual that is only the rounding of the stored features: alpha would then scale noise to the size of a logit.
 func (s *vimScorer) Finish() error {
-	mean, whole := s.norm/float64(s.n), s.whole/float64(s.n)
-	if mean <= s.eps*whole {
-		return fmt.Errorf("mean ||X R|| = %.3g is rounding of mean ||X|| = %.3g: the training features lie in the principal subspace", mean, whole)
+	mean := s.norm / float64(s.n)
+	if mean <= s.eps*s.whole {
+		return fmt.Errorf("mean ||X R|| = %.3g is rounding of ||X||, rms %.3g: the training features lie in the principal subspace", mean, s.whole)
 	}
 	s.alpha = s.maxLogit / mean
 	return nil
 }
 
 func (s *vimScorer) Score(b *analysis.Block, out []float64) {
-	outside, _ := s.norms(b, false)
-	for i, norm := range outside {
+	for i, norm := range s.norms(b) {
 		out[i] = logSumExp(b.Logits[i*s.c:(i+1)*s.c]) - s.alpha*norm
 	}
 }

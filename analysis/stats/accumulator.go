@@ -4,14 +4,12 @@ import (
 	"context"
 	"fmt"
 	"math"
-	"runtime"
 
 	"gonum.org/v1/gonum/blas"
 	"gonum.org/v1/gonum/blas/blas64"
 	"gonum.org/v1/gonum/floats"
 
 	"nctrain/analysis"
-	_ "nctrain/internal/blas" // OpenBLAS under blas64 where the build has it
 	"nctrain/internal/scratch"
 )
 
@@ -33,12 +31,10 @@ type Accumulator struct {
 	seen    []bool
 }
 
-// NewAccumulator starts empty sums for c classes and d features, for up to threads goroutines (0: GOMAXPROCS). The logits of the rows are held against head; nil leaves
+// NewAccumulator starts empty sums for c classes and d features, for up to threads goroutines (0: one a processor). The logits of the rows are held against head; nil leaves
 // Tally.Mismatch zero.
 func NewAccumulator(c, d int, head *analysis.Head, threads int) *Accumulator {
-	if threads <= 0 {
-		threads = runtime.GOMAXPROCS(0)
-	}
+	threads = orAll(threads)
 	chunks := max(1, min(threads, momentBytes/(8*d*d)))
 	a := &Accumulator{threads: chunks, inner: (threads + chunks - 1) / chunks, seen: make([]bool, c), sums: Sums{
 		C: c, D: d,

@@ -1,18 +1,16 @@
 package stats
 
 import (
-	"runtime"
 	"sync"
 	"sync/atomic"
+
+	"nctrain/internal/blas" // also puts OpenBLAS under blas64 where the build has it
 )
 
-// Parallel runs task(0) .. task(n-1) on at most threads goroutines (0: GOMAXPROCS). Which goroutine runs which task is left open, so tasks must not share
+// Parallel runs task(0) .. task(n-1) on at most threads goroutines (0: one a processor). Which goroutine runs which task is left open, so tasks must not share
 // what they write.
 func Parallel(n, threads int, task func(int)) {
-	if threads <= 0 {
-		threads = runtime.GOMAXPROCS(0)
-	}
-	if threads = min(threads, n); threads <= 1 {
+	if threads = min(orAll(threads), n); threads <= 1 {
 		for i := range n {
 			task(i)
 		}
@@ -28,4 +26,12 @@ func Parallel(n, threads int, task func(int)) {
 		})
 	}
 	wait.Wait()
+}
+
+// orAll is threads, and all there are for 0.
+func orAll(threads int) int {
+	if threads <= 0 {
+		return blas.Threads()
+	}
+	return threads
 }

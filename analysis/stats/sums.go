@@ -70,7 +70,7 @@ type Summed interface {
 }
 
 // Collect gives the class moments and the tally of src for the classes of head: from the source's own sums where it is Summed, and otherwise from
-// one sweep on threads goroutines (0: GOMAXPROCS). The numbers do not depend on threads, nor on the blocks in which src hands over its rows.
+// one sweep on threads goroutines (0: one a processor). The numbers do not depend on threads, nor on the blocks in which src hands over its rows.
 func Collect(ctx context.Context, src analysis.Source, head *analysis.Head, threads int) (*Class, *Tally, error) {
 	var sums *Sums
 	var err error

@@ -9,5 +9,13 @@
 // flags stand in this package; no environment variable is needed.
 package blas
 
+import "runtime"
+
+// threads is GOMAXPROCS as the program was started.
+var threads = runtime.GOMAXPROCS(0)
+
 // Name tells which implementation gonum uses in this build, for people: "gonum (pure Go)" or OpenBLAS with its version and core.
 func Name() string { return name() }
+
+// Threads is how many goroutines are worth running at once: the processors that Go gives the program. GOMAXPROCS is more where OpenBLAS is in use.
+func Threads() int { return threads }
