@@ -3,7 +3,12 @@ package stats
 import (
 	"errors"
 	"math"
+	"slices"
 
+	"gonum.org/v1/gonum/blas"
+	"gonum.org/v1/gonum/blas/blas64"
+	"gonum.org/v1/gonum/lapack"
+	"gonum.org/v1/gonum/lapack/lapack64"
 	"gonum.org/v1/gonum/mat"
 )
 
@@ -17,25 +22,24 @@ type Eigen struct {
 
 // SymEigen gives the spectrum of a symmetric matrix [d,d].
 func SymEigen(a []float64, d int, vectors bool) (*Eigen, error) {
-	var e mat.EigenSym
-	if !e.Factorize(mat.NewSymDense(d, append([]float64(nil), a...)), vectors) {
+	job := lapack.EVNone
+	if vectors {
+		job = lapack.EVCompute
+	}
+	v := append([]float64(nil), a...)
+	matrix := blas64.Symmetric{N: d, Stride: d, Data: v, Uplo: blas.Upper}
+	values, size := make([]float64, d), make([]float64, 1)
+	lapack64.Syev(job, matrix, values, size, -1)
+	if !lapack64.Syev(job, matrix, values, make([]float64, int(size[0])), int(size[0])) {
 		return nil, errors.New("the symmetric eigensolver did not converge")
 	}
-	ascending := e.Values(nil)
-	out := &Eigen{Values: make([]float64, d)}
-	for j, x := range ascending {
-		out.Values[d-1-j] = x
-	}
+	slices.Reverse(values) // from ascending
+	out := &Eigen{Values: values}
 	if vectors {
-		var v mat.Dense
-		e.VectorsTo(&v)
-		out.Vectors = mat.NewDense(d, d, nil)
 		for i := range d {
-			from, to := v.RawRowView(i), out.Vectors.RawRowView(i)
-			for j, x := range from {
-				to[d-1-j] = x
-			}
+			slices.Reverse(v[i*d : (i+1)*d])
 		}
+		out.Vectors = mat.NewDense(d, d, v)
 	}
 	return out, nil
 }
