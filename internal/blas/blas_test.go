@@ -30,8 +30,13 @@ func TestNameIsKnown(t *testing.T) {
 // TestEigenSym checks A v = lambda v and the ascending order for whichever LAPACK the build uses.
 func TestEigenSym(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
-	for _, n := range []int{1, 2, 17, 96} {
+	for _, n := range []int{1, 2, 17, 96, 150, 257, -150} {
+		scale := 1.0
+		if n < 0 {
+			n, scale = -n, 1e-60 // of the matrix 1e-120, where LAPACK scales
+		}
 		x := random(rng, n+3, n)
+		x.Scale(scale, x)
 		var a mat.SymDense
 		a.SymOuterK(1, x.T())
 		var e mat.EigenSym
