@@ -50,6 +50,16 @@ var cpuVariants = []Variant{
 	{Op: ConvFpropBN, Name: "winograd_f42", Kind: CPU, Precisions: float32Only, Class: WinogradSum, Pack: true, Can: winogradF42, Flop: winogradF42Flop, Why: fusedOutput},
 	{Op: ConvFpropBN, Name: "im2col", Kind: CPU, Precisions: float32Only, Class: Float32Sum, Pack: true, Why: "each block normalised while it is in the cache"},
 	{Op: ConvFpropBN, Name: "direct", Kind: CPU, Precisions: realAndDouble, Class: Float32Sum, Why: "one after the other"},
+	{
+		Op: ConvFpropStats, Name: "winograd_f43", Kind: CPU, Precisions: float32Only, Class: WinogradSum, Pack: true, Can: winogradF43, Prefer: wide, Flop: winogradF43Flop,
+		Why: cachedMoments,
+	},
+	{
+		Op: ConvFpropStats, Name: "winograd_f42", Kind: CPU, Precisions: float32Only, Class: WinogradSum, Pack: true, Can: winogradF42, Prefer: wide, Flop: winogradF42Flop,
+		Why: cachedMoments,
+	},
+	{Op: ConvFpropStats, Name: "im2col", Kind: CPU, Precisions: float32Only, Class: Float32Sum, Pack: true, Why: cachedMoments},
+	{Op: ConvFpropStats, Name: "direct", Kind: CPU, Precisions: realAndDouble, Class: Float32Sum, Why: "one after the other"},
 	{Op: ConvDgradAdd, Name: "winograd_f43", Kind: CPU, Precisions: float32Only, Class: WinogradSum, Pack: true, Can: winogradF43, Flop: winogradF43Flop, Why: fusedOutput},
 	{Op: ConvDgradAdd, Name: "winograd_f42", Kind: CPU, Precisions: float32Only, Class: WinogradSum, Pack: true, Can: winogradF42, Flop: winogradF42Flop, Why: fusedOutput},
 	{
@@ -80,7 +90,10 @@ var cpuVariants = []Variant{
 	{Op: Advance, Name: "direct", Kind: CPU, Precisions: realAndDouble, Class: Float32Sum},
 }
 
-const fusedOutput = "in registers, in the transform of the outputs"
+const (
+	fusedOutput   = "in registers, in the transform of the outputs"
+	cachedMoments = "moments of each block while it is in the cache, merged by Chan's formula in double"
+)
 
 // oneDepthBlock is where im2col's sum is one chain of the register tile (kDepthBlock, kernels/cpu/gemm.hpp), so that adding it afterwards rounds once.
 func oneDepthBlock(s Shape, _ Precision, _ Capabilities) error {

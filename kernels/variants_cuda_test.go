@@ -38,31 +38,34 @@ func TestConvolutionsOnCUDASayWhatTheyCannot(t *testing.T) {
 
 // An operation that fuses others is done as the first of them is chosen to be, and not at all where another of them is pinned.
 func TestFusedOperationsFollowTheChoice(t *testing.T) {
-	caps := Capabilities{Kind: CUDA, Precisions: cudaPrecisions}
 	layer := Shape{N: 128, H: 32, W: 32, C: 64, K: 64, R: 3, S: 3, Stride: 1, Pad: 1}
 	stem := layer
 	stem.C = 3
 	for _, c := range []struct {
+		kind   Kind
 		op     OpID
 		choice Choice
 		shape  Shape
 		want   string // empty: one by one
 	}{
-		{ConvFpropStats, nil, layer, "mma"},
-		{ConvFpropStats, nil, stem, "registers"},
-		{ConvFpropStats, Choice{ConvFprop: "tiled"}, layer, "tiled"},
-		{ConvFpropStats, Choice{ConvFprop: "direct"}, layer, ""},
-		{ConvFpropStats, Choice{BNStats: "welford"}, layer, ""},
-		{ConvFpropStats, Choice{BNStats: "welford", ConvFpropStats: "tiled"}, layer, "tiled"},
-		{ConvFpropBN, Choice{ConvFprop: "direct"}, layer, "direct"},
-		{ConvDgradAdd, nil, layer, "mma"},
+		{CPU, ConvFpropStats, nil, layer, "winograd_f43"},
+		{CPU, ConvFpropStats, nil, stem, "im2col"},
+		{CPU, ConvFpropStats, Choice{BNStats: "direct"}, layer, ""},
+		{CUDA, ConvFpropStats, nil, layer, "mma"},
+		{CUDA, ConvFpropStats, nil, stem, "registers"},
+		{CUDA, ConvFpropStats, Choice{ConvFprop: "tiled"}, layer, "tiled"},
+		{CUDA, ConvFpropStats, Choice{ConvFprop: "direct"}, layer, ""},
+		{CUDA, ConvFpropStats, Choice{BNStats: "welford"}, layer, ""},
+		{CUDA, ConvFpropStats, Choice{BNStats: "welford", ConvFpropStats: "tiled"}, layer, "tiled"},
+		{CUDA, ConvFpropBN, Choice{ConvFprop: "direct"}, layer, "direct"},
+		{CUDA, ConvDgradAdd, nil, layer, "mma"},
 	} {
-		got := ""
-		if v := c.choice.Fused(c.op, c.shape, TF32, caps); v != nil {
+		got, p := "", map[Kind]Precision{CPU: FP32, CUDA: TF32}[c.kind]
+		if v := c.choice.Fused(c.op, c.shape, p, Capabilities{Kind: c.kind, Precisions: []Precision{p}}); v != nil {
 			got = v.Name
 		}
 		if got != c.want {
-			t.Errorf("%v at %v with %v: %q, want %q", c.op, c.shape, c.choice, got, c.want)
+			t.Errorf("%v at %v on %v with %v: %q, want %q", c.op, c.shape, c.kind, c.choice, got, c.want)
 		}
 	}
 }

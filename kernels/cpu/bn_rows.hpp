@@ -21,6 +21,15 @@ constexpr int64_t kBNMaxTasks = 64;
 // Rows that an elementwise task has at least, so that its coefficients cost little beside them.
 constexpr int64_t kBNTaskRows = 64;
 
+// bn_fold: how many rows of c channels are read as one.
+inline int64_t bn_fold(int64_t c, int lane_count) {
+  int64_t divisor = lane_count;
+  while (c % divisor != 0) divisor /= 2;
+  int64_t fold = lane_count / divisor;
+  while (fold * c < kBNRowVectors * lane_count) fold *= 2;
+  return fold * c > kBNTile ? 1 : fold;
+}
+
 struct BNRows {
   int64_t fold;      // rows read as one
   int64_t channels;  // fold * C
@@ -30,12 +39,8 @@ struct BNRows {
   int64_t samples;   // N*H*W
 
   BNRows(const nct_shape& s, int lane_count) {
-    int64_t c = s.c, divisor = lane_count;
-    while (c % divisor != 0) divisor /= 2;
-    fold = lane_count / divisor;
-    while (fold * c < kBNRowVectors * lane_count) fold *= 2;
-    if (fold * c > kBNTile) fold = 1;
-    channels = fold * c;
+    fold = bn_fold(s.c, lane_count);
+    channels = fold * s.c;
     samples = s.n * s.h * s.w;
     rows = samples / fold;
     rest = samples % fold;

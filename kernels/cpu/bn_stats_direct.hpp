@@ -31,22 +31,18 @@ struct Moments {
   }
 };
 
-// bn_block_moments: the moments of `rows` rows of n channels, `stride` elements apart.
-template <typename T>
-inline void bn_block_moments(const T* x, int64_t rows, int64_t stride, int64_t n, double* mean, double* square) {
-  T about[kBNTile];
-  for (int64_t i = 0; i < n; i++) about[i] = 0;
-  for (int64_t r = 0; r < rows; r++)
-    for_vectors<T>(n, [&](int64_t i, auto part) { store(about + i, load(about + i, part) + load(x + r * stride + i, part), part); });
+// bn_block_moments: the moments of `rows` rows of n channels, the r-th at row(r), from their sums. The rows are in the cache: a few vectors of channels
+// are read at a time, their sums in registers.
+template <typename T, typename Row>
+inline void bn_block_moments(Row row, int64_t rows, int64_t n, const T* about, double* mean, double* square) {
   const Vector<T> inverse = broadcast(T{1} / static_cast<T>(rows));
-  // The block is in cache now: a few vectors of channels at a time, their sums in registers.
   for_vector_blocks<T, 4>(n, [&](int64_t i, auto block, auto part) {
     Vector<T> center[block.count], sums[block.count] = {}, squares[block.count] = {};
     for (int v = 0; v < block.count; v++) center[v] = load(about + i + v * lanes<T>, part) * inverse;
-    const T* row = x + i;
-    for (int64_t r = 0; r < rows; r++, row += stride) {
+    for (int64_t r = 0; r < rows; r++) {
+      const T* const x = row(r) + i;
       for (int v = 0; v < block.count; v++) {
-        const Vector<T> d = load(row + v * lanes<T>, part) - center[v];
+        const Vector<T> d = load(x + v * lanes<T>, part) - center[v];
         sums[v] += d;
         squares[v] = fma(d, d, squares[v]);
       }
@@ -67,6 +63,36 @@ inline void bn_block_moments(const T* x, int64_t rows, int64_t stride, int64_t n
   });
 }
 
+// The channels of a task of bn_finish.
+constexpr int64_t kBNFinishChannels = 64;
+
+// bn_finish writes what a call of bn_stats or of conv_fprop_stats writes beside y: running_mean, running_var and num_batches_tracked are its operands from
+// `running` on, mean and invstd those from `batch` on. collect(total, begin, n) merges all samples' moments of n channels from `begin` on.
+template <typename T, typename Collect>
+inline void bn_finish(const nct_call* call, int running, int batch, int64_t channels, nct_pool* pool, Collect collect) {
+  T* const running_mean = operand<T>(call, running);
+  T* const running_var = operand<T>(call, running + 1);
+  T* const mean = operand<T>(call, batch);
+  T* const invstd = operand<T>(call, batch + 1);
+  const double eps = call->scalar[0], momentum = call->scalar[1];
+  parallel_ranges(pool, channels, kBNFinishChannels, [&](int64_t begin, int64_t end) {
+    double total_mean[kBNFinishChannels] = {}, total_square[kBNFinishChannels] = {};
+    Moments total{0, total_mean, total_square};
+    collect(total, begin, end - begin);
+    const double samples = static_cast<double>(total.count);
+    for (int64_t i = 0; i < end - begin; i++) {
+      const int64_t c = begin + i;
+      const double variance = total_square[i] / samples, unbiased = total_square[i] / (samples > 1 ? samples - 1 : 1);
+      const double old_mean = static_cast<double>(running_mean[c]), old_var = static_cast<double>(running_var[c]);
+      mean[c] = static_cast<T>(total_mean[i]);
+      invstd[c] = static_cast<T>(1 / __builtin_sqrt(variance + eps));
+      running_mean[c] = static_cast<T>(old_mean + momentum * (total_mean[i] - old_mean));
+      running_var[c] = static_cast<T>(old_var + momentum * (unbiased - old_var));
+    }
+  });
+  *operand<int64_t>(call, running + 2) += 1;
+}
+
 template <typename T>
 void bn_stats_direct_requirements(const nct_shape* shape, nct_requirements* r) {
   r->workspace = BNReduction(*shape, lanes<T>, sizeof(T)).workspace();
@@ -79,46 +105,32 @@ void bn_stats_direct(const nct_call* call, nct_pool* pool) {
   const T* const x = operand<const T>(call, 0);
   parallel(pool, g.tasks * g.tiles, [&](int64_t tile_task, int) {
     const int64_t task = tile_task / g.tiles, channel = tile_task % g.tiles * kBNTile, n = smaller(kBNTile, g.channels - channel);
+    T sums[kBNTile];
     double block_mean[kBNTile], block_square[kBNTile];
     Moments moments{0, g.first(call, task) + channel, g.second(call, task) + channel};
     for (int64_t i = 0; i < n; i++) moments.mean[i] = moments.square[i] = 0;
     for (int64_t row = g.begin(task); row < g.end(task); row += g.block_rows) {
       const int64_t rows = smaller(g.block_rows, g.end(task) - row);
-      bn_block_moments(x + row * g.channels + channel, rows, g.channels, n, block_mean, block_square);
+      const T* const block = x + row * g.channels + channel;
+      for (int64_t i = 0; i < n; i++) sums[i] = 0;
+      for (int64_t r = 0; r < rows; r++)
+        for_vectors<T>(n, [&](int64_t i, auto part) { store(sums + i, load(sums + i, part) + load(block + r * g.channels + i, part), part); });
+      bn_block_moments([&](int64_t r) { return block + r * g.channels; }, rows, n, sums, block_mean, block_square);
       moments.merge(rows, block_mean, block_square, n);
     }
   });
 
-  T* const running_mean = operand<T>(call, 1);
-  T* const running_var = operand<T>(call, 2);
-  T* const mean = operand<T>(call, 4);
-  T* const invstd = operand<T>(call, 5);
-  const double eps = call->scalar[0], momentum = call->scalar[1], samples = static_cast<double>(g.samples);
-  constexpr int64_t kStep = 64;
-  parallel_ranges(pool, s.c, kStep, [&](int64_t begin, int64_t end) {
-    const int64_t n = end - begin;
-    double total_mean[kStep] = {}, total_square[kStep] = {};
-    Moments total{0, total_mean, total_square};
+  bn_finish<T>(call, 1, 4, s.c, pool, [&](Moments& total, int64_t begin, int64_t n) {
     for (int64_t task = 0; task < g.tasks; task++)
       for (int64_t f = 0; f < g.fold; f++)
         total.merge(g.end(task) - g.begin(task), g.first(call, task) + f * s.c + begin, g.second(call, task) + f * s.c + begin, n);
+    double value[kBNFinishChannels];
+    constexpr double kNone[kBNFinishChannels] = {};
     for (int64_t row = g.samples - g.rest; row < g.samples; row++) {
-      double value[kStep];
-      constexpr double kNone[kStep] = {};
       for (int64_t i = 0; i < n; i++) value[i] = static_cast<double>(x[row * s.c + begin + i]);
       total.merge(1, value, kNone, n);
     }
-    for (int64_t i = 0; i < n; i++) {
-      const int64_t c = begin + i;
-      const double variance = total_square[i] / samples, unbiased = total_square[i] / (samples > 1 ? samples - 1 : 1);
-      const double old_mean = static_cast<double>(running_mean[c]), old_var = static_cast<double>(running_var[c]);
-      mean[c] = static_cast<T>(total_mean[i]);
-      invstd[c] = static_cast<T>(1 / __builtin_sqrt(variance + eps));
-      running_mean[c] = static_cast<T>(old_mean + momentum * (total_mean[i] - old_mean));
-      running_var[c] = static_cast<T>(old_var + momentum * (unbiased - old_var));
-    }
   });
-  *operand<int64_t>(call, 3) += 1;
 }
 
 template <typename T>

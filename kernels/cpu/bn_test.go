@@ -2,6 +2,7 @@ package cpu
 
 import (
 	"math"
+	"slices"
 	"testing"
 )
 
@@ -29,17 +30,28 @@ type bnData struct {
 const bnEps, bnMomentum = 1e-5, 0.1
 
 func newBNData(s Shape) bnData {
-	d := bnData{s: s, rows: int(s.N * s.H * s.W), c: int(s.C)}
-	n := d.rows * d.c
-	d.x, d.dy, d.residual, d.gamma, d.beta = reals(40, n), reals(41, n), reals(42, n), reals(43, d.c), reals(44, d.c)
-	d.mean, d.variance, d.invstd, d.absX, d.unbiased = make([]float64, d.c), make([]float64, d.c), make([]float64, d.c), make([]float64, d.c), make([]float64, d.c)
-	d.center, d.given = make([]float64, d.c), make([]float64, d.c)
-	for i := range d.x {
-		d.x[i] = float64(float32(3*d.x[i] + float64(i%d.c%5) - 2))
-		d.mean[i%d.c] += d.x[i] / float64(d.rows)
-		d.absX[i%d.c] += math.Abs(d.x[i]) / float64(d.rows)
+	rows, c := int(s.N*s.H*s.W), int(s.C)
+	n := rows * c
+	x := reals(40, n)
+	for i := range x {
+		x[i] = float64(float32(3*x[i] + float64(i%c%5) - 2))
 	}
-	for i, v := range d.x {
+	d := bnDataOf(s, x)
+	d.dy, d.residual, d.gamma, d.beta = reals(41, n), reals(42, n), reals(43, c), reals(44, c)
+	return d
+}
+
+// bnDataOf is what batch norm makes of given activations.
+func bnDataOf(s Shape, x []float64) bnData {
+	d := bnData{s: s, rows: int(s.N * s.H * s.W), c: int(s.C), x: x}
+	for _, v := range []*[]float64{&d.mean, &d.variance, &d.invstd, &d.absX, &d.unbiased, &d.center, &d.given} {
+		*v = make([]float64, d.c)
+	}
+	for i, v := range x {
+		d.mean[i%d.c] += v / float64(d.rows)
+		d.absX[i%d.c] += math.Abs(v) / float64(d.rows)
+	}
+	for i, v := range x {
 		d.variance[i%d.c] += (v - d.mean[i%d.c]) * (v - d.mean[i%d.c]) / float64(d.rows)
 	}
 	for j := range d.c {
@@ -53,30 +65,36 @@ func newBNData(s Shape) bnData {
 // A statistic sums at most 256 rows in the precision's own arithmetic.
 func (d bnData) terms() float64 { return min(float64(d.rows), 256) + 4 }
 
+// statistics are the operands that bn_stats and conv_fprop_stats write beside y: the running statistics, and mean and invstd of the batch.
+func (d bnData) statistics() (running, batch []arg) {
+	oldMean, oldVar := reals(45, d.c), reals(46, d.c)
+	newMean, newVar := make([]float64, d.c), make([]float64, d.c)
+	meanBound, stdBound, newMeanBound, newVarBound := make([]float64, d.c), make([]float64, d.c), make([]float64, d.c), make([]float64, d.c)
+	for j := range d.c {
+		oldVar[j] = math.Abs(oldVar[j])
+		newMean[j] = oldMean[j] + bnMomentum*(d.mean[j]-oldMean[j])
+		newVar[j] = oldVar[j] + bnMomentum*(d.unbiased[j]-oldVar[j])
+		meanBound[j] = d.terms() * d.absX[j]
+		varBound := d.terms()*d.variance[j] + 4*math.Sqrt(d.variance[j])*d.absX[j]
+		stdBound[j] = d.invstd[j] * (varBound/(d.variance[j]+bnEps)/2 + 4)
+		newMeanBound[j] = bnMomentum*meanBound[j] + 2*math.Abs(newMean[j])
+		newVarBound[j] = bnMomentum*varBound*2 + 2*newVar[j]
+	}
+	return []arg{
+			{name: "running_mean", in: oldMean, want: newMean, bound: newMeanBound}, {name: "running_var", in: oldVar, want: newVar, bound: newVarBound},
+			{name: "num_batches_tracked", kind: int64Kind, in: []float64{41}, want: []float64{42}},
+		}, []arg{
+			{name: "mean", want: d.mean, bound: meanBound, slack: 1e-13}, {name: "invstd", want: d.invstd, bound: stdBound, slack: 1e-13},
+		}
+}
+
 func TestBNStats(t *testing.T) {
 	for _, s := range bnTestShapes {
 		d := newBNData(s)
-		oldMean, oldVar := reals(45, d.c), reals(46, d.c)
-		newMean, newVar := make([]float64, d.c), make([]float64, d.c)
-		meanBound, stdBound, newMeanBound, newVarBound := make([]float64, d.c), make([]float64, d.c), make([]float64, d.c), make([]float64, d.c)
-		for j := range d.c {
-			oldVar[j] = math.Abs(oldVar[j])
-			newMean[j] = oldMean[j] + bnMomentum*(d.mean[j]-oldMean[j])
-			newVar[j] = oldVar[j] + bnMomentum*(d.unbiased[j]-oldVar[j])
-			meanBound[j] = d.terms() * d.absX[j]
-			varBound := d.terms()*d.variance[j] + 4*math.Sqrt(d.variance[j])*d.absX[j]
-			stdBound[j] = d.invstd[j] * (varBound/(d.variance[j]+bnEps)/2 + 4)
-			newMeanBound[j] = bnMomentum*meanBound[j] + 2*math.Abs(newMean[j])
-			newVarBound[j] = bnMomentum*varBound*2 + 2*newVar[j]
-		}
-		args := []arg{
-			{name: "x", in: d.x}, {name: "running_mean", in: oldMean, want: newMean, bound: newMeanBound},
-			{name: "running_var", in: oldVar, want: newVar, bound: newVarBound},
-			{name: "num_batches_tracked", kind: int64Kind, in: []float64{41}, want: []float64{42}},
-			{name: "mean", want: d.mean, bound: meanBound, slack: 1e-13}, {name: "invstd", want: d.invstd, bound: stdBound, slack: 1e-13},
-		}
-		checkKernel(t, "bn_stats_direct", s, args, []float64{bnEps, bnMomentum}, 0)
+		running, batch := d.statistics()
+		checkKernel(t, "bn_stats_direct", s, slices.Concat([]arg{{name: "x", in: d.x}}, running, batch), []float64{bnEps, bnMomentum}, 0)
 
+		oldMean, oldVar := running[0].in, running[1].in
 		evalStd, evalBound := make([]float64, d.c), make([]float64, d.c)
 		for j, v := range oldVar {
 			evalStd[j] = 1 / math.Sqrt(v+bnEps)

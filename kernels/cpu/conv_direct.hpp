@@ -3,7 +3,7 @@
 // conv_fprop: y[n,p,q,k]  = sum_{r,s,c} x[n, p*u+r-pad, q*u+s-pad, c] * w[k,r,s,c]
 // conv_dgrad: dx[n,h,w,c] = sum_{r,s,k : h = p*u+r-pad, w = q*u+s-pad} dy[n,p,q,k] * w[k,r,s,c]
 // conv_wgrad: dw[k,r,s,c] = sum_{n,p,q} x[n, p*u+r-pad, q*u+s-pad, c] * dy[n,p,q,k]
-// conv_fprop_bn: conv_fprop, then bn_forward on y.      conv_dgrad_add: dx += conv_dgrad.
+// conv_fprop_bn: conv_fprop, then bn_forward on y.      conv_fprop_stats: conv_fprop, then bn_stats of y.      conv_dgrad_add: dx += conv_dgrad.
 //
 // Vectors lie along c. fprop multiplies c-vectors of x and w for 4 pixels times kTileColumns output channels and adds the lanes at the end; dgrad and
 // wgrad broadcast dy. A tap that falls outside the image reads a row of zeros, so that the tiles have no special cases.
@@ -12,6 +12,7 @@
 #ifndef NCT_CONV_DIRECT_HPP
 #define NCT_CONV_DIRECT_HPP
 #include "bn_forward_direct.hpp"
+#include "bn_stats_direct.hpp"
 #include "epilogue.hpp"
 #include "tile_direct.hpp"
 
@@ -23,6 +24,8 @@ constexpr int64_t kConvTaskChannels = 16;
 struct ConvGeometry : nct_shape {
   int64_t p, q;
   explicit ConvGeometry(const nct_shape& shape) : nct_shape(shape), p((h + 2 * pad - r) / stride + 1), q((w + 2 * pad - nct_shape::s) / stride + 1) {}
+  // y as batch norm takes it.
+  nct_shape outputs() const { return {n, p, q, k, 0, 0, 0, 0, 0}; }
 };
 
 template <typename T>
@@ -74,15 +77,34 @@ void conv_fprop_direct(const nct_call* call, nct_pool* pool) {
 
 template <typename T>
 void conv_fprop_bn_direct(const nct_call* call, nct_pool* pool) {
-  const ConvGeometry g(call->shape);
   nct_call convolution = *call, normalization = *call;
   convolution.operand[2] = call->operand[7];
   conv_fprop_direct<T>(&convolution, pool);
   // bn_forward: x, mean, invstd, gamma, beta, residual, y.
-  normalization.shape = {g.n, g.p, g.q, g.k, 0, 0, 0, 0, 0};
+  normalization.shape = ConvGeometry(call->shape).outputs();
   normalization.operand[0] = call->operand[7];
   for (int i = 1; i < 7; i++) normalization.operand[i] = call->operand[i + 1];
   bn_forward_direct<T>(&normalization, pool);
+}
+
+template <typename T>
+void conv_fprop_stats_direct_requirements(const nct_shape* shape, nct_requirements* r) {
+  const nct_shape outputs = ConvGeometry(*shape).outputs();
+  conv_fprop_direct_requirements<T>(shape, r);
+  bn_stats_direct_requirements<T>(&outputs, r);
+}
+
+template <typename T>
+void conv_fprop_stats_direct(const nct_call* call, nct_pool* pool) {
+  nct_call convolution = *call, statistics = *call;
+  convolution.operand[2] = call->operand[5];
+  conv_fprop_direct<T>(&convolution, pool);
+  // bn_stats: x, running_mean, running_var, num_batches_tracked, mean, invstd.
+  statistics.shape = ConvGeometry(call->shape).outputs();
+  statistics.operand[0] = call->operand[5];
+  for (int i = 1; i < 4; i++) statistics.operand[i] = call->operand[i + 1];
+  for (int i = 4; i < 6; i++) statistics.operand[i] = call->operand[i + 2];
+  bn_stats_direct<T>(&statistics, pool);
 }
 
 template <typename T>

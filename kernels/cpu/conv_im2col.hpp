@@ -1,6 +1,7 @@
 // conv_fprop_im2col: y[n,p,q,k] = sum_{r,s,c} x[n, p*stride+r-pad, q*stride+s-pad, c] * w[k,r,s,c]
 // conv_dgrad_im2col: dx[n,h,w,c] = sum_{r,s,k : h = p*stride+r-pad, w = q*stride+s-pad} dy[n,p,q,k] * w[k,r,s,c]
 // conv_fprop_bn_im2col: y = conv_fprop, normalised as bn_forward does it while the block is in the cache.
+// conv_fprop_stats_im2col: y = conv_fprop, and its statistics as bn_stats makes them (conv_fprop_stats.hpp).
 // conv_dgrad_add_im2col: dx += conv_dgrad; pixels that no tap reaches (1x1, stride 2) are not touched. Needs: a sum of one depth block.
 //
 // An implicit matrix product: rows are output pixels, columns output channels, the sum runs over taps and input channels. Pixels are read where they
@@ -11,6 +12,7 @@
 // Error: chains of at most kDepthBlock products, then a chain of ceil(R*S*C / chain) partial sums: fewer roundings a product than one chain.
 #ifndef NCT_CONV_IM2COL_HPP
 #define NCT_CONV_IM2COL_HPP
+#include "conv_fprop_stats.hpp"
 #include "conv_im2col_rows.hpp"
 #include "epilogue.hpp"
 
@@ -72,6 +74,16 @@ inline void finish_rows(float* const* rows, int64_t count, int64_t first, int64_
 }
 
 inline void finish_rows(float* const*, int64_t, int64_t, int64_t, const KeepOutput<float>&) {}
+inline void finish_rows(float* const*, int64_t, int64_t, int64_t, const OutputMoments<float>&) {}
+
+// block_moments leaves the moments of columns [first, end) of a block's `count` rows of outputs in the block's slot, for an epilogue that wants them.
+template <typename Epilogue>
+inline void block_moments(float* const*, int64_t, int64_t, int64_t, int64_t, const Epilogue&) {}
+
+inline void block_moments(float* const* rows, int64_t count, int64_t first, int64_t end, int64_t block, const OutputMoments<float>& moments) {
+  const bool all = end - first == moments.channels;  // then one row follows the other
+  moments.add(block, true, first, end, count, all ? moments.fold : 1, [=](int64_t i) { return rows[i]; });
+}
 
 // What a convolution is made of beside its grid. The packed weights hold all taps of the filter (R*S of them), whatever the grid's.
 template <typename Epilogue>
@@ -98,8 +110,8 @@ inline void grid_block(const Grid& grid, const RowBlocking& b, int64_t task, con
 
   GemmRows<float> tile;
   tile.a_stride = b.rows;
-  const int64_t last_column = smaller(grid.out_channels, (group + 1) * b.panels * kPanel<float>);
-  for (int64_t column = group * b.panels * kPanel<float>; column < last_column; column += kPanel<float>) {
+  const int64_t first_column = group * b.panels * kPanel<float>, last_column = smaller(grid.out_channels, first_column + b.panels * kPanel<float>);
+  for (int64_t column = first_column; column < last_column; column += kPanel<float>) {
     const int64_t left = grid.out_channels - column, width = panel_width<float>(left);
     for (int tap = 0; tap < grid.taps(); tap++) {
       const int64_t r = grid.h.tap + tap / grid.w.taps * grid.h.tap_step, s = grid.w.tap + tap % grid.w.taps * grid.w.tap_step;
@@ -125,6 +137,7 @@ inline void grid_block(const Grid& grid, const RowBlocking& b, int64_t task, con
       }
     finish_rows(scratch.out, rows, column, column + tile.columns, g.epilogue);
   }
+  block_moments(scratch.out, rows, first_column, last_column, task % b.blocks, g.epilogue);
 }
 
 inline int64_t packed_weight_bytes(int64_t columns, int64_t taps, int64_t channels) { return 4 * packed_columns<float>(columns) * taps * channels; }
@@ -153,6 +166,21 @@ template <typename>
 void conv_fprop_im2col_requirements(const nct_shape* s, nct_requirements* need) {
   const Grid grid = fprop_grid(*s);
   *need = {0, RowScratch(nullptr, grid, row_blocking(grid)).bytes, packed_weight_bytes(s->k, s->r * s->s, s->c)};
+}
+
+template <typename>
+void conv_fprop_stats_im2col(const nct_call* call, nct_pool* pool) {
+  nct_requirements convolution;
+  conv_fprop_im2col_requirements<float>(&call->shape, &convolution);
+  const OutputMoments<float> moments(call, convolution, row_blocking(fprop_grid(call->shape)).blocks);
+  fprop_grid_blocks(call, pool, operand<float>(call, 5), moments);
+  moments.finish(call, pool);
+}
+
+template <typename>
+void conv_fprop_stats_im2col_requirements(const nct_shape* s, nct_requirements* need) {
+  conv_fprop_im2col_requirements<float>(s, need);
+  need->workspace += OutputMoments<float>(nullptr, row_blocking(fprop_grid(*s)).blocks, s->k).bytes;
 }
 
 inline void dgrad_grid_blocks(const nct_call* call, nct_pool* pool, bool accumulate) {

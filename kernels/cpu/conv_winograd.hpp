@@ -1,6 +1,7 @@
 // conv_fprop_winograd_f43, _f42: y[n,p,q,k] = sum_{r,s,c} x[n, p*stride+r-1, q*stride+s-1, c] * w[k,r,s,c]
 // conv_dgrad_winograd_f43, _f42: dx[n,h,w,c] = sum_{r,s,k : h = p*stride+r-1, w = q*stride+s-1} dy[n,p,q,k] * w[k,r,s,c]
 // conv_fprop_bn_*: y = conv_fprop, normalised as bn_forward does it.      conv_dgrad_add_*: dx += conv_dgrad.
+// conv_fprop_stats_*: y = conv_fprop, and its statistics as bn_stats makes them (conv_fprop_stats.hpp).
 //
 // F(4x4, 3x3) for a stride of 1 (winograd_f43.hpp) and F(4x4, 2x2) on the phases of a stride of 2 (winograd_f42.hpp): 36 matrix products of tiles x channels
 // instead of a convolution, with 1/4 and 9/16 of its multiplications. dgrad is the same with x and y exchanged and the filter turned by 180 degrees, which
@@ -13,6 +14,7 @@
 // Error: winograd_f43.hpp, winograd_f42.hpp.
 #ifndef NCT_CONV_WINOGRAD_HPP
 #define NCT_CONV_WINOGRAD_HPP
+#include "conv_fprop_stats.hpp"
 #include "conv_im2col_rows.hpp"
 #include "winograd_f42.hpp"
 #include "winograd_f43.hpp"
@@ -40,11 +42,17 @@ constexpr bool staged_weights(int64_t in, int64_t out) {
   return kFilterPlanes<A> * in * out * static_cast<int64_t>(sizeof(T)) > kFusedWeightBytes;
 }
 
+constexpr int64_t kTransformTiles = 4;  // of a task of a staged block's transforms
+
 // How the tiles are cut; a function of the shape alone.
 struct WinogradBlocking {
   bool staged;
   int64_t tiles, blocks;
   int64_t group;  // blocks of a fused task
+
+  int64_t fused_tasks() const { return ceil_div(blocks, group); }
+  // Slots of a statistic: one a fused task, or one for the tasks that transform the outputs of the same part of each staged block.
+  int64_t slots(const TileGrid& g) const { return staged ? ceil_div(smaller(tiles, g.tiles()), kTransformTiles) : fused_tasks(); }
 };
 
 template <typename A, typename T>
@@ -134,6 +142,29 @@ inline void multiply_planes(const WinogradConvolution<T>& g, const WinogradPlane
   }
 }
 
+// tile_moments adds what has just been stored of tiles [first, end) to a slot, for an epilogue that wants it.
+template <typename A, typename T, typename Epilogue>
+inline void tile_moments(const WinogradConvolution<T>&, int64_t, int64_t, int64_t, bool, const Epilogue&) {}
+
+template <typename A, typename T>
+inline void tile_moments(const WinogradConvolution<T>& g, int64_t first, int64_t end, int64_t slot, bool fresh, const OutputMoments<T>& moments) {
+  constexpr int64_t kTilePixels = A::kOutputs * A::kOutputs, kTiles = kBNRowsPerSum / kTilePixels;
+  const ImageSize& size = g.grid.out;
+  // A tile's line of pixels lies together, and is whole where tiles divide the width.
+  const int64_t together = size.w % A::kOutputs == 0 ? smaller(moments.fold, A::kOutputs) : 1;
+  for (int64_t begin = first; begin < end; begin += kTiles) {
+    const T* pixels[kTiles * kTilePixels];
+    int64_t count = 0;
+    for (int64_t tile = begin; tile < smaller(end, begin + kTiles); tile++) {
+      const int64_t top = g.grid.row(tile) * A::kOutputs, left = g.grid.column(tile) * A::kOutputs;
+      for (int64_t y = top; y < smaller(size.h, top + A::kOutputs); y++)
+        for (int64_t x = left; x < smaller(size.w, left + A::kOutputs); x++)
+          pixels[count++] = g.out + ((g.grid.image(tile) * size.h + y) * size.w + x) * size.channels;
+    }
+    moments.add(slot, fresh && begin == first, 0, size.channels, count, together, [&](int64_t i) { return pixels[i]; });
+  }
+}
+
 // convolve_blocks computes the blocks of one fused task.
 template <typename A, typename T, typename Epilogue>
 inline void convolve_blocks(const WinogradConvolution<T>& g, int64_t task, void* scratch, const Epilogue& epilogue) {
@@ -142,9 +173,9 @@ inline void convolve_blocks(const WinogradConvolution<T>& g, int64_t task, void*
   const WinogradThread<T> thread(carver, b.tiles, g.grid.in.channels);
   const WinogradPlanes<T> planes(carver, kPlanes<A>, b.tiles, g.grid);
   thread.clear(g.grid.in.channels);
-  const int64_t last = smaller(g.grid.tiles(), (task + 1) * b.group * b.tiles);
+  const int64_t first = task * b.group * b.tiles, last = smaller(g.grid.tiles(), first + b.group * b.tiles);
   const int64_t calls = kPlanes<A> * ceil_div(g.grid.in.channels, kDepthBlock) * ceil_div(g.grid.out.channels, kPanel<T>);
-  for (int64_t begin = task * b.group * b.tiles; begin < last; begin += b.tiles) {
+  for (int64_t begin = first; begin < last; begin += b.tiles) {
     const int64_t tiles = smaller(b.tiles, last - begin), next = begin + tiles;
     thread.point(planes, tiles);
     for (int64_t i = 0; i < tiles; i++) transform_input<A>(g.grid, begin + i, g.in, thread.zeros, planes.in, i);
@@ -153,13 +184,13 @@ inline void convolve_blocks(const WinogradConvolution<T>& g, int64_t task, void*
       for (int64_t column = 0; column < g.grid.out.channels; column += kPanel<T>)
         multiply_planes<A>(g, planes, thread, tiles, filter, column, [&] { ahead.ask(); });
     for (int64_t i = 0; i < tiles; i++) transform_output<A>(g.grid, begin + i, planes.out, i, g.out, epilogue);
+    tile_moments<A>(g, begin, next, task, begin == first, epilogue);
   }
 }
 
 // convolve_staged computes all blocks, each in three regions.
 template <typename A, typename T, typename Epilogue>
 inline void convolve_staged(const WinogradConvolution<T>& g, const WinogradPlanes<T>& planes, nct_pool* pool, const Epilogue& epilogue) {
-  constexpr int64_t kTransformTiles = 4;  // of a task
   const int64_t panels = ceil_div(g.grid.out.channels, kPanel<T>);
   const auto thread = [&](int id) {
     Carver carver(nct_pool_scratch(pool, id));
@@ -181,6 +212,7 @@ inline void convolve_staged(const WinogradConvolution<T>& g, const WinogradPlane
     });
     parallel_ranges(pool, tiles, kTransformTiles, [&](int64_t first, int64_t end) {
       for (int64_t i = first; i < end; i++) transform_output<A>(g.grid, begin + i, planes.out, i, g.out, epilogue);
+      tile_moments<A>(g, begin + first, begin + end, first / kTransformTiles, begin == 0, epilogue);
     });
   }
 }
@@ -193,7 +225,7 @@ inline void convolve_tiles(const nct_call* call, nct_pool* pool, const TileGrid&
     Carver workspace(call->workspace);
     convolve_staged<A>(g, WinogradPlanes<T>(workspace, kPlanes<A>, b.tiles, grid), pool, epilogue);
   } else {
-    parallel(pool, ceil_div(b.blocks, b.group), [&](int64_t task, int id) { convolve_blocks<A>(g, task, nct_pool_scratch(pool, id), epilogue); });
+    parallel(pool, b.fused_tasks(), [&](int64_t task, int id) { convolve_blocks<A>(g, task, nct_pool_scratch(pool, id), epilogue); });
   }
 }
 
@@ -230,6 +262,27 @@ void conv_fprop_bn_winograd(const nct_call* call, nct_pool* pool) {
 template <typename A, typename T>
 void conv_fprop_winograd_requirements(const nct_shape* s, nct_requirements* need) {
   convolve_tiles_requirements<A, T>(fprop_tiles<A>(*s), need);
+}
+
+template <typename A, typename T>
+int64_t fprop_slots(const nct_shape& s) {
+  const TileGrid grid = fprop_tiles<A>(s);
+  return winograd_blocking<A, T>(grid).slots(grid);
+}
+
+template <typename A, typename T>
+void conv_fprop_stats_winograd(const nct_call* call, nct_pool* pool) {
+  nct_requirements convolution;
+  conv_fprop_winograd_requirements<A, T>(&call->shape, &convolution);
+  const OutputMoments<T> moments(call, convolution, fprop_slots<A, T>(call->shape));
+  convolve_tiles<A>(call, pool, fprop_tiles<A>(call->shape), operand<T>(call, 5), moments);
+  moments.finish(call, pool);
+}
+
+template <typename A, typename T>
+void conv_fprop_stats_winograd_requirements(const nct_shape* s, nct_requirements* need) {
+  conv_fprop_winograd_requirements<A, T>(s, need);
+  need->workspace += OutputMoments<T>(nullptr, fprop_slots<A, T>(*s), s->k).bytes;
 }
 
 template <typename A, typename T>

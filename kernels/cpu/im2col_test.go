@@ -52,7 +52,7 @@ func checkPacked(t *testing.T, name string, s Shape, args []arg, weight string) 
 }
 
 // runPacked runs a kernel once, with the arg called weight packed, and returns its operands.
-func runPacked(t *testing.T, name string, isa ISA, bits, threads int, s Shape, args []arg, weight string) []tensor {
+func runPacked(t *testing.T, name string, isa ISA, bits, threads int, s Shape, args []arg, weight string, scalars ...float64) []tensor {
 	t.Helper()
 	kernel, ok := Find(name, isa, bits)
 	if !ok {
@@ -65,6 +65,7 @@ func runPacked(t *testing.T, name string, isa ISA, bits, threads int, s Shape, a
 	defer pool.Close()
 	requirements := kernel.Requirements(s)
 	call, tensors := prepare(t, kernel, bits, s, args, threads%2*3)
+	copy(call.Scalar[:], scalars)
 	if err := pool.Reserve(requirements.Scratch); err != nil {
 		t.Fatal(err)
 	}
