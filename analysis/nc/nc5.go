@@ -52,12 +52,13 @@ func (m *measure) nc5(ctx context.Context, set analysis.Named, threads int) (v a
 	} else {
 		v.Null("etf_energy", "the OOD mean is mu_G: it has no direction from there")
 	}
-	if unit, ok := unitRows(m.aboutRows, c, d); ok {
-		spectrum, err := stats.GramEigen(unit, c, d)
+	if m.cosines != nil {
+		// 1/C M M^T of the unit means has the nonzero eigenvalues of 1/C M^T M.
+		spectrum, err := stats.SymEigen(m.cosines, c, false)
 		if err != nil {
 			return v, "", fmt.Errorf("analysis: nc5 of %s: %w", info.Name, err)
 		}
-		v.Set("upper_bound", math.Sqrt(spectrum.Values[0]))
+		v.Set("upper_bound", math.Sqrt(spectrum.Values[0]/float64(c)))
 	} else {
 		v.Null("upper_bound", "a class mean is mu_G and has no direction")
 	}
