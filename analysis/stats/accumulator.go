@@ -39,7 +39,7 @@ func NewAccumulator(c, d int, head *analysis.Head, threads int) *Accumulator {
 	a := &Accumulator{threads: chunks, inner: (threads + chunks - 1) / chunks, seen: make([]bool, c), sums: Sums{
 		C: c, D: d,
 		Count: make([]int64, c), Shift: make([]float64, c*d), Sum: make([]float64, c*d), Square: make([]float64, c), Second: make([]float64, d*d),
-		Tally: Tally{MaxAbs: make([]float64, d), FirstNonFinite: -1},
+		Tally: newTally(d),
 	}}
 	if head != nil {
 		a.check = analysis.NewHeadCheck(head)
@@ -107,10 +107,7 @@ func (a *Accumulator) chunk(b *analysis.Block) *chunk {
 		floats.SubTo(x, b.Features[i*d:(i+1)*d], a.sums.Shift[int(label)*d:int(label+1)*d])
 		k.square[i] = floats.Dot(x, x)
 	}
-	k.tally = tally(b, k.square, c, d)
-	if a.check != nil {
-		k.tally.Mismatch = a.check.Mismatch(b.Features, b.Logits, b.N, b.Start)
-	}
+	k.tally = tally(b, k.square, a.check, c, d)
 	gram(k.second, k.shifted, b.N, d, a.inner)
 	return k
 }
@@ -132,9 +129,9 @@ func (a *Accumulator) add(b *analysis.Block, k *chunk) {
 	}
 }
 
-// tally counts the rows of a block, of which square are the squared norms, of any distance to a finite point.
-func tally(b *analysis.Block, square []float64, c, d int) Tally {
-	t := Tally{MaxAbs: make([]float64, d), FirstNonFinite: -1}
+// tally counts the rows of a block, of which square are the squared norms, of any distance to a finite point. check nil: the logits are not held against a head.
+func tally(b *analysis.Block, square []float64, check *analysis.HeadCheck, c, d int) Tally {
+	t := newTally(d)
 	largest := make([]uint64, d) // of the magnitudes' bits, which are in the order of the magnitudes
 	for i, label := range b.Labels {
 		h, l := b.Features[i*d:(i+1)*d], b.Logits[i*c:(i+1)*c]
@@ -158,6 +155,9 @@ func tally(b *analysis.Block, square []float64, c, d int) Tally {
 	}
 	for j, magnitude := range largest {
 		t.MaxAbs[j] = math.Float64frombits(magnitude)
+	}
+	if check != nil {
+		t.Mismatch = check.Mismatch(b.Features, b.Logits, b.N, b.Start)
 	}
 	return t
 }

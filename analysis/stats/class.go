@@ -50,7 +50,7 @@ func Merge(a, b *Class) *Class {
 	d := a.D
 	m := &Class{C: a.C, D: d, Count: make([]int64, a.C), Mean: make([]float64, a.C*d), Deviation: make([]float64, a.C), Scatter: make([]float64, d*d)}
 	floats.AddTo(m.Scatter, a.Scatter, b.Scatter)
-	delta := make([]float64, d)
+	deltas := make([]float64, a.C*d) // times the root of their weight
 	for k := range m.Count {
 		na, nb := float64(a.Count[k]), float64(b.Count[k])
 		m.Count[k] = a.Count[k] + b.Count[k]
@@ -61,13 +61,15 @@ func Merge(a, b *Class) *Class {
 		case nb == 0:
 			copy(m.mean(k), a.mean(k))
 		default:
+			delta := deltas[k*d : (k+1)*d]
 			floats.SubTo(delta, b.mean(k), a.mean(k))
 			floats.AddScaledTo(m.mean(k), a.mean(k), nb/(na+nb), delta)
 			w := na * nb / (na + nb)
 			m.Deviation[k] += w * floats.Dot(delta, delta)
-			rankOne(m.Scatter, w, delta)
+			floats.Scale(math.Sqrt(w), delta)
 		}
 	}
+	addGram(m.Scatter, 1, deltas, a.C, d)
 	mirror(m.Scatter, d)
 	return m
 }
@@ -156,12 +158,6 @@ func Trace(s []float64, d int) float64 {
 }
 
 func (c *Class) mean(k int) []float64 { return c.Mean[k*c.D : (k+1)*c.D] }
-
-// rankOne adds alpha x x^T to the upper triangle of a.
-func rankOne(a []float64, alpha float64, x []float64) {
-	d := len(x)
-	blas64.Syr(alpha, blas64.Vector{N: d, Inc: 1, Data: x}, blas64.Symmetric{N: d, Stride: d, Data: a, Uplo: blas.Upper})
-}
 
 // addGram adds alpha X^T X of the rows x [n,d] to the upper triangle of a.
 func addGram(a []float64, alpha float64, x []float64, n, d int) {

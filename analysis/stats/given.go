@@ -8,39 +8,36 @@ import (
 	"nctrain/analysis"
 )
 
-// Tallier counts rows as they come by, as a sweep does that sums them: what [Sums] needs beside the moments that a device takes.
-type Tallier struct {
-	check *analysis.HeadCheck
-	c, d  int
-	sum   Tally
+// Given gives a source over src whose moments were taken when its rows were made. A sweep on threads goroutines (0: one a processor) counts what is beside them in
+// [Sums], once, for the head of the first that asks.
+func Given(src analysis.Source, moments Sums, threads int) Summed {
+	return &remembered{Source: src, take: func(ctx context.Context, head *analysis.Head) (*Sums, error) {
+		if head.C != moments.C || head.D != moments.D {
+			return &moments, nil // refused by Collect
+		}
+		var err error
+		moments.Tally, err = count(ctx, src, head, threads)
+		return &moments, err
+	}}
 }
 
-// NewTallier starts a count of rows whose logits are held against head.
-func NewTallier(head *analysis.Head) *Tallier {
-	return &Tallier{check: analysis.NewHeadCheck(head), c: head.C, d: head.D, sum: Tally{MaxAbs: make([]float64, head.D), FirstNonFinite: -1}}
+// count is the tally of all rows of src.
+func count(ctx context.Context, src analysis.Source, head *analysis.Head, threads int) (Tally, error) {
+	c, d, check := head.C, head.D, analysis.NewHeadCheck(head)
+	total := newTally(d)
+	err := analysis.Stages[Tally]{
+		Work: func(b *analysis.Block) (Tally, error) {
+			square := make([]float64, b.N)
+			for i := range square {
+				x := b.Features[i*d : (i+1)*d]
+				square[i] = floats.Dot(x, x)
+			}
+			return tally(b, square, check, c, d), nil
+		},
+		Then: func(_ *analysis.Block, t Tally) error {
+			total.add(&t)
+			return nil
+		},
+	}.Sweep(ctx, analysis.WithLogits(src, head), ChunkRows, threads)
+	return total, err
 }
-
-// Add counts the rows of a block with logits, which come in order.
-func (t *Tallier) Add(b *analysis.Block) {
-	square := make([]float64, b.N)
-	for i := range square {
-		x := b.Features[i*t.d : (i+1)*t.d]
-		square[i] = floats.Dot(x, x)
-	}
-	part := tally(b, square, t.c, t.d)
-	part.Mismatch = t.check.Mismatch(b.Features, b.Logits, b.N, b.Start)
-	t.sum.add(&part)
-}
-
-// Tally of the rows so far.
-func (t *Tallier) Tally() Tally { return t.sum }
-
-// Given gives a source over src whose sums were taken when its rows were made, for one head.
-func Given(src analysis.Source, sums *Sums) Summed { return given{src, sums} }
-
-type given struct {
-	analysis.Source
-	sums *Sums
-}
-
-func (g given) Sums(context.Context, *analysis.Head) (*Sums, error) { return g.sums, nil }

@@ -10,9 +10,9 @@ import (
 	"nctrain/analysis"
 )
 
-// Rows that are counted as they come by, in whatever blocks, give the tally of a sweep, those with NaN too; and sums that are given are handed on.
-func TestTallierCountsAsASweep(t *testing.T) {
-	const n, d, c = 300, 7, 4
+// Rows whose moments are given are counted as a sweep counts them, those with NaN too, on any number of threads; and what is given is handed on.
+func TestGivenRowsAreCountedAsBySweep(t *testing.T) {
+	const n, d, c = 3000, 7, 4
 	rng := rand.New(rand.NewPCG(1, 2))
 	random := func(n int) []float64 {
 		out := make([]float64, n)
@@ -30,7 +30,7 @@ func TestTallierCountsAsASweep(t *testing.T) {
 		labels[i] = int64(rng.IntN(c))
 		features[i*d+3] = 0
 	}
-	for _, bad := range []int{-1, 201} {
+	for _, bad := range []int{-1, 2001} {
 		if bad >= 0 {
 			features[bad*d+1], logits[(bad+40)*c] = math.NaN(), math.Inf(1)
 		}
@@ -43,15 +43,13 @@ func TestTallierCountsAsASweep(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		tallier := NewTallier(head)
-		for at := 0; at < n; at += 23 {
-			end := min(at+23, n)
-			tallier.Add(&analysis.Block{Start: at, N: end - at, Features: features[at*d : end*d], Logits: logits[at*c : end*c], Labels: labels[at:end]})
-		}
-		_, got, err := Collect(ctx, Given(src, &Sums{C: c, D: d, Count: make([]int64, c), Shift: make([]float64, c*d), Sum: make([]float64, c*d), Square: make([]float64, c),
-			Second: make([]float64, d*d), Tally: tallier.Tally()}), head, 1)
+		class, got, err := Collect(ctx, Given(src, Sums{C: c, D: d, Count: []int64{5, 6, 7, 8}, Shift: make([]float64, c*d), Sum: make([]float64, c*d), Square: make([]float64, c),
+			Second: make([]float64, d*d)}, 3), head, 1)
 		if err != nil {
 			t.Fatal(err)
+		}
+		if class.N() != 26 {
+			t.Errorf("the moments of %d rows, 26 were given", class.N())
 		}
 		if got.NonFinite != want.NonFinite || got.FirstNonFinite != want.FirstNonFinite || (bad >= 0) != (got.NonFinite == 2) {
 			t.Errorf("%d rows of NaN from row %d on, want %d from %d", got.NonFinite, got.FirstNonFinite, want.NonFinite, want.FirstNonFinite)

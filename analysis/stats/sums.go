@@ -48,6 +48,9 @@ type Tally struct {
 	Mismatch analysis.HeadMismatch
 }
 
+// newTally is that of no rows of d features.
+func newTally(d int) Tally { return Tally{MaxAbs: make([]float64, d), FirstNonFinite: -1} }
+
 // add counts the rows of other after those of t.
 func (t *Tally) add(other *Tally) {
 	if t.NonFinite == 0 {

@@ -105,19 +105,12 @@ func (a *Analyst) Analyse(ctx context.Context, tensors []nn.Tensor, epoch int, k
 		return nil, err
 	}
 	done, total := 0, a.rows()
-	var tally *stats.Tallier
-	if a.summing {
-		tally = stats.NewTallier(head)
-	}
 	collect := func(m *member) (analysis.Source, error) {
 		if m == nil {
 			return nil, nil
 		}
-		src, err := Collect(ctx, m.eval, m.set, meta, func(r nn.Rows, start int) {
-			if m == a.train && tally != nil {
-				tally.Add(blockOf(r, start))
-			}
-			done += r.N
+		src, err := Collect(ctx, m.eval, m.set, meta, func(rows int) {
+			done += rows
 			progress(done, total)
 		})
 		if err != nil || keep == "" {
@@ -150,40 +143,23 @@ func (a *Analyst) Analyse(ctx context.Context, tensors []nn.Tensor, epoch int, k
 			return nil, err
 		}
 	}
-	summed, err := a.summed(train, tally)
+	summed, err := a.summed(train)
 	if err != nil {
 		return nil, err
 	}
 	return a.measure(ctx, &Row{Epoch: epoch, Checkpoint: hash}, head, summed, val, test, others)
 }
 
-// summed gives the training rows with their class sums: those of the device and the rows' tally, or those of a sweep when they are asked for.
-func (a *Analyst) summed(train analysis.Source, tally *stats.Tallier) (stats.Summed, error) {
-	if tally == nil {
+// summed gives the training rows with their class sums: those of the device, or those of a sweep when they are asked for.
+func (a *Analyst) summed(train analysis.Source) (stats.Summed, error) {
+	if !a.summing {
 		return stats.Remember(train, a.threads), nil
 	}
 	s, err := a.train.eval.ClassSums()
 	if err != nil {
 		return nil, err
 	}
-	return stats.Given(train, &stats.Sums{C: s.C, D: s.D, Count: s.Count, Shift: s.Shift, Sum: s.Sum, Square: s.Square, Second: s.Second, Tally: tally.Tally()}), nil
-}
-
-// blockOf widens rows, of which the first is the start-th of its set.
-func blockOf(r nn.Rows, start int) *analysis.Block {
-	b := &analysis.Block{Start: start, N: r.N, Features: wide(r.Features), Logits: wide(r.Logits), Labels: make([]int64, r.N)}
-	for i, label := range r.Labels {
-		b.Labels[i] = int64(label)
-	}
-	return b
-}
-
-func wide(narrow []float32) []float64 {
-	out := make([]float64, len(narrow))
-	for i, x := range narrow {
-		out[i] = float64(x)
-	}
-	return out
+	return stats.Given(train, stats.Sums{C: s.C, D: s.D, Count: s.Count, Shift: s.Shift, Sum: s.Sum, Square: s.Square, Second: s.Second}, a.threads), nil
 }
 
 func (a *Analyst) measure(ctx context.Context, row *Row, head *analysis.Head, train, val, test analysis.Source, others []analysis.Named) (*Row, error) {
@@ -206,8 +182,8 @@ func (a *Analyst) measure(ctx context.Context, row *Row, head *analysis.Head, tr
 	return row, err
 }
 
-// Collect passes a set through the network and keeps features [N,D], logits [N,C] and labels in memory. seen gets the rows of each batch and the index of the first.
-func Collect(ctx context.Context, eval *nn.Evaluator, set *data.Set, meta analysis.Meta, seen func(r nn.Rows, start int)) (analysis.Source, error) {
+// Collect passes a set through the network and keeps features [N,D], logits [N,C] and labels in memory. progress gets the rows of each batch.
+func Collect(ctx context.Context, eval *nn.Evaluator, set *data.Set, meta analysis.Meta, progress func(rows int)) (analysis.Source, error) {
 	meta.Set, meta.Split = set.Name, set.Split
 	var features, logits []float32
 	labels := make([]int64, 0, set.Len())
@@ -221,7 +197,7 @@ func Collect(ctx context.Context, eval *nn.Evaluator, set *data.Set, meta analys
 		for _, label := range r.Labels {
 			labels = append(labels, int64(label))
 		}
-		seen(r, len(labels)-r.N)
+		progress(r.N)
 		return nil
 	})
 	if err != nil {
