@@ -71,15 +71,26 @@ func newValue(name string, typ kernels.Type, dims ...int) *Value {
 	return &Value{Name: name, Type: typ, Dims: dims}
 }
 
-// newResident is a value with a buffer of its own, zeroed.
-func newResident(dev kernels.Device, p kernels.Precision, name string, typ kernels.Type, dims ...int) (*Value, error) {
-	v := newValue(name, typ, dims...)
-	b, err := dev.Alloc(v.Len() * typ.Size(p))
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
+// residentSpec is a resident to be taken, and where its value goes.
+type residentSpec struct {
+	into **Value
+	name string
+	typ  kernels.Type
+	dims []int
+}
+
+// takeResidents gives each its own buffer, zeroed.
+func takeResidents(dev kernels.Device, p kernels.Precision, specs ...residentSpec) error {
+	for _, s := range specs {
+		v := newValue(s.name, s.typ, s.dims...)
+		b, err := dev.Alloc(v.Len() * s.typ.Size(p))
+		if err != nil {
+			return fmt.Errorf("%s: %w", s.name, err)
+		}
+		v.resident, v.buffer = true, b
+		*s.into = v
 	}
-	v.resident, v.buffer = true, b
-	return v, nil
+	return nil
 }
 
 // emit appends a call and checks every operand against the operation's row: a mismatch is a bug of the layer, so it panics.

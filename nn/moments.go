@@ -27,20 +27,12 @@ type moments struct {
 
 func newMoments(dev kernels.Device, classes, features int) (*moments, error) {
 	m := &moments{dev: dev, classes: classes, features: features}
-	for _, v := range []struct {
-		dst  **Value
-		name string
-		typ  kernels.Type
-		dims []int
-	}{
-		{&m.count, "count", kernels.Int64, []int{classes}}, {&m.shift, "shift", kernels.Float64, []int{classes, features}},
-		{&m.sum, "sum", kernels.Float64, []int{classes, features}}, {&m.square, "square", kernels.Float64, []int{classes}},
-		{&m.second, "second", kernels.Float64, []int{features, features}},
-	} {
-		var err error
-		if *v.dst, err = newResident(dev, kernels.FP32, v.name, v.typ, v.dims...); err != nil {
-			return nil, fmt.Errorf("class sums: %w", err)
-		}
+	err := takeResidents(dev, kernels.FP32,
+		residentSpec{&m.count, "count", kernels.Int64, []int{classes}}, residentSpec{&m.shift, "shift", kernels.Float64, []int{classes, features}},
+		residentSpec{&m.sum, "sum", kernels.Float64, []int{classes, features}}, residentSpec{&m.square, "square", kernels.Float64, []int{classes}},
+		residentSpec{&m.second, "second", kernels.Float64, []int{features, features}})
+	if err != nil {
+		return nil, fmt.Errorf("class sums: %w", err)
 	}
 	return m, nil
 }

@@ -47,19 +47,11 @@ type StepState struct {
 // NewStepState takes memory for the losses of up to slots batches.
 func NewStepState(dev kernels.Device, slots int) (*StepState, error) {
 	st := &StepState{dev: dev, slots: max(slots, 1)}
-	for _, v := range []struct {
-		dst  **Value
-		name string
-		typ  kernels.Type
-		n    int
-	}{
-		{&st.state, "state", kernels.Int64, kernels.StateLen}, {&st.lr, "lr", kernels.Float64, 1},
-		{&st.losses, "losses", kernels.Float64, st.slots}, {&st.correct, "correct", kernels.Int32, st.slots},
-	} {
-		var err error
-		if *v.dst, err = newResident(dev, kernels.FP32, v.name, v.typ, v.n); err != nil {
-			return nil, fmt.Errorf("step state: %w", err)
-		}
+	err := takeResidents(dev, kernels.FP32,
+		residentSpec{&st.state, "state", kernels.Int64, []int{kernels.StateLen}}, residentSpec{&st.lr, "lr", kernels.Float64, []int{1}},
+		residentSpec{&st.losses, "losses", kernels.Float64, []int{st.slots}}, residentSpec{&st.correct, "correct", kernels.Int32, []int{st.slots}})
+	if err != nil {
+		return nil, fmt.Errorf("step state: %w", err)
 	}
 	return st, nil
 }
@@ -129,19 +121,11 @@ func NewDeviceSet(dev kernels.Device, precision kernels.Precision, set *data.Set
 	if d.H%8 != 0 || d.W%8 != 0 {
 		return nil, fmt.Errorf("%s: images are %dx%d, the network's three strides of 2 want multiples of 8: use --image-size 32", set.Name, d.H, d.W)
 	}
-	for _, v := range []struct {
-		dst  **Value
-		name string
-		typ  kernels.Type
-		dims []int
-	}{
-		{&d.images, "images", kernels.Uint8, []int{n, d.H, d.W, data.Channels}}, {&d.labels, "set_labels", kernels.Int32, []int{n}},
-		{&d.order, "order", kernels.Int32, []int{n}}, {&d.lut, "lut", kernels.Real, []int{kernels.NormPixelValues, data.Channels}},
-	} {
-		var err error
-		if *v.dst, err = newResident(dev, precision, v.name, v.typ, v.dims...); err != nil {
-			return nil, fmt.Errorf("%s: %w", set.Name, err)
-		}
+	err := takeResidents(dev, precision,
+		residentSpec{&d.images, "images", kernels.Uint8, []int{n, d.H, d.W, data.Channels}}, residentSpec{&d.labels, "set_labels", kernels.Int32, []int{n}},
+		residentSpec{&d.order, "order", kernels.Int32, []int{n}}, residentSpec{&d.lut, "lut", kernels.Real, []int{kernels.NormPixelValues, data.Channels}})
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", set.Name, err)
 	}
 	if err := dev.Upload(d.images.buffer, set.Images); err != nil {
 		return nil, err
