@@ -96,7 +96,7 @@ func newBenchRun(dev Device, v *Variant, p Precision, s Shape, o BenchOptions) (
 	}
 	r.calls = min(max((o.CacheBytes+bytes-1)/bytes, 2), maxBenchSets)
 
-	call := Call{Op: op.ID, Shape: s, Precision: p, Flags: op.Flags}
+	call := Call{Op: op.ID, Shape: s, Precision: p, Flags: op.Flags, Tensors: tensorsOf(op.ID, s)}
 	if need.Workspace > 0 {
 		if call.Workspace, err = r.alloc(need.Workspace); err != nil {
 			return nil, err

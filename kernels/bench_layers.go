@@ -73,13 +73,43 @@ func resNetActivations(width, batch int) []Shape {
 	return out
 }
 
-// resNetParameters counts all weights: convolutions, a scale and a shift a channel, the linear layer.
-func resNetParameters(width int) int {
-	n := (8*width + 1) * layerClasses
+// resNetTensors are the sizes of all trained tensors: a filter, a scale and a shift a convolution, the linear layer's weight and bias.
+func resNetTensors(width int) []int {
+	var out []int
 	for _, s := range resNetConvolutions(width, 1) {
-		n += s.K*s.R*s.S*s.C + 2*s.K
+		out = append(out, s.K*s.R*s.S*s.C, s.K, s.K)
+	}
+	return append(out, 8*width*layerClasses, layerClasses)
+}
+
+// resNetParameters counts all weights.
+func resNetParameters(width int) int {
+	n := 0
+	for _, t := range resNetTensors(width) {
+		n += t
 	}
 	return n
+}
+
+// tensorsOf are [Call.Tensors] of a checked or measured call: of sgd the tensors of ResNet-18, as large a part of the call's elements each as it is of the
+// network's.
+func tensorsOf(op OpID, s Shape) []int {
+	if op != SGD {
+		return nil
+	}
+	var ends []int
+	const width = 64
+	all, before, end := resNetParameters(width), 0, 0
+	for _, t := range resNetTensors(width) {
+		before += t
+		whole := (before*s.N/all + TensorAlign - 1) / TensorAlign * TensorAlign
+		if next := min(max(whole, end+TensorAlign), s.N); next > end {
+			ends = append(ends, next)
+			end = next
+		}
+	}
+	ends[len(ends)-1] = s.N
+	return ends
 }
 
 func unique(shapes []Shape) []Shape {

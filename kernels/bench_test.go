@@ -140,6 +140,9 @@ func TestLayerShapesAreResNet18(t *testing.T) {
 	if n := resNetParameters(64); n != 11220132 { // PyTorch: sum(p.numel() for p in ResNet18(num_classes=100).parameters())
 		t.Errorf("%d parameters, want 11,220,132", n)
 	}
+	if ends := tensorsOf(SGD, Shape{N: 11220132}); len(ends) != 62 || ends[0] != 1728 || ends[60] != 11220032 {
+		t.Errorf("tensors end at %v, want the 62 of the network", ends)
+	}
 	macs := 0.0
 	for _, s := range resNetConvolutions(64, 1) {
 		macs += ConvFprop.Op().Flop(s) / 2

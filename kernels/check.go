@@ -190,7 +190,7 @@ func (c *checkCase) layOut(dev Device, v *Variant) (*checkRun, error) {
 	if run.memory, err = dev.Alloc(len(run.before.bytes)); err != nil {
 		return nil, err
 	}
-	run.call = Call{Op: c.op.ID, Shape: c.shape, Precision: c.p, Flags: c.form.flags}
+	run.call = Call{Op: c.op.ID, Shape: c.shape, Precision: c.p, Flags: c.form.flags, Tensors: tensorsOf(c.op.ID, c.shape)}
 	copy(run.call.Scalars[:], c.scalars)
 	for i, p := range run.pieces {
 		if p.bytes > 0 {

@@ -59,8 +59,14 @@ type Call struct {
 	Flags     Flags
 	Operands  [MaxOperands]Buffer
 	Scalars   [MaxScalars]float64
+	// Tensors (of sgd) are the elements at which the tensors end that lie together in its operands, ascending, the last N; each starts at a multiple of
+	// [TensorAlign] elements. nil: one tensor. A variant may go over them one by one.
+	Tensors   []int
 	Workspace Buffer
 }
+
+// TensorAlign (elements) keeps each of several tensors that lie together on a vector of any width.
+const TensorAlign = 64
 
 // Requirements are what a call needs beside its operands, a function of its shape alone.
 type Requirements struct {

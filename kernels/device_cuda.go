@@ -151,7 +151,7 @@ func (d *cudaDevice) Launch(v *Variant, c *Call) error {
 		return err
 	}
 	call := cuda.Call{
-		Shape: cuda.Shape(c.Shape), Precision: cuda.Precision(c.Precision), Scalars: c.Scalars, Flags: uint32(c.Flags),
+		Shape: cuda.Shape(c.Shape), Precision: cuda.Precision(c.Precision), Scalars: c.Scalars, Flags: uint32(c.Flags), Tensors: c.Tensors,
 		Workspace: cudart.Address(c.Workspace.addr),
 	}
 	for i, b := range c.Operands {

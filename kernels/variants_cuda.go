@@ -60,7 +60,8 @@ var cudaVariants = []Variant{
 	{Op: CrossEntropy, Name: "direct", Kind: CUDA, Precisions: cudaPrecisions, Class: Float32Sum, Why: "one block, in double: the loss is what people read"},
 	{Op: ClassMoments, Name: "tiled", Kind: CUDA, Precisions: cudaPrecisions, Class: Float32Sum, Why: "tiles of the second moment's upper triangle, shifted rows in shared memory, in double"},
 	{Op: Augment, Name: "direct", Kind: CUDA, Precisions: cudaPrecisions, Class: Float32Sum, Why: "a thread a pixel, each with its own Philox"},
-	{Op: SGD, Name: "direct", Kind: CUDA, Precisions: cudaPrecisions, Class: Float32Sum, Why: "one launch over all parameters, which lie together: multi_tensor without its list of tensors, so that there is no per_tensor either"},
+	{Op: SGD, Name: "multi_tensor", Kind: CUDA, Precisions: cudaPrecisions, Class: Float32Sum, Why: "one launch for all tensors: they lie together, so that it needs no list of them"},
+	{Op: SGD, Name: "per_tensor", Kind: CUDA, Precisions: cudaPrecisions, Class: Float32Sum, Why: "one launch a tensor, as optimisers do that hold a list of them: what multi_tensor saves"},
 	{Op: Advance, Name: "direct", Kind: CUDA, Precisions: cudaPrecisions, Class: Float32Sum, Why: "one thread"},
 }
 

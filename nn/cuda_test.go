@@ -128,6 +128,33 @@ func TestCUDATrainsAsTheCPU(t *testing.T) {
 	}
 }
 
+// One launch for all tensors gives the bits of a launch each.
+func TestCUDASGDByTensorKeepsTheBits(t *testing.T) {
+	dev := openCUDA(t)
+	var hashes []string
+	for _, variant := range []string{"multi_tensor", "per_tensor"} {
+		m := placed(t, dev, kernels.FP32, goldenClasses, cudaWidth)
+		before, err := m.Save()
+		if err != nil {
+			t.Fatal(err)
+		}
+		tr, err := NewTrainer(dev, m, cudaSet(), cudaSettings(), PlanOptions{Precision: kernels.FP32, Choice: kernels.Choice{kernels.SGD: variant}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		after := saved(t, tr, finish(t, tr, nil))
+		for i, tensor := range before {
+			if Hash([]Tensor{tensor}) == Hash(after.Model[i:i+1]) {
+				t.Errorf("%s: %s is as it was", variant, tensor.Name)
+			}
+		}
+		hashes = append(hashes, Hash(after.Model)+Hash(after.Momentum))
+	}
+	if hashes[0] != hashes[1] {
+		t.Error("per_tensor gives other bits than multi_tensor")
+	}
+}
+
 // A run that is stopped within an epoch, saved and loaded into a fresh trainer ends in the bits of one that was not.
 func TestCUDAResumesToTheSameBits(t *testing.T) {
 	dev := openCUDA(t)

@@ -39,6 +39,7 @@ type node struct {
 	flags    kernels.Flags
 	scalars  [kernels.MaxScalars]float64
 	operands [kernels.MaxOperands]*Value
+	tensors  []int // as kernels.Call.Tensors
 }
 
 // Graph is a record of operations in the order in which they run.

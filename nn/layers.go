@@ -157,7 +157,8 @@ func (g *Graph) Batch(set *DeviceSet, st *StepState, n int, augment bool) (x, la
 
 // Update appends SGD (SPEC 3) on all parameters of a store.
 func (g *Graph) Update(p *Parameters, sgd SGD, st *StepState) {
-	g.emit(kernels.SGD, kernels.Shape{N: p.weights.Len()}, 0, []float64{sgd.Momentum, sgd.WeightDecay}, p.weights, p.grads, p.momentum, st.lr, st.state)
+	n := g.emit(kernels.SGD, kernels.Shape{N: p.weights.Len()}, 0, []float64{sgd.Momentum, sgd.WeightDecay}, p.weights, p.grads, p.momentum, st.lr, st.state)
+	n.tensors = p.ends
 }
 
 // Advance appends the step of the state: the next batch starts n samples on.

@@ -46,11 +46,9 @@ type Parameters struct {
 	precision kernels.Precision
 
 	weights, grads, momentum *Value // flat; set by Place
+	ends                     []int  // of the tensors in them (elements)
 	running, counters        kernels.Buffer
 }
-
-// paramAlign keeps each tensor's start on a vector of any width (elements).
-const paramAlign = 64
 
 func (p *Parameters) declare(name string, kind paramKind, fanIn int, fill float64, dims ...int) *Value {
 	device := dims
@@ -77,7 +75,10 @@ func (p *Parameters) Place(dev kernels.Device, precision kernels.Precision) erro
 	var elements [3]int // by kind
 	for _, t := range p.list {
 		t.offset = elements[t.kind]
-		elements[t.kind] += (t.len() + paramAlign - 1) / paramAlign * paramAlign
+		elements[t.kind] += (t.len() + kernels.TensorAlign - 1) / kernels.TensorAlign * kernels.TensorAlign
+		if t.kind == trained {
+			p.ends = append(p.ends, elements[trained])
+		}
 	}
 	p.precision = precision
 	size := precision.Size()

@@ -204,7 +204,7 @@ func (p *Plan) measure(keep []*Value) ([]stepMemory, error) {
 func (p *Plan) bind(work []stepMemory) {
 	for i := range p.steps {
 		s := &p.steps[i]
-		s.call = kernels.Call{Op: s.node.op, Shape: s.node.shape, Precision: p.precision, Flags: s.node.flags, Scalars: s.node.scalars}
+		s.call = kernels.Call{Op: s.node.op, Shape: s.node.shape, Precision: p.precision, Flags: s.node.flags, Scalars: s.node.scalars, Tensors: s.node.tensors}
 		for j, v := range s.node.operands {
 			if v != nil {
 				s.call.Operands[j] = p.Buffer(v)

@@ -10,10 +10,13 @@ func init() {
 		"relu_forward_direct":  flat("relu_forward_direct", 1, 0),
 		"relu_backward_direct": flat("relu_backward_direct", 2, 0, 1),
 		"add_direct":           flat("add_direct", 2, 0, 1),
-		"sgd_direct": single("sgd_direct", func(c *Call) (cudart.Geometry, []cudart.Arg) {
-			momentum, decay := cudart.Scalar(float32(c.Scalars[0])), cudart.Scalar(float32(c.Scalars[1]))
-			return fours(c.Shape.N), append(c.pointers(0, 1, 2, 3, 4), momentum, decay, count(c.Shape.N))
-		}),
+		"sgd_multi_tensor":     {launches: func(c *Call) []launch { return sgd("sgd_multi_tensor", c, []int{c.Shape.N}) }},
+		"sgd_per_tensor": {launches: func(c *Call) []launch {
+			if c.Tensors == nil {
+				return sgd("sgd_per_tensor", c, []int{c.Shape.N})
+			}
+			return sgd("sgd_per_tensor", c, c.Tensors)
+		}},
 		"advance_direct": single("advance_direct", func(c *Call) (cudart.Geometry, []cudart.Arg) {
 			return cudart.Linear(1, 1), append(c.pointers(0), count(c.Shape.N))
 		}),
@@ -44,4 +47,19 @@ func flat(name string, operands ...int) entry {
 	return single(name, func(c *Call) (cudart.Geometry, []cudart.Arg) {
 		return fours(c.Shape.N), append(c.pointers(operands...), count(c.Shape.N))
 	})
+}
+
+// sgd is the update of a call's elements up to each of ends, one launch for each. What lies there starts at whole vectors (kernels.Call.Tensors).
+func sgd(name string, c *Call, ends []int) []launch {
+	momentum, decay := cudart.Scalar(float32(c.Scalars[0])), cudart.Scalar(float32(c.Scalars[1]))
+	out, rest, from := make([]launch, len(ends)), *c, 0
+	for i, end := range ends {
+		n := end - from
+		out[i] = launch{name, fours(n), append(rest.pointers(0, 1, 2, 3, 4), momentum, decay, count(n))}
+		for operand := range 3 { // w, g, buf
+			rest.Operands[operand] += cudart.Address(4 * n)
+		}
+		from = end
+	}
+	return out
 }

@@ -56,6 +56,7 @@ type Call struct {
 	Operands  [MaxOperands]cudart.Address
 	Scalars   [MaxScalars]float64
 	Flags     uint32
+	Tensors   []int // as kernels.Call.Tensors
 	Workspace cudart.Address
 }
 

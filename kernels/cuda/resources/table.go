@@ -73,5 +73,6 @@ var expectations = []expectation{
 	{function: "peak_read_direct", threads: 256, percent: 50, wide: true},
 	{function: "relu_backward_direct", threads: 256, percent: 75, wide: true},
 	{function: "relu_forward_direct", threads: 256, percent: 75, wide: true},
-	{function: "sgd_direct", threads: 256, percent: 75, wide: true},
+	{function: "sgd_multi_tensor", threads: 256, percent: 75, wide: true},
+	{function: "sgd_per_tensor", threads: 256, percent: 75, wide: true},
 }

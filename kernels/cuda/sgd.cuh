@@ -1,10 +1,10 @@
-// sgd_direct: g' = g + weight_decay*w; buf = momentum*buf + g'; w = w - lr*buf, n elements; nothing at all where state[5] is set.      lr: float64
-// Grid:  one thread four elements, 16 bytes a load and a store.      Needs: 16-byte aligned buffers.      Builds for: sm_75 and later.
+// What SGD's kernels share: the update of n elements, g' = g + weight_decay*w; buf = momentum*buf + g'; w = w - lr*buf; nothing at all where state[5] is set.
 // Roundings as PyTorch's kernels and kernels/cpu: the first and the last line are one rounding each (fused), and momentum*buf is rounded before g' is added.
-// Cost:  20 bytes an element, bound by memory.
+#ifndef NCTRAIN_SGD_CUH
+#define NCTRAIN_SGD_CUH
 #include "device.cuh"
 
-KERNEL sgd_direct(float* w, const float* g, float* buf, const double* lr, const int64_t* state, float momentum, float weight_decay, int64_t n) {
+DEVICE void sgd_update(float* w, const float* g, float* buf, const double* lr, const int64_t* state, float momentum, float weight_decay, int64_t n) {
   if (state[STATE_NONFINITE] != 0) return;
   const float minus_lr = static_cast<float>(-*lr);
   for4(n, [=](int64_t i, auto at) {
@@ -15,4 +15,5 @@ KERNEL sgd_direct(float* w, const float* g, float* buf, const double* lr, const 
     at.store(w + i, each([=](float a, float b) { return fmaf(a, minus_lr, b); }, velocity, weight));
   });
 }
-EXPORT_KERNEL(sgd_direct)
+
+#endif
