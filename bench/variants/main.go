@@ -174,6 +174,6 @@ func draw(groups []group, out string) error {
 			}
 		}
 	}
-	p.Legend.Top = true
+	p.Legend.Top, p.Legend.Padding = true, vg.Points(3)
 	return errors.Join(p.Save(5*vg.Inch, 3.5*vg.Inch, out+".png"), p.Save(5*vg.Inch, 3.5*vg.Inch, out+".svg"))
 }
