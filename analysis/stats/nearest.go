@@ -4,41 +4,42 @@ import (
 	"math"
 
 	"gonum.org/v1/gonum/blas"
-	"gonum.org/v1/gonum/blas/blas64"
+	"gonum.org/v1/gonum/blas/blas32"
 	"gonum.org/v1/gonum/floats"
 
 	"nctrain/internal/scratch"
 )
 
 // Nearest finds the nearest of C centres in D dimensions.
+//
+// With y = x - origin and m = c - origin, ||x - c||^2 = ||y||^2 - 2 y.m + ||m||^2. One matrix product in float32, which takes half the time of one in float64, finds the
+// candidates: every centre that the rounding of that form cannot tell from the nearest, mostly one. Among them sum (x - c)^2 itself decides, in float64, so that what is
+// found does not depend on the shortcut.
 type Nearest struct {
 	c, d    int
 	centres []float64 // [C,D], as given
 	origin  []float64 // mean of the centres [D]
-	centred []float64 // centres less origin [C,D]
-	squares []float64 // squared norms of centred [C]
-	// constant [C] is what distances have beside the products: squares and twice the products of centred with the origin.
-	constant     []float64
-	originSquare float64
+	narrow  []float32 // centres less origin [C,D]
+	squares []float64 // their squared norms [C], before narrowing
+	longest float64   // largest of their norms
+	offset  float64   // norm of origin
 }
 
 // NewNearest prepares the search among centres [c,d].
 func NewNearest(centres []float64, c, d int) *Nearest {
-	s := &Nearest{c: c, d: d, centres: centres, origin: make([]float64, d), centred: append([]float64(nil), centres...), squares: make([]float64, c), constant: make([]float64, c)}
+	s := &Nearest{c: c, d: d, centres: centres, origin: make([]float64, d), narrow: make([]float32, c*d), squares: make([]float64, c)}
 	for k := range c {
 		floats.AddScaled(s.origin, 1/float64(c), centres[k*d:(k+1)*d])
 	}
 	for k := range c {
-		row := s.centred[k*d : (k+1)*d]
-		floats.Sub(row, s.origin)
-		s.squares[k] = floats.Dot(row, row)
-		s.constant[k] = s.squares[k] + 2*floats.Dot(row, s.origin)
+		s.squares[k] = subtractNarrow(s.narrow[k*d:(k+1)*d], centres[k*d:(k+1)*d], s.origin)
+		s.longest = math.Max(s.longest, math.Sqrt(s.squares[k]))
 	}
-	s.originSquare = floats.Dot(s.origin, s.origin)
+	s.offset = floats.Norm(s.origin, 2)
 	return s
 }
 
-// Find gives for each of n rows x [n,d] the index of the nearest centre, the first of equals, and its squared distance. It is safe for concurrent use.
+// Find gives for each of n rows x [n,D] the index of the nearest centre, the first of equals, and its squared distance. It is safe for concurrent use.
 func (s *Nearest) Find(x []float64, n int) (index []int, squared []float64) {
 	index, squared = make([]int, n), make([]float64, n)
 	s.search(x, n, index, squared)
@@ -53,42 +54,31 @@ func (s *Nearest) Index(x []float64, n int) []int {
 }
 
 // search fills index, and squared unless it is nil.
-//
-// With y = x - origin and m = c - origin, ||x - c||^2 = ||y||^2 - 2 (x.m - origin.m) + ||m||^2 finds the candidates by one matrix product; those too close for the
-// rounding of that form are decided by sum (x - c)^2 itself, which also is the distance given.
 func (s *Nearest) search(x []float64, n int, index []int, squared []float64) {
 	c, d := s.c, s.d
-	dots, apart := scratch.Take(n*c), scratch.Take(d)
-	defer scratch.Give(dots)
-	defer scratch.Give(apart)
-	blas64.Gemm(blas.NoTrans, blas.Trans, 1, blas64.General{Rows: n, Cols: d, Stride: d, Data: x},
-		blas64.General{Rows: c, Cols: d, Stride: d, Data: s.centred}, 0, blas64.General{Rows: n, Cols: c, Stride: c, Data: dots})
+	rows, dots, lengths, apart := scratch.Take32(n*d), scratch.Take32(n*c), scratch.Take(n), scratch.Take(max(c, d))
+	defer func() {
+		scratch.Give32(rows)
+		scratch.Give32(dots)
+		scratch.Give(lengths)
+		scratch.Give(apart)
+	}()
+	for i := range n {
+		lengths[i] = math.Sqrt(subtractNarrow(rows[i*d:(i+1)*d], x[i*d:(i+1)*d], s.origin))
+	}
+	blas32.Gemm(blas.NoTrans, blas.Trans, 1, blas32.General{Rows: n, Cols: d, Stride: d, Data: rows},
+		blas32.General{Rows: c, Cols: d, Stride: d, Data: s.narrow}, 0, blas32.General{Rows: n, Cols: c, Stride: c, Data: dots})
 	var candidates []int
 	for i := range n {
-		xx := floats.Dot(x[i*d:(i+1)*d], x[i*d:(i+1)*d])
-		distance := dots[i*c : (i+1)*c] // becomes ||x - c||^2 - ||y||^2
-		least, atLeast := math.Inf(1), 0
-		for k := range distance {
-			distance[k] = s.constant[k] - 2*distance[k]
-			if distance[k] < least {
-				least, atLeast = distance[k], k
-			}
-		}
-		candidates = candidates[:0]
-		for k := range distance {
-			// A sum of d products errs by at most d eps times its absolute sum, and |2 x.m| <= ||x||^2 + ||m||^2, so too with the origin; both candidates err.
-			if slack := 2 * float64(d+2) * 0x1p-52 * (2*(xx+s.originSquare) + 3*(s.squares[k]+s.squares[atLeast])); distance[k]-least <= slack {
-				candidates = append(candidates, k)
-			}
-		}
+		candidates = s.candidates(candidates[:0], dots[i*c:(i+1)*c], lengths[i], apart[:c])
 		if len(candidates) == 1 && squared == nil {
 			index[i] = candidates[0]
 			continue
 		}
 		best := math.Inf(1)
 		for _, k := range candidates {
-			floats.SubTo(apart, x[i*d:(i+1)*d], s.centres[k*d:(k+1)*d])
-			if exact := floats.Dot(apart, apart); exact < best {
+			floats.SubTo(apart[:d], x[i*d:(i+1)*d], s.centres[k*d:(k+1)*d])
+			if exact := floats.Dot(apart[:d], apart[:d]); exact < best {
 				best, index[i] = exact, k
 			}
 		}
@@ -96,4 +86,59 @@ func (s *Nearest) search(x []float64, n int, index []int, squared []float64) {
 			squared[i] = best
 		}
 	}
+}
+
+// candidates appends the centres that may be nearest to a row of which the length ||y|| and the products y.m [C] are known, in ascending order. distance [C] is scratch
+// memory, for ||x - c||^2 - ||y||^2.
+func (s *Nearest) candidates(to []int, dots []float32, length float64, distance []float64) []int {
+	least := math.Inf(1)
+	for k, dot := range dots {
+		distance[k] = s.squares[k] - 2*float64(dot)
+		if distance[k] < least {
+			least = distance[k]
+		}
+	}
+	limit := least + s.slack(length)
+	for k, x := range distance {
+		if !(x > limit) { // also where a limit is not a number
+			to = append(to, k)
+		}
+	}
+	return to
+}
+
+// slack bounds how far apart the forms of two centres can be whose distances from a row of this length are equal, or in the wrong order by rounding.
+func (s *Nearest) slack(length float64) float64 {
+	const (
+		unit32, unit64   = 0x1p-24, 0x1p-53
+		least32, large32 = 0x1p-126, 0x1p126 // what float32 holds without loss, and without overflow
+	)
+	n := float64(s.d + 4)
+	if !(math.Max(length, 1)*math.Max(s.longest, 1) < large32) {
+		return math.Inf(1) // the products tell nothing: every centre is a candidate
+	}
+	// A sum of d products of numbers rounded first errs by (d+2) unit times sum |y||m| <= ||y|| ||m||, and by what underflows in each of them (N. Higham 2002, 3.1).
+	product := n * (unit32*length*s.longest + least32*(1+length+s.longest))
+	// What float64 leaves of x - origin, of ||m||^2, and of the sum that decides.
+	whole := length + s.longest + 2*s.offset
+	return 2 * (2*2*product + 2*2*n*unit64*whole*whole) // two centres err, and 2 for the terms of second order
+}
+
+// subtractNarrow sets to [D] to x - y, rounded to float32, and gives the squared norm of the difference.
+func subtractNarrow(to []float32, x, y []float64) float64 {
+	var even, odd float64 // two sums: additions of one would wait for each other
+	j := 0
+	for ; j+2 <= len(to); j += 2 {
+		from, less, narrow := (*[2]float64)(x[j:]), (*[2]float64)(y[j:]), (*[2]float32)(to[j:])
+		a, b := from[0]-less[0], from[1]-less[1]
+		narrow[0], narrow[1] = float32(a), float32(b)
+		even += a * a
+		odd += b * b
+	}
+	for ; j < len(to); j++ {
+		a := x[j] - y[j]
+		to[j] = float32(a)
+		even += a * a
+	}
+	return even + odd
 }

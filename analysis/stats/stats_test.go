@@ -328,6 +328,50 @@ func TestNearestDecidesByTheExactDistance(t *testing.T) {
 	}
 }
 
+// The shortcut in float32 must not show: far from the origin, where it overflows or underflows, and among centres that it cannot tell apart.
+func TestNearestIsThatOfFloat64(t *testing.T) {
+	const c, d, n = 7, 33, 200
+	rng := rand.New(rand.NewPCG(5, 6))
+	for _, at := range []struct{ offset, apart, scale float64 }{
+		{0, 1, 1}, {1e3, 1, 1}, {1e8, 1e-3, 1}, {1, 1e-8, 1}, {0, 1, 1e-30}, {0, 1, 1e-200}, {0, 1, 1e37}, {0, 1, 1e120},
+	} {
+		random := func(rows int, spread float64) []float64 {
+			x := make([]float64, rows*d)
+			for i := range x {
+				x[i] = at.scale * (at.offset + spread*rng.NormFloat64())
+			}
+			return x
+		}
+		centres, x := random(c, at.apart), random(n, 1)
+		copy(x[:d], centres[3*d:]) // a row that is a centre
+		want, wanted := make([]int, n), make([]float64, n)
+		for i := range n {
+			wanted[i] = math.Inf(1)
+			for k := range c {
+				var sum float64
+				for j := range d {
+					e := x[i*d+j] - centres[k*d+j]
+					sum += e * e
+				}
+				if sum < wanted[i] {
+					want[i], wanted[i] = k, sum
+				}
+			}
+		}
+		s := stats.NewNearest(centres, c, d)
+		index, squared := s.Find(x, n)
+		for i, k := range index {
+			if k != s.Index(x[i*d:(i+1)*d], 1)[0] {
+				t.Errorf("%+v: row %d: Index and Find differ", at, i)
+			}
+			// Sums in another order may differ by rounding, and then in which centre of two is the nearer.
+			if math.Abs(squared[i]-wanted[i]) > d*0x1p-50*wanted[i] {
+				t.Errorf("%+v: row %d: centre %d at %g, want %d at %g", at, i, k, squared[i], want[i], wanted[i])
+			}
+		}
+	}
+}
+
 func TestSpectra(t *testing.T) {
 	e, err := stats.SymEigen([]float64{2, 1, 1, 2}, 2, true)
 	if err != nil || math.Abs(e.Values[0]-3) > 1e-14 || math.Abs(e.Values[1]-1) > 1e-14 {

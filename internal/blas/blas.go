@@ -1,6 +1,6 @@
 // Package blas says which BLAS and LAPACK stand under gonum, and puts OpenBLAS there when the program is built for it.
 //
-// Importing the package is enough: with the build tag openblas its init routes gonum's blas64 and lapack64 (and so mat.EigenSym and
+// Importing the package is enough: with the build tag openblas its init routes gonum's blas32, blas64 and lapack64 (and so mat.EigenSym and
 // mat.SVD) through OpenBLAS and LAPACKE; without the tag gonum's own Go code stays in place and nothing needs cgo. Both give the same
 // numbers to rounding. OpenBLAS is held to one thread: whoever wants parallel work splits it over goroutines by shape, so that results do
 // not depend on the number of threads.

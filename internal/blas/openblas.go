@@ -12,6 +12,7 @@ import "C"
 import (
 	"runtime"
 
+	"gonum.org/v1/gonum/blas/blas32"
 	"gonum.org/v1/gonum/blas/blas64"
 	"gonum.org/v1/gonum/lapack"
 	"gonum.org/v1/gonum/lapack/gonum"
@@ -25,6 +26,7 @@ import (
 func init() {
 	runtime.GOMAXPROCS(2 * threads)
 	C.openblas_set_num_threads(1)
+	blas32.Use(blasnetlib.Implementation{})
 	blas64.Use(blasnetlib.Implementation{})
 	lapack64.Use(implementation{})
 }
