@@ -8,6 +8,10 @@ import (
 	"nctrain/internal/blas"
 )
 
+// WorkRows is the number of rows that one goroutine works on at once where nothing else asks for a size: at 512 features most of a MB of float64, which stays in the cache of
+// its core from one step to the next, and so few that no thread waits long for the others at the end of a sweep.
+const WorkRows = 192
+
 // Stages is what is done to each block of a sweep: First and Then see the blocks in order and one at a time, Work sees several at once. What is summed in Then does not
 // depend on the number of threads.
 type Stages[T any] struct {

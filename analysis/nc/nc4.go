@@ -87,7 +87,7 @@ func disagreement(ctx context.Context, src analysis.Source, m *measure, check *a
 			}
 			return nil
 		},
-	}.Sweep(ctx, src, stats.ChunkRows, o.Threads)
+	}.Sweep(ctx, src, analysis.WorkRows, o.Threads)
 	if err != nil {
 		return total, err
 	}

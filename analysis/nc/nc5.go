@@ -126,7 +126,7 @@ func rowMean(ctx context.Context, src analysis.Source, head *analysis.Head, thre
 			}
 			return nil
 		},
-	}.Sweep(ctx, src, stats.ChunkRows, threads)
+	}.Sweep(ctx, src, analysis.WorkRows, threads)
 	if err != nil {
 		return nil, n, bad, "", err
 	}

@@ -3,8 +3,6 @@ package ood
 import (
 	"errors"
 	"math"
-
-	"nctrain/analysis"
 )
 
 // entropy ranks as sum p log p, the negative entropy H of the softmax, by -log H: H itself rounds to 0 where the network is sure.
@@ -17,39 +15,24 @@ var entropy = Detector{
 		if f.Head.C < 2 {
 			return nil, errors.New("one class has no entropy")
 		}
-		return perLogits{f.Head.C, negLogEntropy}, nil
+		return perLogits(negLogEntropy), nil
 	},
 }
 
 // negLogEntropy is -log H with the second largest probability taken out of every term. With g_j = l_m - l_j and delta = sum_{j != m} e^-g_j,
 // H = log1p(delta) + sum_{j != m} e^-g_j g_j / (1 + delta).
-func negLogEntropy(l []float64) float64 {
-	top := analysis.Argmax(l)
-	gap := gapBehind(l, top)
-	var s, t float64 // sums of e^(gap-g_j) and of that times g_j
+func negLogEntropy(l []float64, p peak) float64 {
+	var t float64 // sum of e^(gap-g_j) g_j
 	for j, x := range l {
-		if j != top {
-			g := l[top] - x
-			e := math.Exp(gap - g)
-			s += e
-			t += e * g
+		if j != p.m {
+			g := p.top - x
+			t += math.Exp(p.gap-g) * g
 		}
 	}
-	delta := math.Exp(-gap) * s
+	delta := math.Exp(-p.gap) * p.others
 	share := 1.0 // log1p(delta)/delta, 1 where delta has underflowed
 	if delta > 0 {
 		share = math.Log1p(delta) / delta
 	}
-	return gap - math.Log(s*share+t/(1+delta))
-}
-
-// gapBehind is the distance from logit m to the largest of the others.
-func gapBehind(l []float64, m int) float64 {
-	gap := math.Inf(1)
-	for j, x := range l {
-		if j != m {
-			gap = math.Min(gap, l[m]-x)
-		}
-	}
-	return gap
+	return p.gap - math.Log(p.others*share+t/(1+delta))
 }

@@ -44,13 +44,12 @@ type fdbdScorer struct {
 	equal int       // pairs of classes with equal weights
 }
 
-func (s *fdbdScorer) Score(b *analysis.Block, out []float64) {
+func (s *fdbdScorer) Score(b *Rows, out []float64) {
 	const nearest = 1e-8
 	centred := less(b.Features, s.mean, b.N)
 	defer scratch.Give(centred)
 	for i, norm := range rowNorms(centred, b.N) {
-		l := b.Logits[i*s.c : (i+1)*s.c]
-		m := analysis.Argmax(l)
+		l, m := b.logits(i), b.Top[i]
 		var sum, n float64
 		for k, x := range l {
 			if width := s.apart[m*s.c+k]; width > 0 {

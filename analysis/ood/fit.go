@@ -147,7 +147,7 @@ func learn(ctx context.Context, src analysis.Source, learners []Scorer, index *r
 			stats.Parallel(len(observers), threads, func(i int) { observers[i].Observe(b) })
 			return nil
 		},
-	}.Sweep(ctx, src, stats.ChunkRows, threads)
+	}.Sweep(ctx, src, analysis.WorkRows, threads)
 }
 
 // fitSet chooses the set a detector learns from; a reason where there is none.

@@ -4,8 +4,6 @@ import (
 	"errors"
 	"math"
 	"slices"
-
-	"nctrain/analysis"
 )
 
 // gen ranks as minus the generalised entropy G, by -log G: (1 - p)^g rounds to a constant where the network is sure.
@@ -24,27 +22,19 @@ var gen = Detector{
 		if f.Head.C < 2 || gamma == 0 {
 			return nil, errors.New("one class, or gamma 0, gives every row the same score")
 		}
-		return perLogits{f.Head.C, func(l []float64) float64 { return negLogGen(l, gamma, m) }}, nil
+		return perLogits(func(l []float64, p peak) float64 { return negLogGen(l, p, gamma, m) }), nil
 	},
 }
 
-func negLogGen(l []float64, gamma float64, m int) float64 {
-	top := analysis.Argmax(l)
-	gap := gapBehind(l, top)
-	var s float64
-	for j, x := range l {
-		if j != top {
-			s += math.Exp(gap - (l[top] - x))
-		}
-	}
-	// log(delta) = log s - gap does not underflow; log p_m = -log1p(delta), log(1 - p_m) = log delta - log1p(delta).
-	logDelta := math.Log(s) - gap
+func negLogGen(l []float64, p peak, gamma float64, m int) float64 {
+	// log(delta), delta = sum_{j != m} e^(l_j - l_m), does not underflow; log p_m = -log1p(delta), log(1 - p_m) = log delta - log1p(delta).
+	logDelta := -p.logOdds()
 	logTop := -math.Log1p(math.Exp(logDelta))
 	terms := []float64{gamma * (2*logTop + logDelta)}
 	rest := make([]float64, 0, len(l)-1)
 	for j, x := range l {
-		if j != top {
-			rest = append(rest, x-l[top]+logTop)
+		if j != p.m {
+			rest = append(rest, x-p.top+logTop)
 		}
 	}
 	slices.Sort(rest)

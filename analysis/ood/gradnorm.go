@@ -4,8 +4,6 @@ import (
 	"math"
 
 	"gonum.org/v1/gonum/floats"
-
-	"nctrain/analysis"
 )
 
 // gradnorm is the L1 norm of the gradient of the uniform cross-entropy by the weight of the head: (p - 1/C) h^T, whose absolute sum is a product.
@@ -21,12 +19,11 @@ var gradnorm = Detector{
 
 type gradnormScorer struct{ c, d int }
 
-func (s gradnormScorer) Score(b *analysis.Block, out []float64) {
+func (s gradnormScorer) Score(b *Rows, out []float64) {
 	for i := range out {
-		l := b.Logits[i*s.c : (i+1)*s.c]
-		norm := logSumExp(l)
+		norm := b.energy(i)
 		var sum float64
-		for _, x := range l {
+		for _, x := range b.logits(i) {
 			sum += math.Abs(math.Exp(x-norm) - 1/float64(s.c))
 		}
 		out[i] = floats.Norm(b.Features[i*s.d:(i+1)*s.d], 1) * sum

@@ -69,13 +69,12 @@ func (s *klmScorer) Finish() error {
 }
 
 // Score takes KL(p || d_k) = sum p log p - p . log d_k.
-func (s *klmScorer) Score(b *analysis.Block, out []float64) {
+func (s *klmScorer) Score(b *Rows, out []float64) {
 	p := make([]float64, b.N*s.c)
 	negative := make([]float64, b.N) // sum p log p
 	for i := range b.N {
-		l := b.Logits[i*s.c : (i+1)*s.c]
-		norm := logSumExp(l)
-		for j, x := range l {
+		norm := b.energy(i)
+		for j, x := range b.logits(i) {
 			e := math.Exp(x - norm)
 			p[i*s.c+j] = e
 			negative[i] += e * (x - norm)

@@ -50,7 +50,7 @@ func (s *knnScorer) Finish() error { return s.seal() }
 
 // Score finds the k rows of the largest inner product (unit rows are nearest where that is largest) and takes their distances by subtraction, which does not
 // cancel for near rows.
-func (s *knnScorer) Score(b *analysis.Block, out []float64) {
+func (s *knnScorer) Score(b *Rows, out []float64) {
 	units := make([]float64, b.N*s.d)
 	zero := make([]bool, b.N)
 	for i := range b.N {

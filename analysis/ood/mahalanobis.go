@@ -120,7 +120,7 @@ func newMahalanobis(f *Fit, within []float64, floorOf func(largest float64) floa
 	return &nearestWhitened{w, stats.NewNearest(w.apply(f.Class.Mean, c), c, w.rank)}, nil
 }
 
-func (s *nearestWhitened) Score(b *analysis.Block, out []float64) {
+func (s *nearestWhitened) Score(b *Rows, out []float64) {
 	white := s.apply(b.Features, b.N)
 	defer scratch.Give(white)
 	_, squared := s.nearest.Find(white, b.N)

@@ -7,7 +7,6 @@ import (
 	"gonum.org/v1/gonum/floats"
 	"gonum.org/v1/gonum/mat"
 
-	"nctrain/analysis"
 	"nctrain/internal/scratch"
 )
 
@@ -39,7 +38,7 @@ var maxcos = Detector{
 
 type maxcosScorer struct{ units *mat.Dense } // [D,K]
 
-func (s maxcosScorer) Score(b *analysis.Block, out []float64) {
+func (s maxcosScorer) Score(b *Rows, out []float64) {
 	d, k := s.units.Dims()
 	products := times(b.Features, b.N, d, s.units)
 	defer scratch.Give(products)

@@ -3,8 +3,6 @@ package ood
 import (
 	"errors"
 	"math"
-
-	"nctrain/analysis"
 )
 
 // msp ranks as the maximum softmax probability p_m, by its log-odds log(p_m/(1-p_m)) = l_m - logsumexp_{j != m} l_j: where the network is sure, p_m itself and
@@ -18,7 +16,7 @@ var msp = Detector{
 		if f.Head.C < 2 {
 			return nil, errors.New("one class leaves no log-odds")
 		}
-		return perLogits{f.Head.C, logOdds}, nil
+		return perLogits(func(_ []float64, p peak) float64 { return p.logOdds() }), nil
 	},
 }
 
@@ -28,42 +26,22 @@ var mspNotebook = Detector{
 	Formula:  "max softmax in float32",
 	Source:   "the notebook's OODScorer.score",
 	Pitfalls: "saturates at 1 in float32: many rows tie, and thresholds fall among them",
-	New: func(f *Fit, _ Values) (Scorer, error) {
-		return perLogits{f.Head.C, softmax32}, nil
+	New: func(*Fit, Values) (Scorer, error) {
+		return perLogits(softmax32), nil
 	},
 }
 
 // perLogits is a score of the logits of one row alone.
-type perLogits struct {
-	c     int
-	score func(logits []float64) float64
-}
+type perLogits func(l []float64, p peak) float64
 
-func (s perLogits) Score(b *analysis.Block, out []float64) {
+func (score perLogits) Score(b *Rows, out []float64) {
 	for i := range out {
-		out[i] = s.score(b.Logits[i*s.c : (i+1)*s.c])
+		out[i] = score(b.logits(i), b.peak(i))
 	}
 }
 
-func logOdds(l []float64) float64 {
-	top := analysis.Argmax(l)
-	second := math.Inf(-1)
-	for j, x := range l {
-		if j != top {
-			second = math.Max(second, x)
-		}
-	}
-	var sum float64
-	for j, x := range l {
-		if j != top {
-			sum += math.Exp(x - second)
-		}
-	}
-	return (l[top] - second) - math.Log(sum)
-}
-
-func softmax32(l []float64) float64 {
-	top := float32(l[analysis.Argmax(l)])
+func softmax32(l []float64, p peak) float64 {
+	top := float32(p.top)
 	var sum float32
 	for _, x := range l {
 		sum += float32(math.Exp(float64(float32(x) - top)))

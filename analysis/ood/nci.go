@@ -26,14 +26,14 @@ type nciScorer struct {
 	a    float64
 }
 
-func (s *nciScorer) Score(b *analysis.Block, out []float64) {
-	c, d := s.head.C, s.head.D
+func (s *nciScorer) Score(b *Rows, out []float64) {
+	d := s.head.D
 	centred := less(b.Features, s.mean, b.N)
 	defer scratch.Give(centred)
 	for i, norm := range rowNorms(centred, b.N) {
 		out[i] = s.a * floats.Norm(b.Features[i*d:(i+1)*d], 1)
 		if norm > 0 {
-			m := analysis.Argmax(b.Logits[i*c : (i+1)*c])
+			m := b.Top[i]
 			out[i] += floats.Dot(centred[i*d:(i+1)*d], s.head.Weight[m*d:(m+1)*d]) / norm
 		}
 	}

@@ -88,7 +88,7 @@ func newNECO(f *Fit, k int, scaler, maxLogit, rawNorm bool) (Scorer, error) {
 	return s, nil
 }
 
-func (s *necoScorer) Score(b *analysis.Block, out []float64) {
+func (s *necoScorer) Score(b *Rows, out []float64) {
 	d := len(s.mean)
 	z := less(b.Features, s.mean, b.N)
 	defer scratch.Give(z)
@@ -110,7 +110,7 @@ func (s *necoScorer) Score(b *analysis.Block, out []float64) {
 			out[i] = numerator[i] / denominator
 		}
 		if s.maxLogit {
-			out[i] *= b.Logits[i*s.c+analysis.Argmax(b.Logits[i*s.c:(i+1)*s.c])]
+			out[i] *= b.logits(i)[b.Top[i]]
 		}
 	}
 }

@@ -49,7 +49,7 @@ func (s *nnguideScorer) Observe(b *analysis.Block) {
 
 func (s *nnguideScorer) Finish() error { return s.seal() }
 
-func (s *nnguideScorer) Score(b *analysis.Block, out []float64) {
+func (s *nnguideScorer) Score(b *Rows, out []float64) {
 	units := make([]float64, b.N*s.d)
 	for i := range b.N {
 		toUnit(units[i*s.d:(i+1)*s.d], b.Features[i*s.d:(i+1)*s.d])
@@ -59,7 +59,7 @@ func (s *nnguideScorer) Score(b *analysis.Block, out []float64) {
 		for _, n := range near {
 			sum += n.product
 		}
-		out[i] = logSumExp(b.Logits[i*s.c:(i+1)*s.c]) * sum / float64(s.k)
+		out[i] = b.energy(i) * sum / float64(s.k)
 	}
 }
 

@@ -80,10 +80,10 @@ func (s *openmaxScorer) Finish() error {
 
 func (s *openmaxScorer) Again() bool { return !s.done }
 
-func (s *openmaxScorer) Score(b *analysis.Block, out []float64) {
+func (s *openmaxScorer) Score(b *Rows, out []float64) {
 	order := make([]int, s.c)
 	for i := range out {
-		l := b.Logits[i*s.c : (i+1)*s.c]
+		l := b.logits(i)
 		for k := range order {
 			order[k] = k
 		}

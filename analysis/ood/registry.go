@@ -66,8 +66,8 @@ type Fit struct {
 
 // Scorer scores blocks of rows; it is used from several goroutines at once.
 type Scorer interface {
-	// Score writes the score of each row of b, which carries logits, to out [n].
-	Score(b *analysis.Block, out []float64)
+	// Score writes the score of each row of b to out [n].
+	Score(b *Rows, out []float64)
 }
 
 // Learner is a scorer that needs a second sweep of its fit set before it can score: an Observer or a Summer.

@@ -24,8 +24,8 @@ var residualNorm = Detector{
 
 type residualScorer struct{ *vimScorer }
 
-func (s *residualScorer) Score(b *analysis.Block, out []float64) {
-	copy(out, s.norms(b))
+func (s *residualScorer) Score(b *Rows, out []float64) {
+	copy(out, s.norms(b.Block))
 	floats.Scale(-1, out)
 }
 

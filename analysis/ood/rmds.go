@@ -32,7 +32,7 @@ type rmdsScorer struct {
 }
 
 // Score adds d_0, which is the same for every class.
-func (s *rmdsScorer) Score(b *analysis.Block, out []float64) {
+func (s *rmdsScorer) Score(b *Rows, out []float64) {
 	s.nearestWhitened.Score(b, out)
 	white := s.background.apply(b.Features, b.N)
 	defer scratch.Give(white)

@@ -12,7 +12,7 @@ type shapedEnergy struct {
 	shape func(row []float64)
 }
 
-func (s shapedEnergy) Score(b *analysis.Block, out []float64) {
+func (s shapedEnergy) Score(b *Rows, out []float64) {
 	c, d := s.head.C, s.head.D
 	x := append([]float64(nil), b.Features[:b.N*d]...)
 	for i := range b.N {
@@ -32,7 +32,7 @@ type scaledEnergy struct {
 	shape func(row []float64) (r float64)
 }
 
-func (s scaledEnergy) Score(b *analysis.Block, out []float64) {
+func (s scaledEnergy) Score(b *Rows, out []float64) {
 	c, d := s.head.C, s.head.D
 	x := append([]float64(nil), b.Features[:b.N*d]...)
 	factors := make([]float64, b.N)

@@ -70,8 +70,8 @@ func (s *sheScorer) Finish() error {
 	return nil
 }
 
-func (s *sheScorer) Score(b *analysis.Block, out []float64) {
+func (s *sheScorer) Score(b *Rows, out []float64) {
 	for i := range out {
-		out[i] = floats.Dot(b.Features[i*s.d:(i+1)*s.d], s.patterns.of(analysis.Argmax(b.Logits[i*s.c:(i+1)*s.c])))
+		out[i] = floats.Dot(b.Features[i*s.d:(i+1)*s.d], s.patterns.of(b.Top[i]))
 	}
 }

@@ -8,9 +8,6 @@ import (
 	"nctrain/analysis/stats"
 )
 
-// sweepRows is the number of rows that one goroutine scores at once: two MB of float64 at 512 features, with what the detectors make of them.
-const sweepRows = 512
-
 // scorers by detector in reporting order.
 type scorers = analysis.Ordered[Scorer]
 
@@ -31,18 +28,17 @@ func scoreRows(ctx context.Context, src analysis.Source, head *analysis.Head, re
 	c, d := info.C, info.D
 	err = analysis.Stages[scoredRows]{
 		Work: func(b *analysis.Block) (r scoredRows, err error) {
-			r.predicted = make([]int, b.N)
+			rows := newRows(b, c)
+			r.predicted = rows.Top
 			for i := range b.N {
-				logits := b.Logits[i*c : (i+1)*c]
-				if !stats.Finite(b.Features[i*d:(i+1)*d]) || !stats.Finite(logits) {
+				if !stats.Finite(b.Features[i*d:(i+1)*d]) || !stats.Finite(rows.logits(i)) {
 					return r, fmt.Errorf("analysis: %s: row %d holds NaN or Inf: take a checkpoint that has not diverged", info.Name, b.Start+i)
 				}
-				r.predicted[i] = analysis.Argmax(logits)
 			}
 			r.mismatch = check.Mismatch(b.Features, b.Logits, b.N, b.Start)
 			for _, scorer := range ready.All() {
 				out := make([]float64, b.N)
-				scorer.Score(b, out)
+				scorer.Score(rows, out)
 				r.scores = append(r.scores, out)
 			}
 			if index != nil {
@@ -54,7 +50,7 @@ func scoreRows(ctx context.Context, src analysis.Source, head *analysis.Head, re
 			mismatch.Merge(r.mismatch)
 			return visit(b, r)
 		},
-	}.Sweep(ctx, src, sweepRows, threads)
+	}.Sweep(ctx, src, analysis.WorkRows, threads)
 	if err == nil {
 		warning, err = mismatch.Judge(head, info)
 	}

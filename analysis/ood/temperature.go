@@ -95,11 +95,11 @@ func (s *temperatureScorer) Finish() error {
 
 func (s *temperatureScorer) Again() bool { return !s.done }
 
-func (s *temperatureScorer) Score(b *analysis.Block, out []float64) {
+func (s *temperatureScorer) Score(b *Rows, out []float64) {
 	scaled := make([]float64, s.c)
 	for i := range out {
-		floats.ScaleTo(scaled, s.beta, b.Logits[i*s.c:(i+1)*s.c])
-		out[i] = logOdds(scaled)
+		floats.ScaleTo(scaled, s.beta, b.logits(i))
+		out[i] = peakOf(scaled).logOdds()
 	}
 }
 

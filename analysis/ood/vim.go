@@ -148,7 +148,7 @@ func headOrigin(h *analysis.Head) ([]float64, error) {
 
 type vimScorer struct {
 	*residual
-	c, dim      int
+	dim         int
 	eps         float64
 	alpha       float64
 	maxLogit    float64 // mean over the fit set
@@ -162,7 +162,7 @@ func newVIM(f *Fit, dim int, centred bool) (*vimScorer, error) {
 		return nil, err
 	}
 	distance := floats.Distance(f.Class.MeanOfRows(), r.origin, 2)
-	return &vimScorer{residual: r, c: f.Head.C, dim: dim, eps: f.Info.Type.Eps(), maxLogit: f.Tally.MaxLogit / float64(f.Class.N()),
+	return &vimScorer{residual: r, dim: dim, eps: f.Info.Type.Eps(), maxLogit: f.Tally.MaxLogit / float64(f.Class.N()),
 		whole: math.Sqrt(stats.Trace(f.Class.Total(), f.Head.D) + distance*distance)}, nil
 }
 
@@ -186,9 +186,9 @@ func (s *vimScorer) Finish() error {
 	return nil
 }
 
-func (s *vimScorer) Score(b *analysis.Block, out []float64) {
-	for i, norm := range s.norms(b) {
-		out[i] = logSumExp(b.Logits[i*s.c:(i+1)*s.c]) - s.alpha*norm
+func (s *vimScorer) Score(b *Rows, out []float64) {
+	for i, norm := range s.norms(b.Block) {
+		out[i] = b.energy(i) - s.alpha*norm
 	}
 }
 

@@ -14,8 +14,8 @@ import (
 )
 
 const (
-	// ChunkRows is the number of rows that are summed at once, and that one goroutine takes; a class's shift is the mean of its rows in the first chunk that has any.
-	ChunkRows = 1024
+	// chunkRows is the number of rows that are summed at once, and that one goroutine takes; a class's shift is the mean of its rows in the first chunk that has any.
+	chunkRows = 1024
 	// tile is the side of the blocks of the second moment that are computed independently.
 	tile = 512
 	// momentBytes bounds the memory of the second moments of chunks that are summed side by side.
@@ -72,7 +72,7 @@ func (a *Accumulator) Sweep(ctx context.Context, src analysis.Source, also func(
 			}
 			return nil
 		},
-	}.Sweep(ctx, src, ChunkRows, a.threads)
+	}.Sweep(ctx, src, chunkRows, a.threads)
 }
 
 // setShifts gives each class that appears for the first time the mean of its rows in this block.
@@ -101,13 +101,17 @@ type chunk struct {
 
 func (a *Accumulator) chunk(b *analysis.Block) *chunk {
 	c, d := a.sums.C, a.sums.D
-	k := &chunk{shifted: scratch.Take(b.N * d), square: scratch.Take(b.N), second: scratch.Take(d * d)}
-	for i, label := range b.Labels {
-		x := k.shifted[i*d : (i+1)*d]
-		floats.SubTo(x, b.Features[i*d:(i+1)*d], a.sums.Shift[int(label)*d:int(label+1)*d])
-		k.square[i] = floats.Dot(x, x)
+	k := &chunk{shifted: scratch.Take(b.N * d), square: scratch.Take(b.N), second: scratch.Take(d * d), tally: newTally(d)}
+	for from := 0; from < b.N; from += analysis.WorkRows {
+		to := min(from+analysis.WorkRows, b.N)
+		for i := from; i < to; i++ {
+			x, label := k.shifted[i*d:(i+1)*d], int(b.Labels[i])
+			floats.SubTo(x, b.Features[i*d:(i+1)*d], a.sums.Shift[label*d:(label+1)*d])
+			k.square[i] = floats.Dot(x, x)
+		}
+		t := tally(b.Rows(d, c, from, to), k.square[from:to], a.check, c, d)
+		k.tally.add(&t)
 	}
-	k.tally = tally(b, k.square, a.check, c, d)
 	gram(k.second, k.shifted, b.N, d, a.inner)
 	return k
 }

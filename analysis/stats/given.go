@@ -38,6 +38,6 @@ func count(ctx context.Context, src analysis.Source, head *analysis.Head, thread
 			total.add(&t)
 			return nil
 		},
-	}.Sweep(ctx, analysis.WithLogits(src, head), ChunkRows, threads)
+	}.Sweep(ctx, analysis.WithLogits(src, head), analysis.WorkRows, threads)
 	return total, err
 }
