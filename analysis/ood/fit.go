@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"sync"
 
 	"nctrain/analysis"
 	"nctrain/analysis/stats"
@@ -31,6 +32,7 @@ func fit(ctx context.Context, o Options, chosen []Detector, settings map[string]
 	}()
 	fits = map[string]*Fit{"none": {Head: o.Head, Threads: o.Threads}}
 	sets := map[string]analysis.Source{"train": o.Train, "val": o.Val}
+	var learning, others []int
 	for i, d := range chosen {
 		p := &started[i]
 		p.set, p.warning, p.reason = fitSet(d, o)
@@ -42,19 +44,29 @@ func fit(ctx context.Context, o Options, chosen []Detector, settings map[string]
 				return ready, fits, err
 			}
 		}
-	}
-	stats.Parallel(len(chosen), o.Threads, func(i int) {
-		if p := &started[i]; p.reason == nil {
-			p.scorer, p.reason = chosen[i].New(fits[p.set], settings[chosen[i].Name])
+		if d.Learn != nil {
+			learning = append(learning, i)
+		} else {
+			others = append(others, i)
 		}
-	})
+	}
+	prepare := func(which []int) {
+		stats.Parallel(len(which), o.Threads, func(k int) {
+			p, d := &started[which[k]], chosen[which[k]]
+			p.scorer, p.reason = d.prepare(fits[p.set], settings[d.Name])
+		})
+	}
+	var beside sync.WaitGroup // what needs no more rows, beside the sweeps for what does
+	beside.Go(func() { prepare(others) })
+	defer beside.Wait()
+	prepare(learning)
 	for _, set := range []string{"train", "val"} {
 		if fits[set] == nil {
 			continue
 		}
 		var learners []*pending
-		for i := range started {
-			if _, ok := started[i].scorer.(Learner); ok && started[i].set == set && started[i].reason == nil {
+		for _, i := range learning {
+			if started[i].set == set && started[i].reason == nil {
 				learners = append(learners, &started[i])
 			}
 		}
@@ -67,9 +79,9 @@ func fit(ctx context.Context, o Options, chosen []Detector, settings map[string]
 		}
 		src := analysis.WithLogits(sets[set], o.Head)
 		for round := 0; round == 0 || len(learners) > 0; round++ {
-			scorers := make([]Scorer, len(learners))
+			scorers := make([]Learner, len(learners))
 			for i, p := range learners {
-				scorers[i] = p.scorer
+				scorers[i] = p.scorer.(Learner)
 			}
 			seen := index
 			if round > 0 {
@@ -78,13 +90,14 @@ func fit(ctx context.Context, o Options, chosen []Detector, settings map[string]
 			if err := learn(ctx, src, scorers, seen, o.Threads); err != nil {
 				return ready, fits, err
 			}
-			stats.Parallel(len(learners), o.Threads, func(i int) { learners[i].reason = learners[i].scorer.(Learner).Finish() })
+			stats.Parallel(len(learners), o.Threads, func(i int) { learners[i].reason = scorers[i].Finish() })
 			learners = slices.DeleteFunc(learners, func(p *pending) bool {
 				more, ok := p.scorer.(Resweeper)
 				return p.reason != nil || !ok || !more.Again()
 			})
 		}
 	}
+	beside.Wait()
 	for i, d := range chosen {
 		p := &started[i]
 		var v analysis.Values
@@ -111,7 +124,7 @@ func fit(ctx context.Context, o Options, chosen []Detector, settings map[string]
 }
 
 // learn sweeps a fit set once for the learners among its scorers, and for the hashes of its rows unless index is nil.
-func learn(ctx context.Context, src analysis.Source, learners []Scorer, index *rowIndex, threads int) error {
+func learn(ctx context.Context, src analysis.Source, learners []Learner, index *rowIndex, threads int) error {
 	var observers []Observer
 	var summers []Summer
 	for _, s := range learners {

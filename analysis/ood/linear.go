@@ -41,29 +41,44 @@ func newProjection(b *mat.Dense) *projection {
 	return p
 }
 
-// apply gives the images of n rows x [n,D], turned, as [n,k] of scratch memory.
-func (p *projection) apply(x []float64, n int) []float64 {
+// apply gives the images of n rows x [n,D], less origin [D] unless that is nil, turned, as [n,k] of scratch memory.
+func (p *projection) apply(x, origin []float64, n int) []float64 {
 	d, k := p.d, p.k
 	out := scratch.Take(n * k)
-	for i := range n {
-		copy(out[i*k:(i+1)*k], x[i*d:i*d+k])
-	}
+	columns(out, x, origin, n, d, 0, k)
 	image := blas64.General{Rows: n, Cols: k, Stride: k, Data: out}
 	blas64.Trmm(blas.Right, blas.NoTrans, 1, blas64.Triangular{N: k, Stride: k, Data: p.lower, Uplo: blas.Lower, Diag: blas.NonUnit}, image)
-	if d > k {
-		blas64.Gemm(blas.NoTrans, blas.NoTrans, 1, blas64.General{Rows: n, Cols: d - k, Stride: d, Data: x[k:]},
-			blas64.General{Rows: d - k, Cols: k, Stride: k, Data: p.lower[k*k:]}, 1, image)
+	if k == d {
+		return out
 	}
+	rest := blas64.General{Rows: n, Cols: d - k, Stride: d, Data: x[k:]}
+	if origin != nil {
+		rest.Stride, rest.Data = rest.Cols, scratch.Take(n*rest.Cols)
+		defer scratch.Give(rest.Data)
+		columns(rest.Data, x, origin, n, d, k, d)
+	}
+	blas64.Gemm(blas.NoTrans, blas.NoTrans, 1, rest, blas64.General{Rows: d - k, Cols: k, Stride: k, Data: p.lower[k*k:]}, 1, image)
 	return out
 }
 
-// less gives the rows x [n,d] minus y [d], in scratch memory.
+// columns sets out [n,to-from] to those columns of x [n,d], less origin [d] unless that is nil.
+func columns(out, x, origin []float64, n, d, from, to int) {
+	width := to - from
+	for i := range n {
+		row, of := out[i*width:(i+1)*width], x[i*d+from:i*d+to]
+		if origin == nil {
+			copy(row, of)
+		} else {
+			floats.SubTo(row, of, origin[from:to])
+		}
+	}
+}
+
+// less gives the rows x [n,D] minus y [D], in scratch memory.
 func less(x, y []float64, n int) []float64 {
 	d := len(y)
 	out := scratch.Take(n * d)
-	for i := range n {
-		floats.SubTo(out[i*d:(i+1)*d], x[i*d:(i+1)*d], y)
-	}
+	columns(out, x, y, n, d, 0, d)
 	return out
 }
 
@@ -72,8 +87,10 @@ func rowNorms(x []float64, n int) []float64 {
 	k := len(x) / n
 	norms := make([]float64, n)
 	for i := range norms {
-		row := x[i*k : (i+1)*k]
-		norms[i] = math.Sqrt(floats.Dot(row, row)) // features' squares are far from float64's ends
+		norms[i] = rowNorm(x[i*k : (i+1)*k])
 	}
 	return norms
 }
+
+// rowNorm is the norm of a row of features or of what was made of them, whose squares are far from float64's ends.
+func rowNorm(row []float64) float64 { return math.Sqrt(floats.Dot(row, row)) }

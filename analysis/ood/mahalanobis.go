@@ -97,9 +97,7 @@ func newWhitener(covariance, origin []float64, floorOf func(largest float64) flo
 
 // apply whitens n rows x [n,D] as [n,k] of scratch memory.
 func (w *whitener) apply(x []float64, n int) []float64 {
-	centred := less(x, w.origin, n)
-	defer scratch.Give(centred)
-	return w.basis.apply(centred, n)
+	return w.basis.apply(x, w.origin, n)
 }
 
 // nearestWhitened scores by distance among whitened class means.

@@ -97,17 +97,16 @@ func (s *necoScorer) Score(b *Rows, out []float64) {
 			floats.Mul(z[i*d:(i+1)*d], s.scale)
 		}
 	}
-	along := s.basis.apply(z, b.N)
+	along := s.basis.apply(z, nil, b.N)
 	defer scratch.Give(along)
-	numerator := rowNorms(along, b.N)
-	for i := range out {
-		denominator := floats.Norm(z[i*d:(i+1)*d], 2)
+	for i, numerator := range rowNorms(along, b.N) {
+		denominator := rowNorm(z[i*d : (i+1)*d])
 		if s.rawNorm {
-			denominator = floats.Norm(b.Features[i*d:(i+1)*d], 2) + 1e-12
+			denominator = rowNorm(b.Features[i*d:(i+1)*d]) + 1e-12
 		}
 		out[i] = 0 // a row that is the training mean has no direction
 		if denominator > 0 {
-			out[i] = numerator[i] / denominator
+			out[i] = numerator / denominator
 		}
 		if s.maxLogit {
 			out[i] *= b.logits(i)[b.Top[i]]

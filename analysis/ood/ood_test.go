@@ -29,8 +29,8 @@ func TestEveryDetectorIsDescribed(t *testing.T) {
 	seen := map[string]bool{}
 	var six []string
 	for _, d := range ood.Detectors() {
-		if d.Name == "" || seen[d.Name] || d.Formula == "" || d.Source == "" || d.Pitfalls == "" || d.New == nil {
-			t.Errorf("detector %q lacks a name of its own, formula, source, pitfalls or constructor", d.Name)
+		if d.Name == "" || seen[d.Name] || d.Formula == "" || d.Source == "" || d.Pitfalls == "" || (d.New == nil) == (d.Learn == nil) {
+			t.Errorf("detector %q lacks a name of its own, formula, source, pitfalls or one constructor", d.Name)
 		}
 		seen[d.Name] = true
 		for _, p := range d.Params {

@@ -44,8 +44,21 @@ type Detector struct {
 	Params   []Param
 	// Notebook marks the six scores that are reported unless others are chosen.
 	Notebook bool
-	// New prepares a scorer from what one sweep of the fit set gave. An error is the reason why the detector is null.
-	New func(*Fit, Values) (Scorer, error)
+	// New prepares a scorer from what one sweep of the fit set gave, Learn one that has to see the rows once more; a detector has one of the two. An error is the reason why
+	// the detector is null.
+	New   func(*Fit, Values) (Scorer, error)
+	Learn func(*Fit, Values) (Learner, error)
+}
+
+func (d Detector) prepare(f *Fit, v Values) (Scorer, error) {
+	if d.Learn == nil {
+		return d.New(f, v)
+	}
+	s, err := d.Learn(f, v)
+	if err != nil {
+		return nil, err
+	}
+	return s, nil
 }
 
 // Fit is what a detector learns from.

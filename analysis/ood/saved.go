@@ -206,7 +206,7 @@ func (d savedDetector) restore(file *npz.File, fits map[string]*Fit) (Scorer, er
 		}
 		values[p.Key] = x
 	}
-	scorer, err := table[at].New(fit, values)
+	scorer, err := table[at].prepare(fit, values)
 	if err != nil {
 		return nil, err
 	}

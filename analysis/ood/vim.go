@@ -20,7 +20,7 @@ var vim = Detector{
 	Source:   "H. Wang et al., CVPR 2022",
 	Pitfalls: "the span of few residual directions decides; where training features lie in the principal subspace mean ||X R|| is rounding and vim is null; a head without bias has u = 0",
 	Params:   []Param{{Key: "dim", Kind: Whole, Doc: "dimension of the principal subspace; 0: 1000 for D >= 2048, 512 for D >= 768, else D/2"}},
-	New: func(f *Fit, p Values) (Scorer, error) {
+	Learn: func(f *Fit, p Values) (Learner, error) {
 		return newVIM(f, chosenDim(p, f.Head.D), false)
 	},
 }
@@ -32,7 +32,7 @@ var vimNotebook = Detector{
 	Source:   "the notebook's OODScorer",
 	Pitfalls: "64 principal dimensions are chosen by hand, and R belongs to the spread about the mean although rows are measured from u",
 	Params:   []Param{{Key: "dim", Kind: Whole, Default: 64, Least: 1, Doc: "dimension of the principal subspace"}},
-	New: func(f *Fit, p Values) (Scorer, error) {
+	Learn: func(f *Fit, p Values) (Learner, error) {
 		return newVIM(f, p.whole("dim"), true)
 	},
 }
@@ -101,18 +101,20 @@ func newResidual(f *Fit, dim int, centred bool) (*residual, error) {
 	}
 	basis := newProjection(mat.DenseCopyOf(spectrum.Vectors.Slice(0, d, dim, d)))
 	// u is of the size of a feature or less, so that h R - u R has the digits of (h-u) R, for a pass less over the features.
-	return &residual{origin, basis, basis.apply(origin, 1)}, nil
+	return &residual{origin, basis, basis.apply(origin, nil, 1)}, nil
 }
 
 // norms gives ||(h-u) R|| of each row.
 func (r *residual) norms(b *analysis.Block) []float64 {
-	image := r.basis.apply(b.Features, b.N)
+	image := r.basis.apply(b.Features, nil, b.N)
 	defer scratch.Give(image)
-	k := len(r.offset)
-	for i := range b.N {
-		floats.Sub(image[i*k:(i+1)*k], r.offset)
+	norms, k := make([]float64, b.N), len(r.offset)
+	for i := range norms {
+		row := image[i*k : (i+1)*k]
+		floats.Sub(row, r.offset)
+		norms[i] = rowNorm(row)
 	}
-	return rowNorms(image, b.N)
+	return norms
 }
 
 // headOrigin is u = -pinv(W) b, the point nearest to the origin at which the logits are as close to zero as they get; 0 without bias. Singular values of W at
@@ -163,7 +165,7 @@ func newVIM(f *Fit, dim int, centred bool) (*vimScorer, error) {
 	}
 	distance := floats.Distance(f.Class.MeanOfRows(), r.origin, 2)
 	return &vimScorer{residual: r, dim: dim, eps: f.Info.Type.Eps(), maxLogit: f.Tally.MaxLogit / float64(f.Class.N()),
-		whole: math.Sqrt(stats.Trace(f.Class.Total(), f.Head.D) + distance*distance)}, nil
+		whole: math.Sqrt(floats.Sum(f.Class.Variances()) + distance*distance)}, nil
 }
 
 // Sum gives the sum over the rows of a block of ||X R||, and their number.

@@ -148,6 +148,20 @@ func (c *Class) Total() []float64 {
 	return s
 }
 
+// Variances is the variance of each unit over all rows [D]: the diagonal of Total.
+func (c *Class) Variances() []float64 {
+	v, mu, n := make([]float64, c.D), c.MeanOfRows(), float64(c.N())
+	for j := range v {
+		v[j] = c.Scatter[j*c.D+j] / n
+	}
+	for k, nk := range c.Count {
+		for j, x := range c.mean(k) {
+			v[j] += float64(nk) / n * (x - mu[j]) * (x - mu[j])
+		}
+	}
+	return v
+}
+
 // Trace of a [d,d] matrix.
 func Trace(s []float64, d int) float64 {
 	var t float64

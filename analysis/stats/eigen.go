@@ -7,6 +7,7 @@ import (
 
 	"gonum.org/v1/gonum/blas"
 	"gonum.org/v1/gonum/blas/blas64"
+	"gonum.org/v1/gonum/floats"
 	"gonum.org/v1/gonum/lapack"
 	"gonum.org/v1/gonum/lapack/lapack64"
 	"gonum.org/v1/gonum/mat"
@@ -71,12 +72,8 @@ func (e *Eigen) Above(floor float64) int {
 // Quantum is the variance of rounding rows to their stored type, the floor under which an eigenvalue of S_W tells of storage and not of data: the mean over
 // units of (eps rms(h_j))^2 / 12 (a uniform error of one unit in the last place). rms(h_j)^2 is the diagonal of the uncentred second moment.
 func (c *Class) Quantum(eps float64) float64 {
-	mu, total := c.MeanOfRows(), c.Total()
-	var sum float64
-	for j := range c.D {
-		sum += total[j*c.D+j] + mu[j]*mu[j]
-	}
-	return sum / float64(c.D) * eps * eps / 12
+	mu := c.MeanOfRows()
+	return (floats.Sum(c.Variances()) + floats.Dot(mu, mu)) / float64(c.D) * eps * eps / 12
 }
 
 // WithinFloor is the eigenvalue of S_W at and under which it is taken as zero: max(D eps64 lambda_1, quantum), see Quantum.

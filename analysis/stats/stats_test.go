@@ -149,7 +149,13 @@ func TestOneSweepAgainstTwoPasses(t *testing.T) {
 				direct += e * e / float64(s.n)
 			}
 		}
-		if tr := stats.Trace(got.Total(), s.d); math.Abs(tr-direct) > 1e-12*direct {
+		variances, total := got.Variances(), got.Total()
+		for j, x := range variances {
+			if want := total[j*s.d+j]; math.Abs(x-want) > 1e-12*want {
+				t.Errorf("offset %g: variance of unit %d is %g, on the diagonal %g", c.offset, j, x, want)
+			}
+		}
+		if tr := stats.Trace(total, s.d); math.Abs(tr-direct) > 1e-12*direct {
 			t.Errorf("offset %g: trace of S_T %g, directly %g", c.offset, tr, direct)
 		}
 	}
