@@ -92,8 +92,8 @@ func mergeSteps(id, ood []float64) ([]Step, error) {
 		}
 	}
 	a, b := slices.Clone(id), slices.Clone(ood)
-	slices.Sort(a)
-	slices.Sort(b)
+	sortScores(a)
+	sortScores(b)
 	steps := make([]Step, 0, len(a)+len(b))
 	for i, j := 0, 0; i < len(a) || j < len(b); {
 		var s Step

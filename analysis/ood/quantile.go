@@ -103,8 +103,7 @@ func (q *quantiles) key(x float64) uint64 {
 		u := math.Float32bits(float32(x))
 		return uint64(u ^ (uint32(int32(u)>>31) | 1<<31))
 	}
-	u := math.Float64bits(x)
-	return u ^ (uint64(int64(u)>>63) | 1<<63)
+	return orderedBits(x)
 }
 
 func (q *quantiles) value(key uint64) float64 {
@@ -112,5 +111,5 @@ func (q *quantiles) value(key uint64) float64 {
 		u := uint32(key)
 		return float64(math.Float32frombits(u ^ (^uint32(int32(u)>>31) | 1<<31)))
 	}
-	return math.Float64frombits(key ^ (^uint64(int64(key)>>63) | 1<<63))
+	return fromOrderedBits(key)
 }
