@@ -147,9 +147,7 @@ func tally(b *analysis.Block, square []float64, check *analysis.HeadCheck, c, d 
 			continue
 		}
 		for j, x := range h {
-			if magnitude := math.Float64bits(x) &^ (1 << 63); magnitude > largest[j] {
-				largest[j] = magnitude
-			}
+			largest[j] = max(largest[j], math.Float64bits(x)&^(1<<63)) // without a branch
 		}
 		top := analysis.Argmax(l)
 		t.MaxLogit += l[top]
