@@ -136,12 +136,13 @@ inline void wgrad_block(const nct_shape& s, const WgradBlocking& b, int64_t bloc
   }
 }
 
-// add_copies: out = copies[0] + copies[1] + ..., n floats each, in this order.
-inline void add_copies(nct_pool* pool, const float* copies, int64_t count, int64_t n, float* out) {
-  constexpr int64_t kStep = 4096;  // floats of a task: small enough that narrow layers are several tasks
+// add_copies: out = copies[0] + copies[1] + ..., n numbers each, in this order.
+template <typename T>
+inline void add_copies(nct_pool* pool, const T* copies, int64_t count, int64_t n, T* out) {
+  constexpr int64_t kStep = 4096;  // numbers of a task: small enough that narrow layers are several tasks
   parallel_ranges(pool, n, kStep, [=](int64_t begin, int64_t end) {
-    for_vectors<float>(end - begin, [=](int64_t i, auto part) {
-      Vector<float> sum = load(copies + begin + i, part);
+    for_vectors<T>(end - begin, [=](int64_t i, auto part) {
+      Vector<T> sum = load(copies + begin + i, part);
       for (int64_t copy = 1; copy < count; copy++) sum += load(copies + copy * n + begin + i, part);
       store(out + begin + i, sum, part);
     });

@@ -178,8 +178,9 @@ inline void convolve_blocks(const WinogradConvolution<T>& g, int64_t task, void*
   for (int64_t begin = first; begin < last; begin += b.tiles) {
     const int64_t tiles = smaller(b.tiles, last - begin), next = begin + tiles;
     thread.point(planes, tiles);
-    for (int64_t i = 0; i < tiles; i++) transform_input<A>(g.grid, begin + i, g.in, thread.zeros, planes.in, i);
-    PixelsAhead<T> ahead(g.grid, g.grid.in, A::kInputStep, g.in, next, smaller(last, next + b.tiles), calls * ceil_div(tiles, kGemmRows));
+    for (int64_t i = 0; i < tiles; i++) transform_input<A>(g.grid, begin + i, g.in, g.grid.in.channels, thread.zeros, planes.in, i);
+    PixelsAhead<T> ahead(g.grid, g.grid.in, A::kInputStep, g.in, g.grid.in.channels, next, smaller(last, next + b.tiles),
+                         calls * ceil_div(tiles, kGemmRows));
     for (int64_t filter = 0; filter < kFilterPlanes<A>; filter++)
       for (int64_t column = 0; column < g.grid.out.channels; column += kPanel<T>)
         multiply_planes<A>(g, planes, thread, tiles, filter, column, [&] { ahead.ask(); });
@@ -202,7 +203,7 @@ inline void convolve_staged(const WinogradConvolution<T>& g, const WinogradPlane
       const WinogradThread<T> own = thread(id);
       own.clear(g.grid.in.channels);
       for (int64_t i = task * kTransformTiles; i < smaller(tiles, (task + 1) * kTransformTiles); i++)
-        transform_input<A>(g.grid, begin + i, g.in, own.zeros, planes.in, i);
+        transform_input<A>(g.grid, begin + i, g.in, g.grid.in.channels, own.zeros, planes.in, i);
     });
     parallel(pool, kFilterPlanes<A> * panels, [&](int64_t task, int id) {
       const WinogradThread<T> own = thread(id);

@@ -50,6 +50,8 @@ struct F42 {
 // WinogradF42 is fprop, and with the transposed transforms wgrad (conv_winograd.hpp says what each member is).
 struct WinogradF42 {
   static constexpr int kInputs = 9, kFirstInput = -1, kInputStep = 8, kProducts = 9, kOutputs = 4, kFilters = 6;
+  // As in WinogradF43.
+  static constexpr int kGroups = 3, kGroupRows[] = {0, 3, 5, 9};
 
   static constexpr int filter_of(int product) { return product < 5 ? product : 5; }
   static constexpr int tap(int output, int input) { return input - 2 * output; }

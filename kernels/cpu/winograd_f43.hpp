@@ -39,6 +39,8 @@ struct F43 {
 // WinogradF43 is fprop, dgrad (with the filter turned) and, with the transposed transforms, wgrad (conv_winograd.hpp says what each member is).
 struct WinogradF43 {
   static constexpr int kInputs = 6, kFirstInput = -1, kInputStep = 4, kProducts = 6, kOutputs = 4, kFilters = 6;
+  // wgrad's groups of rows of products (conv_winograd_wgrad_ranges.hpp), each with all products of its weights.
+  static constexpr int kGroups = 2, kGroupRows[] = {0, 3, 6};
 
   static constexpr int filter_of(int product) { return product; }
   static constexpr int tap(int output, int input) { return input - output; }

@@ -8,7 +8,7 @@ import (
 )
 
 // Whole tiles and clipped ones, one image of one pixel, odd channel counts, several blocks of tiles in one task, more channels than a depth block, and
-// both forms of each kernel: transformed weights that stay in the cache (fused, private) and that do not (staged; the last shape, in two blocks at float64).
+// the forms of each kernel: transformed weights that stay in the cache (fused; wgrad's ranges) and that do not (staged; the last shape, in two blocks at float64).
 var winogradTestShapes = []Shape{
 	{N: 2, H: 8, W: 8, C: 16, K: 16},
 	{N: 1, H: 1, W: 1, C: 5, K: 6},

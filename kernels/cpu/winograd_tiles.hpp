@@ -67,48 +67,54 @@ inline void tile_pixels(const ImageSize& size, const T* image, int64_t top, int6
   }
 }
 
-// PixelsAhead asks for the step x step pixels of each of tiles [first, end) that no other tile has, in so many calls. A transform is bound by memory and a
-// product by arithmetic: what the next block needs comes while this one multiplies, a few lines before each register tile. They are asked for to
-// L1, from where they fall to L2. (What is asked for to L2 alone is at times not brought: on Zen 4 for seconds on end, unknown why.)
+// PixelsAhead asks for `channels` channels of the pixels of tiles [first, last), in so many calls and in the order of memory. A transform is bound by memory
+// and a product by arithmetic: what the next block needs comes while this one multiplies, a few lines before each register tile. They are asked for
+// to L1, from where they fall to L2. (What is asked for to L2 alone is at times not brought: on Zen 4 for seconds on end, unknown why.)
 template <typename T>
 struct PixelsAhead {
   static constexpr int64_t kLine = 64 / sizeof(T);
 
-  const TileGrid& grid;
-  const ImageSize& size;
-  int64_t step;
-  const T* images;
-  int64_t tile, end, row, lines;  // row of the tile that is next, lines of a call
-  const T *at, *stop;             // of a row of pixels; null after the last
+  int64_t run, step;  // numbers that lie together, and from there to the next run
+  const T *at, *run_end, *end;
+  int64_t lines;  // of a call
 
-  PixelsAhead(const TileGrid& g, const ImageSize& image, int64_t pixels, const T* data, int64_t first, int64_t last, int64_t calls)
-      : grid(g), size(image), step(pixels), images(data), tile(first), end(last), row(0) {
-    lines = ceil_div(larger(0, end - tile) * step * ceil_div(step * size.channels, kLine), calls);
-    next_row();
+  PixelsAhead(const TileGrid& g, const ImageSize& size, int64_t pixels, const T* images, int64_t channels, int64_t first, int64_t last,
+              int64_t calls) {
+    const int64_t begin = begin_row(g, size, pixels, first) * size.w, count = begin_row(g, size, pixels, last) * size.w - begin;
+    const bool whole = channels == size.channels;
+    run = whole ? count * channels : channels;
+    step = whole ? run : size.channels;
+    at = images + begin * size.channels;
+    run_end = at + run;
+    end = at + count * size.channels;
+    lines = ceil_div(whole ? ceil_div(run, kLine) : count * ceil_div(run, kLine), calls);
   }
-  void next_row() {
-    at = stop = nullptr;
-    for (; tile < end; tile++, row = 0) {
-      const int64_t y = grid.row(tile) * step + row, left = grid.column(tile) * step;
-      if (row == step || y >= size.h || left >= size.w) continue;
-      at = images + ((grid.image(tile) * size.h + y) * size.w + left) * size.channels;
-      stop = at + smaller(step, size.w - left) * size.channels;
-      row++;
-      return;
-    }
+  // begin_row: the first row of pixels that no tile before `tile` reads, a row of all images. A tile also reads a row from the tiles below.
+  static int64_t begin_row(const TileGrid& g, const ImageSize& size, int64_t pixels, int64_t tile) {
+    const int64_t rows = ceil_div(tile, g.tiles_w), row = rows % g.tiles_h;
+    return rows / g.tiles_h * size.h + (row > 0 ? smaller(size.h, row * pixels + 1) : 0);
   }
   void ask() {
-    for (int64_t i = 0; i < lines && at != nullptr; i++) {
+    for (int64_t i = 0; i < lines && at < end; i++) {
       __builtin_prefetch(at, 0, 3);
       asm volatile("");  // a loop without effects would be dropped
       at += kLine;
-      if (at >= stop) next_row();
+      if (at >= run_end) {
+        at = run_end - run + step;
+        run_end += step;
+      }
     }
   }
 };
 
-// nest applies a transform of one dimension to the columns and then to the rows of a tile: out[i][j] from in(i, j), a load.
-template <int In, int Out, typename V, typename In2D, typename Transform, typename Out2D>
+// The integers first, first + 1, ..., end - 1.
+template <int First, int End>
+struct Interval {
+  static constexpr int first = First, end = End, count = End - First;
+};
+
+// nest applies a transform of one dimension to the columns and then to the rows of a tile: out[i][j] from in(i, j), a load; of the Out rows those in Rows.
+template <int In, int Out, typename V, typename Rows = Interval<0, Out>, typename In2D, typename Transform, typename Out2D>
 [[gnu::always_inline]] inline void nest(In2D in, Transform transform, Out2D out) {
   V half[In][Out];  // [column][transformed row]
 #pragma GCC unroll 9
@@ -119,7 +125,7 @@ template <int In, int Out, typename V, typename In2D, typename Transform, typena
     transform(d, half[j]);
   }
 #pragma GCC unroll 9
-  for (int i = 0; i < Out; i++) {
+  for (int i = Rows::first; i < Rows::end; i++) {
     V d[In], row[Out];
 #pragma GCC unroll 9
     for (int j = 0; j < In; j++) d[j] = half[j][i];
@@ -129,20 +135,21 @@ template <int In, int Out, typename V, typename In2D, typename Transform, typena
   }
 }
 
-// transform_input: planes row `row` = B^T d B of tile `tile`.
-template <typename A, typename T>
-inline void transform_input(const TileGrid& g, int64_t tile, const T* images, const T* zeros, const Planes<T>& planes, int64_t row) {
+// transform_input: planes row `row` = B^T d B of `channels` channels of tile `tile`, of the products of rows Rows alone: their planes from 0 on.
+template <typename A, typename Rows = Interval<0, A::kProducts>, typename T>
+inline void transform_input(const TileGrid& g, int64_t tile, const T* images, int64_t channels, const T* zeros, const Planes<T>& planes,
+                            int64_t row) {
   typedef Vector<T> V;
   const T* pixels[A::kInputs * A::kInputs];
   tile_pixels<A::kInputs>(g.in, images + g.image(tile) * g.in.h * g.in.w * g.in.channels, g.row(tile) * A::kInputStep + A::kFirstInput,
                           g.column(tile) * A::kInputStep + A::kFirstInput, zeros, pixels);
   for_vectors<T>(
-      g.in.channels, [&](int64_t c, auto part) __attribute__((always_inline)) {
+      channels, [&](int64_t c, auto part) __attribute__((always_inline)) {
         T* const to = planes.at(row, c);
-        nest<A::kInputs, A::kProducts, V>(
+        nest<A::kInputs, A::kProducts, V, Rows>(
             [&](int i, int j) __attribute__((always_inline)) { return load(pixels[i * A::kInputs + j] + c, part); },
             [](const V(&d)[A::kInputs], V(&v)[A::kProducts]) __attribute__((always_inline)) { A::template input<T>(d, v); },
-            [&](int i, int j, V v) __attribute__((always_inline)) { store(to + (i * A::kProducts + j) * planes.plane, v); });
+            [&](int i, int j, V v) __attribute__((always_inline)) { store(to + ((i - Rows::first) * A::kProducts + j) * planes.plane, v); });
       });
 }
 
@@ -167,20 +174,21 @@ inline void transform_output(const TileGrid& g, int64_t tile, const Planes<T>& p
       });
 }
 
-// transform_output_gradient: planes row `row` = A dy A^T of tile `tile` of images of outputs; outputs beyond the edge have no gradient.
-template <typename A, typename T>
-inline void transform_output_gradient(const TileGrid& g, int64_t tile, const T* images, const T* zeros, const Planes<T>& planes, int64_t row) {
+// transform_output_gradient: as transform_input, A dy A^T of images of outputs; outputs beyond the edge have no gradient.
+template <typename A, typename Rows = Interval<0, A::kProducts>, typename T>
+inline void transform_output_gradient(const TileGrid& g, int64_t tile, const T* images, int64_t channels, const T* zeros, const Planes<T>& planes,
+                                      int64_t row) {
   typedef Vector<T> V;
   const T* pixels[A::kOutputs * A::kOutputs];
   tile_pixels<A::kOutputs>(g.out, images + g.image(tile) * g.out.h * g.out.w * g.out.channels, g.row(tile) * A::kOutputs,
                            g.column(tile) * A::kOutputs, zeros, pixels);
   for_vectors<T>(
-      g.out.channels, [&](int64_t c, auto part) __attribute__((always_inline)) {
+      channels, [&](int64_t c, auto part) __attribute__((always_inline)) {
         T* const to = planes.at(row, c);
-        nest<A::kOutputs, A::kProducts, V>(
+        nest<A::kOutputs, A::kProducts, V, Rows>(
             [&](int i, int j) __attribute__((always_inline)) { return load(pixels[i * A::kOutputs + j] + c, part); },
             [](const V(&y)[A::kOutputs], V(&m)[A::kProducts]) __attribute__((always_inline)) { A::template output_transposed<T>(y, m); },
-            [&](int i, int j, V m) __attribute__((always_inline)) { store(to + (i * A::kProducts + j) * planes.plane, m); });
+            [&](int i, int j, V m) __attribute__((always_inline)) { store(to + ((i - Rows::first) * A::kProducts + j) * planes.plane, m); });
       });
 }
 
