@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"slices"
 
 	"gonum.org/v1/gonum/floats"
 
@@ -94,49 +95,80 @@ func (m *measure) energyInSpan(x []float64) float64 {
 	return floats.Dot(along, along)
 }
 
-// rowMean is the mean of all rows of a set [D]; n rows, of which bad hold NaN or Inf. Rows are summed less the first one, so that a common offset costs no digits. Logits, where
-// the set has them, are held against the head.
+// rowMean is the mean of all rows of a set [D]; n rows, of which bad hold NaN or Inf and do not count. The mean logits, where the set has them, are held against the head:
+// they are W times the mean plus b.
 func rowMean(ctx context.Context, src analysis.Source, head *analysis.Head, threads int) (mean []float64, n, bad int, warning string, err error) {
 	info := src.Info()
-	d := info.D
-	sum := make([]float64, d)
-	check := analysis.NewHeadCheck(head)
-	var mismatch analysis.HeadMismatch
-	err = analysis.Stages[analysis.HeadMismatch]{
-		Work: func(b *analysis.Block) (worst analysis.HeadMismatch, err error) {
-			if info.HasLogits() {
-				worst = check.Mismatch(b.Features, b.Logits, b.N, b.Start)
-			}
-			return worst, nil
-		},
-		Then: func(b *analysis.Block, worst analysis.HeadMismatch) error {
-			mismatch.Merge(worst)
+	type averages struct {
+		features, logits average
+		bad              int
+	}
+	var all averages
+	err = analysis.Stages[averages]{
+		Work: func(b *analysis.Block) (part averages, err error) {
 			for i := range b.N {
-				h := b.Features[i*d : (i+1)*d]
-				n++
+				h := b.Features[i*info.D : (i+1)*info.D]
 				if !stats.Finite(h) {
-					bad++
+					part.bad++
 					continue
 				}
-				if mean == nil {
-					mean = append([]float64(nil), h...)
+				part.features.add(h)
+				if info.HasLogits() {
+					part.logits.add(b.Logits[i*info.C : (i+1)*info.C])
 				}
-				floats.Add(sum, h)
-				floats.Sub(sum, mean)
 			}
+			return part, nil
+		},
+		Then: func(_ *analysis.Block, part averages) error {
+			all.features.merge(part.features)
+			all.logits.merge(part.logits)
+			all.bad += part.bad
 			return nil
 		},
 	}.Sweep(ctx, src, analysis.WorkRows, threads)
-	if err != nil {
-		return nil, n, bad, "", err
+	mean, n, bad = all.features.mean(), all.features.n+all.bad, all.bad
+	if err != nil || bad > 0 || !info.HasLogits() {
+		return mean, n, bad, "", err
 	}
-	if bad == 0 {
-		if warning, err = mismatch.Judge(head, info); err != nil {
-			return nil, n, bad, "", err
-		}
+	mismatch := analysis.NewHeadCheck(head).Mismatch(mean, all.logits.mean(), 1, 0)
+	warning, err = mismatch.Judge(head, analysis.Info{Name: info.Name + ", mean of all rows", Meta: info.Meta})
+	return mean, n, bad, warning, err
+}
+
+// average sums rows less the first of them, so that a common offset costs no digits.
+type average struct {
+	n          int
+	first, sum []float64
+}
+
+func (a *average) add(row []float64) {
+	if a.n++; a.n == 1 {
+		a.first, a.sum = slices.Clone(row), make([]float64, len(row))
+		return
 	}
-	if mean != nil {
-		floats.AddScaled(mean, 1/float64(n-bad), sum)
+	floats.Add(a.sum, row)
+	floats.Sub(a.sum, a.first)
+}
+
+func (a *average) merge(b average) {
+	switch {
+	case b.n == 0:
+	case a.n == 0:
+		*a = b
+	default:
+		floats.Add(a.sum, b.sum)
+		floats.AddScaled(a.sum, float64(b.n), b.first)
+		floats.AddScaled(a.sum, -float64(b.n), a.first)
+		a.n += b.n
 	}
-	return mean, n, bad, warning, nil
+}
+
+// mean is nil where there are no rows.
+func (a *average) mean() []float64 {
+	if a.n == 0 {
+		return nil
+	}
+	mean := slices.Clone(a.first)
+	floats.AddScaled(mean, 1/float64(a.n), a.sum)
+	return mean
 }

@@ -247,3 +247,22 @@ func TestStoredStatisticsLeaveOutTheSecondSweep(t *testing.T) {
 		}
 	}
 }
+
+func TestOODOfAnotherHeadIsRefused(t *testing.T) {
+	inputs, _ := golden(t)
+	o := inputs["balanced"]
+	features, logits := make([]float64, 3*o.Head.D), make([]float64, 3*o.Head.C)
+	for i := range features {
+		features[i] = float64(i%7) - 2
+	}
+	o.Head.Logits(logits, features, 3)
+	logits[1] += 10
+	far, err := analysis.NewMemory(analysis.Info{Name: "far.npz"}, features, logits, []int64{0, 0, 0})
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.OOD = []analysis.Named{{Name: "far", Source: far}}
+	if _, err := nc.Compute(t.Context(), o); err == nil || !strings.Contains(err.Error(), "far.npz, mean of all rows") || !strings.Contains(err.Error(), "another checkpoint") {
+		t.Errorf("err %v", err)
+	}
+}

@@ -14,7 +14,7 @@ import (
 )
 
 const (
-	// chunkRows is the number of rows that are summed at once, and that one goroutine takes; a class's shift is the mean of its rows in the first chunk that has any.
+	// chunkRows is the largest number of rows that are summed at once, and that one goroutine takes; a class's shift is the mean of its rows in the first chunk that has any.
 	chunkRows = 1024
 	// tile is the side of the blocks of the second moment that are computed independently.
 	tile = 512
@@ -72,7 +72,17 @@ func (a *Accumulator) Sweep(ctx context.Context, src analysis.Source, also func(
 			}
 			return nil
 		},
-	}.Sweep(ctx, src, chunkRows, a.threads)
+	}.Sweep(ctx, src, chunkOf(src.Info().N), a.threads)
+}
+
+// chunkOf is the number of rows of a chunk of n: where one does not take all, chunks are alike and a multiple of four, so that threads end together.
+func chunkOf(n int) int {
+	const together = 4
+	if n <= chunkRows {
+		return chunkRows
+	}
+	chunks := (n + chunkRows*together - 1) / (chunkRows * together) * together
+	return (n + chunks - 1) / chunks
 }
 
 // setShifts gives each class that appears for the first time the mean of its rows in this block.

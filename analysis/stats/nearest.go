@@ -7,6 +7,7 @@ import (
 	"gonum.org/v1/gonum/blas/blas32"
 	"gonum.org/v1/gonum/floats"
 
+	"nctrain/internal/convert"
 	"nctrain/internal/scratch"
 )
 
@@ -31,9 +32,11 @@ func NewNearest(centres []float64, c, d int) *Nearest {
 	for k := range c {
 		floats.AddScaled(s.origin, 1/float64(c), centres[k*d:(k+1)*d])
 	}
-	for k := range c {
-		s.squares[k] = subtractNarrow(s.narrow[k*d:(k+1)*d], centres[k*d:(k+1)*d], s.origin)
-		s.longest = math.Max(s.longest, math.Sqrt(s.squares[k]))
+	norms := make([]float64, c)
+	convert.LessNarrow(s.narrow, norms, centres, s.origin)
+	for k, norm := range norms {
+		s.squares[k] = norm * norm
+		s.longest = math.Max(s.longest, norm)
 	}
 	s.offset = floats.Norm(s.origin, 2)
 	return s
@@ -63,9 +66,7 @@ func (s *Nearest) search(x []float64, n int, index []int, squared []float64) {
 		scratch.Give(lengths)
 		scratch.Give(apart)
 	}()
-	for i := range n {
-		lengths[i] = math.Sqrt(subtractNarrow(rows[i*d:(i+1)*d], x[i*d:(i+1)*d], s.origin))
-	}
+	convert.LessNarrow(rows, lengths, x, s.origin)
 	blas32.Gemm(blas.NoTrans, blas.Trans, 1, blas32.General{Rows: n, Cols: d, Stride: d, Data: rows},
 		blas32.General{Rows: c, Cols: d, Stride: d, Data: s.narrow}, 0, blas32.General{Rows: n, Cols: c, Stride: c, Data: dots})
 	var candidates []int
@@ -122,23 +123,4 @@ func (s *Nearest) slack(length float64) float64 {
 	// What float64 leaves of x - origin, of ||m||^2, and of the sum that decides.
 	whole := length + s.longest + 2*s.offset
 	return 2 * (2*2*product + 2*2*n*unit64*whole*whole) // two centres err, and 2 for the terms of second order
-}
-
-// subtractNarrow sets to [D] to x - y, rounded to float32, and gives the squared norm of the difference.
-func subtractNarrow(to []float32, x, y []float64) float64 {
-	var even, odd float64 // two sums: additions of one would wait for each other
-	j := 0
-	for ; j+2 <= len(to); j += 2 {
-		from, less, narrow := (*[2]float64)(x[j:]), (*[2]float64)(y[j:]), (*[2]float32)(to[j:])
-		a, b := from[0]-less[0], from[1]-less[1]
-		narrow[0], narrow[1] = float32(a), float32(b)
-		even += a * a
-		odd += b * b
-	}
-	for ; j < len(to); j++ {
-		a := x[j] - y[j]
-		to[j] = float32(a)
-		even += a * a
-	}
-	return even + odd
 }
