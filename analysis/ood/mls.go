@@ -7,6 +7,15 @@ var mls = Detector{
 	Source:   "D. Hendrycks et al., ICML 2022",
 	Pitfalls: "depends on a common shift of the logits, which the softmax does not see",
 	New: func(*Fit, Values) (Scorer, error) {
-		return perLogits(func(_ []float64, p peak) float64 { return p.top }), nil
+		return mlsScorer{}, nil
 	},
+}
+
+// mlsScorer needs no softmax.
+type mlsScorer struct{}
+
+func (mlsScorer) Score(b *Rows, out []float64) {
+	for i := range out {
+		out[i] = b.maxLogit(i)
+	}
 }

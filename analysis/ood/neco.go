@@ -45,7 +45,7 @@ var necoNotebook = Detector{
 }
 
 type necoScorer struct {
-	c, k     int
+	k        int
 	mean     []float64   // [D]
 	scale    []float64   // 1/std [D], nil without scaler
 	basis    *projection // [D,K]
@@ -60,7 +60,7 @@ func newNECO(f *Fit, k int, scaler, maxLogit, rawNorm bool) (Scorer, error) {
 	if k < 1 || k > d || int64(k) > n {
 		return nil, fmt.Errorf("%d principal components of %d rows with D = %d do not exist: K must lie between 1 and both", k, n, d)
 	}
-	s := &necoScorer{c: f.Head.C, k: k, mean: f.Class.MeanOfRows(), maxLogit: maxLogit, rawNorm: rawNorm}
+	s := &necoScorer{k: k, mean: f.Class.MeanOfRows(), maxLogit: maxLogit, rawNorm: rawNorm}
 	moment := f.Class.Total()
 	if scaler {
 		s.scale = make([]float64, d)
@@ -109,7 +109,7 @@ func (s *necoScorer) Score(b *Rows, out []float64) {
 			out[i] = numerator / denominator
 		}
 		if s.maxLogit {
-			out[i] *= b.logits(i)[b.Top[i]]
+			out[i] *= b.maxLogit(i)
 		}
 	}
 }

@@ -28,12 +28,15 @@ func newRows(b *analysis.Block, c int) *Rows {
 // logits of row i [C].
 func (r *Rows) logits(i int) []float64 { return r.Logits[i*r.c : (i+1)*r.c] }
 
+// maxLogit of row i.
+func (r *Rows) maxLogit(i int) float64 { return r.logits(i)[r.Top[i]] }
+
 // peak of row i.
 func (r *Rows) peak(i int) peak {
 	if r.peaks == nil {
 		r.peaks = make([]peak, r.N)
 		for k := range r.peaks {
-			r.peaks[k] = peakOf(r.logits(k))
+			r.peaks[k] = peakOf(r.logits(k), r.Top[k])
 		}
 	}
 	return r.peaks[i]
@@ -50,9 +53,8 @@ type peak struct {
 	gap, others float64
 }
 
-// peakOf looks at the logits l [C] from the first of the largest of them.
-func peakOf(l []float64) peak {
-	m := analysis.Argmax(l)
+// peakOf looks at the logits l [C] from m, the first of the largest of them.
+func peakOf(l []float64, m int) peak {
 	second := math.Inf(-1)
 	for j, x := range l {
 		if j != m && x > second {
@@ -78,4 +80,4 @@ func (p peak) logSumExp() float64 { return p.top + math.Log1p(math.Exp(-p.gap)*p
 func (p peak) logOdds() float64 { return p.gap - math.Log(p.others) }
 
 // logSumExp of any numbers.
-func logSumExp(l []float64) float64 { return peakOf(l).logSumExp() }
+func logSumExp(l []float64) float64 { return peakOf(l, analysis.Argmax(l)).logSumExp() }

@@ -99,7 +99,7 @@ func (s *temperatureScorer) Score(b *Rows, out []float64) {
 	scaled := make([]float64, s.c)
 	for i := range out {
 		floats.ScaleTo(scaled, s.beta, b.logits(i))
-		out[i] = peakOf(scaled).logOdds()
+		out[i] = peakOf(scaled, analysis.Argmax(scaled)).logOdds()
 	}
 }
 

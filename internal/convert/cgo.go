@@ -9,10 +9,6 @@ package convert
 #include <stddef.h>
 #include <string.h>
 
-static void widen(double *to, const float *from, size_t n) {
-  for (size_t i = 0; i < n; i++) to[i] = from[i];
-}
-
 typedef double doubles __attribute__((vector_size(32)));
 typedef float floats __attribute__((vector_size(16)));
 
@@ -40,10 +36,6 @@ static void less_narrow(float *to, double *lengths, const double *x, const doubl
 }
 */
 import "C"
-
-func widen(dst []float64, src []float32) {
-	C.widen((*C.double)(&dst[0]), (*C.float)(&src[0]), C.size_t(len(dst)))
-}
 
 func lessNarrow(dst []float32, lengths, x, origin []float64) {
 	C.less_narrow((*C.float)(&dst[0]), (*C.double)(&lengths[0]), (*C.double)(&x[0]), (*C.double)(&origin[0]), C.size_t(len(lengths)), C.size_t(len(origin)))

@@ -4,12 +4,6 @@ package convert
 
 import "math"
 
-func widen(dst []float64, src []float32) {
-	for i := range dst {
-		dst[i] = float64(src[i])
-	}
-}
-
 func lessNarrow(dst []float32, lengths, x, origin []float64) {
 	d := len(origin)
 	for i := range lengths {
