@@ -16,6 +16,8 @@ import (
 const (
 	// chunkRows is the largest number of rows that are summed at once, and that one goroutine takes; a class's shift is the mean of its rows in the first chunk that has any.
 	chunkRows = 1024
+	// partRows is the number of rows of a chunk that go through its steps at once.
+	partRows = analysis.WorkRows
 	// tile is the side of the blocks of the second moment that are computed independently.
 	tile = 512
 	// momentBytes bounds the memory of the second moments of chunks that are summed side by side.
@@ -103,26 +105,38 @@ func (a *Accumulator) setShifts(b *analysis.Block) {
 
 // chunk is what one block of rows adds to the sums, in scratch memory.
 type chunk struct {
-	shifted []float64 // [n,D]
-	square  []float64 // [n]: squared norms of the shifted rows
+	classes []int     // that have rows in the block, in the order of their first
+	sum     []float64 // [N,D], of which the first rows are the sums over the shifted rows of each of classes
+	square  []float64 // [N]: squared norms of the shifted rows
 	second  []float64 // [D,D], the upper triangle
 	tally   Tally
 }
 
 func (a *Accumulator) chunk(b *analysis.Block) *chunk {
 	c, d := a.sums.C, a.sums.D
-	k := &chunk{shifted: scratch.Take(b.N * d), square: scratch.Take(b.N), second: scratch.Take(d * d), tally: newTally(d)}
-	for from := 0; from < b.N; from += analysis.WorkRows {
-		to := min(from+analysis.WorkRows, b.N)
-		for i := from; i < to; i++ {
-			x, label := k.shifted[i*d:(i+1)*d], int(b.Labels[i])
-			floats.SubTo(x, b.Features[i*d:(i+1)*d], a.sums.Shift[label*d:(label+1)*d])
-			k.square[i] = floats.Dot(x, x)
+	k := &chunk{sum: scratch.Take(b.N * d), square: scratch.Take(b.N), second: scratch.Take(d * d), tally: newTally(d)}
+	place := map[int]int{} // of a class in classes
+	shifted := scratch.Take(min(b.N, partRows) * d)
+	defer scratch.Give(shifted)
+	for from := 0; from < b.N; from += partRows {
+		part := b.Rows(d, c, from, min(from+partRows, b.N))
+		square := k.square[from : from+part.N]
+		for i := range part.N {
+			x, label := shifted[i*d:(i+1)*d], int(part.Labels[i])
+			floats.SubTo(x, part.Features[i*d:(i+1)*d], a.sums.Shift[label*d:(label+1)*d])
+			square[i] = floats.Dot(x, x)
+			if at, there := place[label]; there {
+				floats.Add(k.sum[at*d:(at+1)*d], x)
+			} else {
+				copy(k.sum[len(k.classes)*d:], x)
+				place[label] = len(k.classes)
+				k.classes = append(k.classes, label)
+			}
 		}
-		t := tally(b.Rows(d, c, from, to), k.square[from:to], a.check, c, d)
+		t := tally(part, square, a.check, c, d)
 		k.tally.add(&t)
+		gram(k.second, shifted, part.N, d, a.inner, from > 0)
 	}
-	gram(k.second, k.shifted, b.N, d, a.inner)
 	return k
 }
 
@@ -131,14 +145,16 @@ func (a *Accumulator) add(b *analysis.Block, k *chunk) {
 	d := a.sums.D
 	a.sums.Tally.add(&k.tally)
 	for i, label := range b.Labels {
-		floats.Add(a.sums.Sum[int(label)*d:int(label+1)*d], k.shifted[i*d:(i+1)*d])
 		a.sums.Square[label] += k.square[i]
 		a.sums.Count[label]++
+	}
+	for at, label := range k.classes {
+		floats.Add(a.sums.Sum[label*d:(label+1)*d], k.sum[at*d:(at+1)*d])
 	}
 	for i := range d {
 		floats.Add(a.sums.Second[i*d+i:(i+1)*d], k.second[i*d+i:(i+1)*d])
 	}
-	for _, lent := range [][]float64{k.shifted, k.square, k.second} {
+	for _, lent := range [][]float64{k.sum, k.square, k.second} {
 		scratch.Give(lent)
 	}
 }
@@ -174,9 +190,13 @@ func tally(b *analysis.Block, square []float64, check *analysis.HeadCheck, c, d 
 	return t
 }
 
-// gram sets the upper triangle of g [d,d] to X^T X of the rows x [n,d]. Each tile of g is one task whose result depends on nothing but x, so that it is the same for any
+// gram sets the upper triangle of g [d,d] to X^T X of the rows x [n,d], or adds that to it. Each tile of g is one task whose result depends on nothing but x, so that it is the same for any
 // number of threads.
-func gram(g, x []float64, n, d, threads int) {
+func gram(g, x []float64, n, d, threads int, add bool) {
+	var beta float64
+	if add {
+		beta = 1
+	}
 	type corner struct{ i, j int }
 	var tiles []corner
 	for i := 0; i < d; i += tile {
@@ -191,10 +211,10 @@ func gram(g, x []float64, n, d, threads int) {
 		i, j := tiles[k].i, tiles[k].j
 		out := g[i*d+j:]
 		if i == j {
-			blas64.Syrk(blas.Trans, 1, columns(i), 0, blas64.Symmetric{N: min(tile, d-i), Stride: d, Data: out, Uplo: blas.Upper})
+			blas64.Syrk(blas.Trans, 1, columns(i), beta, blas64.Symmetric{N: min(tile, d-i), Stride: d, Data: out, Uplo: blas.Upper})
 			return
 		}
-		blas64.Gemm(blas.Trans, blas.NoTrans, 1, columns(i), columns(j), 0,
+		blas64.Gemm(blas.Trans, blas.NoTrans, 1, columns(i), columns(j), beta,
 			blas64.General{Rows: min(tile, d-i), Cols: min(tile, d-j), Stride: d, Data: out})
 	})
 }
