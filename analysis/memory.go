@@ -77,6 +77,8 @@ func (m *Memory[T]) readBlock(b *Block, from, to int) {
 	}
 }
 
+func (m *Memory[T]) labelsOf(from, to int) []int64 { return m.labels[from:to] }
+
 func widen[T float32 | float64](dst []float64, src []T) []float64 {
 	if cap(dst) < len(src) {
 		dst = make([]float64, len(src))

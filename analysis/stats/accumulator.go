@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"slices"
 
 	"gonum.org/v1/gonum/blas"
 	"gonum.org/v1/gonum/blas/blas64"
@@ -55,6 +56,7 @@ func (a *Accumulator) Sums() *Sums { return &a.sums }
 // Sweep sums the rows of src, which has logits, and shows each block to also (nil: to nobody), in order. An error where a label is none of the classes.
 func (a *Accumulator) Sweep(ctx context.Context, src analysis.Source, also func(*analysis.Block)) error {
 	return analysis.Stages[*chunk]{
+		InParts: also == nil,
 		First: func(b *analysis.Block) error {
 			c := a.sums.C
 			for i, label := range b.Labels {
@@ -89,14 +91,19 @@ func chunkOf(n int) int {
 
 // setShifts gives each class that appears for the first time the mean of its rows in this block.
 func (a *Accumulator) setShifts(b *analysis.Block) {
-	d := a.sums.D
-	count := map[int64]float64{}
-	for i, label := range b.Labels {
-		if !a.seen[label] {
-			floats.Add(a.sums.Shift[int(label)*d:(int(label)+1)*d], b.Features[i*d:(i+1)*d])
-			count[label]++
-		}
+	if !slices.ContainsFunc(b.Labels, func(label int64) bool { return !a.seen[label] }) {
+		return
 	}
+	c, d := a.sums.C, a.sums.D
+	count := map[int64]float64{}
+	b.Parts(d, c, partRows, func(part *analysis.Block) {
+		for i, label := range part.Labels {
+			if !a.seen[label] {
+				floats.Add(a.sums.Shift[int(label)*d:(int(label)+1)*d], part.Features[i*d:(i+1)*d])
+				count[label]++
+			}
+		}
+	})
 	for label, n := range count {
 		floats.Scale(1/n, a.sums.Shift[int(label)*d:(int(label)+1)*d])
 		a.seen[label] = true
@@ -118,8 +125,8 @@ func (a *Accumulator) chunk(b *analysis.Block) *chunk {
 	place := map[int]int{} // of a class in classes
 	shifted := scratch.Take(min(b.N, partRows) * d)
 	defer scratch.Give(shifted)
-	for from := 0; from < b.N; from += partRows {
-		part := b.Rows(d, c, from, min(from+partRows, b.N))
+	b.Parts(d, c, partRows, func(part *analysis.Block) {
+		from := part.Start - b.Start
 		square := k.square[from : from+part.N]
 		for i := range part.N {
 			x, label := shifted[i*d:(i+1)*d], int(part.Labels[i])
@@ -136,7 +143,7 @@ func (a *Accumulator) chunk(b *analysis.Block) *chunk {
 		t := tally(part, square, a.check, c, d)
 		k.tally.add(&t)
 		gram(k.second, shifted, part.N, d, a.inner, from > 0)
-	}
+	})
 	return k
 }
 
