@@ -3,29 +3,34 @@
 package convert
 
 /*
-#cgo CFLAGS: -O3
+#cgo CFLAGS: -O3 -std=c17
 #cgo LDFLAGS: -lm
 #include <math.h>
 #include <stddef.h>
-#include <string.h>
 
-typedef double doubles __attribute__((vector_size(32)));
-typedef float floats __attribute__((vector_size(16)));
+// The loader takes the vectors that the processor has, where it can.
+#if defined(__x86_64__) && defined(__GLIBC__)
+#define VECTORS __attribute__((target_clones("avx512f", "avx2", "default")))
+#else
+#define VECTORS
+#endif
 
-static void less_narrow(float *to, double *lengths, const double *x, const double *origin, size_t n, size_t d) {
+VECTORS static void widen(double *to, const float *x, size_t n) {
+  for (size_t i = 0; i < n; i++)
+    to[i] = x[i];
+}
+
+VECTORS static void less_narrow(float *to, double *lengths, const double *x, const double *origin, size_t n, size_t d) {
   for (size_t i = 0; i < n; i++, x += d, to += d) {
-    doubles sum = {0};
+    double sum[8] = {0}; // as many as the widest vector holds
     size_t j = 0;
-    for (; j + 4 <= d; j += 4) {
-      doubles a, b;
-      memcpy(&a, x + j, sizeof a);
-      memcpy(&b, origin + j, sizeof b);
-      a -= b;
-      const floats narrow = __builtin_convertvector(a, floats);
-      memcpy(to + j, &narrow, sizeof narrow);
-      sum += a * a;
-    }
-    double square = sum[0] + sum[1] + sum[2] + sum[3];
+    for (; j + 8 <= d; j += 8)
+      for (size_t k = 0; k < 8; k++) {
+        const double a = x[j + k] - origin[j + k];
+        to[j + k] = (float)a;
+        sum[k] += a * a;
+      }
+    double square = ((sum[0] + sum[1]) + (sum[2] + sum[3])) + ((sum[4] + sum[5]) + (sum[6] + sum[7]));
     for (; j < d; j++) {
       const double a = x[j] - origin[j];
       to[j] = (float)a;
@@ -36,6 +41,10 @@ static void less_narrow(float *to, double *lengths, const double *x, const doubl
 }
 */
 import "C"
+
+func widen(dst []float64, src []float32) {
+	C.widen((*C.double)(&dst[0]), (*C.float)(&src[0]), C.size_t(len(src)))
+}
 
 func lessNarrow(dst []float32, lengths, x, origin []float64) {
 	C.less_narrow((*C.float)(&dst[0]), (*C.double)(&lengths[0]), (*C.double)(&x[0]), (*C.double)(&origin[0]), C.size_t(len(lengths)), C.size_t(len(origin)))

@@ -47,11 +47,45 @@ func TestNarrowingIsGos(t *testing.T) {
 	LessNarrow(nil, nil, nil, nil)
 }
 
-func TestShortArgumentsPanic(t *testing.T) {
-	defer func() {
-		if recover() == nil {
-			t.Error("LessNarrow took less than it needs")
+// Every number, also past the last whole vector; nothing behind it.
+func TestWideningIsGos(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 2))
+	special := []float32{0, float32(math.Copysign(0, -1)), 1e-42, math.MaxFloat32, float32(math.Inf(-1)), float32(math.NaN())}
+	for n := range 70 {
+		x := make([]float32, n)
+		for i := range x {
+			x[i] = float32(rng.NormFloat64())
+			if rng.IntN(4) == 0 {
+				x[i] = special[rng.IntN(len(special))]
+			}
 		}
-	}()
-	LessNarrow(make([]float32, 3), make([]float64, 2), make([]float64, 4), make([]float64, 2))
+		const guard = 12345
+		wide := make([]float64, n+1)
+		wide[n] = guard
+		Widen(wide, x)
+		for i, v := range x {
+			if want := float64(v); math.Float64bits(wide[i]) != math.Float64bits(want) && (wide[i] == wide[i] || want == want) {
+				t.Errorf("of %d: wide[%d] = %g, want %g", n, i, wide[i], want)
+			}
+		}
+		if wide[n] != guard {
+			t.Errorf("of %d: what lies behind was overwritten", n)
+		}
+	}
+}
+
+func TestShortArgumentsPanic(t *testing.T) {
+	for name, call := range map[string]func(){
+		"LessNarrow": func() { LessNarrow(make([]float32, 3), make([]float64, 2), make([]float64, 4), make([]float64, 2)) },
+		"Widen":      func() { Widen(make([]float64, 3), make([]float32, 4)) },
+	} {
+		func() {
+			defer func() {
+				if recover() == nil {
+					t.Error(name, "took less than it needs")
+				}
+			}()
+			call()
+		}()
+	}
 }

@@ -4,6 +4,12 @@ package convert
 
 import "math"
 
+func widen(dst []float64, src []float32) {
+	for i, x := range src {
+		dst[i] = float64(x)
+	}
+}
+
 func lessNarrow(dst []float32, lengths, x, origin []float64) {
 	d := len(origin)
 	for i := range lengths {
