@@ -4,7 +4,7 @@ import (
 	"context"
 	"fmt"
 
-	"nctrain/internal/convert"
+	"nctrain/internal/vector"
 )
 
 // blockRows is the number of rows a source of this package hands over at once: half a MB to a few of float64 at usual widths.
@@ -88,7 +88,7 @@ func widen[T float32 | float64](dst []float64, src []T) []float64 {
 	dst = dst[:len(src)]
 	switch src := any(src).(type) {
 	case []float32:
-		convert.Widen(dst, src)
+		vector.Widen(dst, src)
 	case []float64:
 		copy(dst, src)
 	}

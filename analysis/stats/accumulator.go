@@ -3,7 +3,6 @@ package stats
 import (
 	"context"
 	"fmt"
-	"math"
 	"slices"
 
 	"gonum.org/v1/gonum/blas"
@@ -12,6 +11,7 @@ import (
 
 	"nctrain/analysis"
 	"nctrain/internal/scratch"
+	"nctrain/internal/vector"
 )
 
 const (
@@ -169,28 +169,26 @@ func (a *Accumulator) add(b *analysis.Block, k *chunk) {
 // tally counts the rows of a block, of which square are the squared norms, of any distance to a finite point. check nil: the logits are not held against a head.
 func tally(b *analysis.Block, square []float64, check *analysis.HeadCheck, c, d int) Tally {
 	t := newTally(d)
-	largest := make([]uint64, d) // of the magnitudes' bits, which are in the order of the magnitudes
+	finite := 0 // rows in a line before this one that are not in MaxAbs yet
 	for i, label := range b.Labels {
-		h, l := b.Features[i*d:(i+1)*d], b.Logits[i*c:(i+1)*c]
-		if !finiteBySquares(square[i], h) || !Finite(l) {
+		l := b.Logits[i*c : (i+1)*c]
+		if !finiteBySquares(square[i], b.Features[i*d:(i+1)*d]) || !Finite(l) {
 			if t.NonFinite == 0 {
 				t.FirstNonFinite = b.Start + i
 			}
 			t.NonFinite++
+			vector.Largest(t.MaxAbs, b.Features[(i-finite)*d:i*d])
+			finite = 0
 			continue
 		}
-		for j, x := range h {
-			largest[j] = max(largest[j], math.Float64bits(x)&^(1<<63)) // without a branch
-		}
+		finite++
 		top := analysis.Argmax(l)
 		t.MaxLogit += l[top]
 		if int64(top) == label {
 			t.Correct++
 		}
 	}
-	for j, magnitude := range largest {
-		t.MaxAbs[j] = math.Float64frombits(magnitude)
-	}
+	vector.Largest(t.MaxAbs, b.Features[(b.N-finite)*d:])
 	if check != nil {
 		t.Mismatch = check.Mismatch(b.Features, b.Logits, b.N, b.Start)
 	}

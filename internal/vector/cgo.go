@@ -1,6 +1,6 @@
 //go:build cgo
 
-package convert
+package vector
 
 /*
 #cgo CFLAGS: -O3 -std=c17
@@ -39,6 +39,14 @@ VECTORS static void less_narrow(float *to, double *lengths, const double *x, con
     lengths[i] = sqrt(square);
   }
 }
+
+VECTORS static void largest(double *restrict to, const double *restrict x, size_t n, size_t d) {
+  for (size_t i = 0; i < n; i++, x += d)
+    for (size_t j = 0; j < d; j++) {
+      const double a = fabs(x[j]);
+      to[j] = a > to[j] ? a : to[j];
+    }
+}
 */
 import "C"
 
@@ -48,4 +56,8 @@ func widen(dst []float64, src []float32) {
 
 func lessNarrow(dst []float32, lengths, x, origin []float64) {
 	C.less_narrow((*C.float)(&dst[0]), (*C.double)(&lengths[0]), (*C.double)(&x[0]), (*C.double)(&origin[0]), C.size_t(len(lengths)), C.size_t(len(origin)))
+}
+
+func largest(to, x []float64) {
+	C.largest((*C.double)(&to[0]), (*C.double)(&x[0]), C.size_t(len(x)/len(to)), C.size_t(len(to)))
 }

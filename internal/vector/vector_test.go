@@ -1,8 +1,9 @@
-package convert
+package vector
 
 import (
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 )
 
@@ -74,9 +75,35 @@ func TestWideningIsGos(t *testing.T) {
 	}
 }
 
+// Every number of every row, also past the last whole vector; nothing behind the units.
+func TestLargestMagnitudes(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 2))
+	for _, d := range []int{1, 7, 8, 31, 512} {
+		const n, guard = 5, 12345
+		x, got := make([]float64, n*d), make([]float64, d+1)
+		for i := range x {
+			x[i] = rng.NormFloat64()
+		}
+		for j := range d {
+			got[j] = math.Abs(rng.NormFloat64())
+		}
+		x[rng.IntN(n*d)] = math.Inf(-1)
+		got[d] = guard
+		want := slices.Clone(got)
+		for i, v := range x {
+			want[i%d] = max(want[i%d], math.Abs(v))
+		}
+		Largest(got[:d], x)
+		if !slices.Equal(got, want) {
+			t.Errorf("D = %d: %v, want %v", d, got, want)
+		}
+	}
+}
+
 func TestShortArgumentsPanic(t *testing.T) {
 	for name, call := range map[string]func(){
 		"LessNarrow": func() { LessNarrow(make([]float32, 3), make([]float64, 2), make([]float64, 4), make([]float64, 2)) },
+		"Largest":    func() { Largest(make([]float64, 2), make([]float64, 3)) },
 		"Widen":      func() { Widen(make([]float64, 3), make([]float32, 4)) },
 	} {
 		func() {

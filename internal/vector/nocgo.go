@@ -1,6 +1,6 @@
 //go:build !cgo
 
-package convert
+package vector
 
 import "math"
 
@@ -20,5 +20,14 @@ func lessNarrow(dst []float32, lengths, x, origin []float64) {
 			square += a * a
 		}
 		lengths[i] = math.Sqrt(square)
+	}
+}
+
+func largest(to, x []float64) {
+	for i := 0; i < len(x); i += len(to) {
+		for j := range to {
+			// Of the magnitudes' bits, which are in the order of the magnitudes: without a branch.
+			to[j] = math.Float64frombits(max(math.Float64bits(to[j]), math.Float64bits(x[i+j])&^(1<<63)))
+		}
 	}
 }
