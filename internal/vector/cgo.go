@@ -47,6 +47,22 @@ VECTORS static void largest(double *restrict to, const double *restrict x, size_
       to[j] = a > to[j] ? a : to[j];
     }
 }
+
+VECTORS static void squares(double *restrict to, const double *restrict x, size_t n, size_t d) {
+  for (size_t i = 0; i < n; i++, x += d) {
+    double sum[32] = {0}; // four of the widest vectors: one addition need not wait for the one before
+    size_t j = 0;
+    for (; j + 32 <= d; j += 32)
+      for (size_t k = 0; k < 32; k++)
+        sum[k] += x[j + k] * x[j + k];
+    for (size_t half = 16; half > 0; half /= 2)
+      for (size_t k = 0; k < half; k++)
+        sum[k] += sum[k + half];
+    for (; j < d; j++)
+      sum[0] += x[j] * x[j];
+    to[i] = sum[0];
+  }
+}
 */
 import "C"
 
@@ -60,4 +76,8 @@ func lessNarrow(dst []float32, lengths, x, origin []float64) {
 
 func largest(to, x []float64) {
 	C.largest((*C.double)(&to[0]), (*C.double)(&x[0]), C.size_t(len(x)/len(to)), C.size_t(len(to)))
+}
+
+func squares(to, x []float64) {
+	C.squares((*C.double)(&to[0]), (*C.double)(&x[0]), C.size_t(len(to)), C.size_t(len(x)/len(to)))
 }

@@ -31,3 +31,13 @@ func largest(to, x []float64) {
 		}
 	}
 }
+
+func squares(to, x []float64) {
+	d := len(x) / len(to)
+	for i := range to {
+		to[i] = 0
+		for _, v := range x[i*d : (i+1)*d] {
+			to[i] += v * v
+		}
+	}
+}

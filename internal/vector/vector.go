@@ -30,3 +30,15 @@ func Largest(to, x []float64) {
 		largest(to, x)
 	}
 }
+
+// Squares sets to [n] to the squared norms of the rows x [n,D].
+func Squares(to, x []float64) {
+	if len(to) > 0 && len(x)%len(to) != 0 {
+		panic("vector: x is not of whole rows")
+	}
+	if len(x) > 0 {
+		squares(to, x)
+	} else {
+		clear(to)
+	}
+}

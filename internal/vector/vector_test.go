@@ -100,9 +100,36 @@ func TestLargestMagnitudes(t *testing.T) {
 	}
 }
 
+// Whole numbers, whose squares add up exactly; nothing behind the rows. What is not finite shows.
+func TestSquaresOfRows(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 2))
+	for _, d := range []int{0, 1, 31, 32, 33, 100, 512} {
+		const n, guard = 4, 12345
+		x, got, want := make([]float64, n*d), []float64{7, 7, 7, 7, guard}, []float64{0, 0, 0, 0, guard}
+		for i := range x {
+			x[i] = float64(rng.IntN(2001) - 1000)
+			want[i/d] += x[i] * x[i]
+		}
+		if d > 0 {
+			x[rng.IntN(d)], want[0] = math.Inf(-1), math.Inf(1)
+		}
+		Squares(got[:n], x)
+		if !slices.Equal(got, want) {
+			t.Errorf("D = %d: %v, want %v", d, got, want)
+		}
+		if d > 0 {
+			x[d+rng.IntN(d)] = math.NaN()
+			if Squares(got[:n], x); !math.IsNaN(got[1]) || got[2] != want[2] {
+				t.Errorf("D = %d: with a NaN in row 1: %v", d, got)
+			}
+		}
+	}
+}
+
 func TestShortArgumentsPanic(t *testing.T) {
 	for name, call := range map[string]func(){
 		"LessNarrow": func() { LessNarrow(make([]float32, 3), make([]float64, 2), make([]float64, 4), make([]float64, 2)) },
+		"Squares":    func() { Squares(make([]float64, 2), make([]float64, 3)) },
 		"Largest":    func() { Largest(make([]float64, 2), make([]float64, 3)) },
 		"Widen":      func() { Widen(make([]float64, 3), make([]float32, 4)) },
 	} {
