@@ -195,8 +195,8 @@ func tally(b *analysis.Block, square []float64, check *analysis.HeadCheck, c, d 
 	return t
 }
 
-// gram sets the upper triangle of g [d,d] to X^T X of the rows x [n,d], or adds that to it. Each tile of g is one task whose result depends on nothing but x, so that it is the same for any
-// number of threads.
+// gram sets the upper triangle of g [d,d] to X^T X of the rows x [n,d], or adds that to it. Each tile of g is one task whose result depends on nothing else, so that it is the
+// same for any number of threads.
 func gram(g, x []float64, n, d, threads int, add bool) {
 	var beta float64
 	if add {
