@@ -11,12 +11,15 @@ import (
 	"testing"
 
 	"golang.org/x/sys/cpu"
+
+	"nctrain/internal/blas"
 )
 
 // asProgram makes the test binary run as the program itself, for tests that kill it or look at its exit.
 const asProgram = "NCTRAIN_TEST_AS_PROGRAM"
 
 func TestMain(m *testing.M) {
+	blas.FitProcessor() // as main does: other kernels have other bits, and some tests compare this process with the program
 	if os.Getenv(asProgram) != "" {
 		main()
 	}

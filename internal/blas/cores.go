@@ -52,6 +52,9 @@ var startedAgain bool
 // them 3.2 times as long for NC and OOD of 50,000 x 512 rows; the second start costs 7 ms. A variable that the user has set is kept, also an empty one. Where the start
 // fails the program goes on as it is, and SlowKernels tells.
 func FitProcessor() {
+	if startedAgain {
+		return
+	}
 	if os.Getenv(againVariable) != "" {
 		startedAgain = true
 		// OpenBLAS has read it; neither is for the programs that this one starts.
