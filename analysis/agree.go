@@ -7,6 +7,7 @@ import (
 	"gonum.org/v1/gonum/floats"
 
 	"nctrain/internal/scratch"
+	"nctrain/internal/vector"
 )
 
 // CheckOneCheckpoint refuses to mix what does not belong together: every source must have the head's sizes, and all checkpoint hashes that are
@@ -83,14 +84,19 @@ func NewHeadCheck(head *Head) *HeadCheck {
 // Mismatch compares logits [n,C] with W h + b of n rows of features, the first of which is row start of its set.
 func (k *HeadCheck) Mismatch(features, logits []float64, n, start int) (m HeadMismatch) {
 	c, d := k.head.C, k.head.D
-	own := scratch.Take(n * c)
-	defer scratch.Give(own)
+	own, apart, size := scratch.Take(n*c), scratch.Take(n), scratch.Take(n)
+	defer func() {
+		for _, lent := range [][]float64{own, apart, size} {
+			scratch.Give(lent)
+		}
+	}()
 	k.head.Logits(own, features, n)
 	floats.Sub(own, logits[:n*c])
+	vector.Squares(apart, own)
+	vector.Squares(size, features[:n*d])
 	for i := range n {
-		row, h := own[i*c:(i+1)*c], features[i*d:(i+1)*d]
-		worst := math.Sqrt(floats.Dot(row, row))
-		scale := k.weight*math.Sqrt(floats.Dot(h, h)) + k.offset
+		worst := math.Sqrt(apart[i])
+		scale := k.weight*math.Sqrt(size[i]) + k.offset
 		if worst > 0 {
 			m.Merge(HeadMismatch{Worst: worst, Relative: worst / scale, Row: start + i})
 		}

@@ -3,6 +3,8 @@ package analysis
 import (
 	"context"
 	"fmt"
+
+	"nctrain/internal/vector"
 )
 
 // blockRows is the number of rows a source of this package hands over at once: half a MB to a few of float64 at usual widths.
@@ -77,18 +79,18 @@ func (m *Memory[T]) readBlock(b *Block, from, to int) {
 	}
 }
 
+func (m *Memory[T]) labelsOf(from, to int) []int64 { return m.labels[from:to] }
+
 func widen[T float32 | float64](dst []float64, src []T) []float64 {
 	if cap(dst) < len(src) {
 		dst = make([]float64, len(src))
 	}
 	dst = dst[:len(src)]
-	i := 0
-	for ; i+4 <= len(src); i += 4 { // twice as fast as one by one
-		from, to := (*[4]T)(src[i:]), (*[4]float64)(dst[i:])
-		to[0], to[1], to[2], to[3] = float64(from[0]), float64(from[1]), float64(from[2]), float64(from[3])
-	}
-	for ; i < len(src); i++ {
-		dst[i] = float64(src[i])
+	switch src := any(src).(type) {
+	case []float32:
+		vector.Widen(dst, src)
+	case []float64:
+		copy(dst, src)
 	}
 	return dst
 }

@@ -15,6 +15,8 @@ const WorkRows = 192
 // Stages is what is done to each block of a sweep: First and Then see the blocks in order and one at a time, Work sees several at once. What is summed in Then does not
 // depend on the number of threads.
 type Stages[T any] struct {
+	// InParts: the stages see features and logits by Block.Parts alone, so that a source in memory need not have more of them converted than stay in the cache.
+	InParts bool
 	// First sees a block before Work does; may be nil.
 	First func(*Block) error
 	// Work is the bulk of it, done by one goroutine a block.
@@ -50,10 +52,7 @@ func (s Stages[T]) Sweep(ctx context.Context, src Source, size, threads int) err
 	}
 	defer func() {
 		for range cap(l.free) {
-			if b := <-l.free; !b.borrowed {
-				b.Labels = nil // the source's own, or of no size
-				blocks.Put(b)
-			}
+			(<-l.free).giveBack()
 		}
 	}()
 	if r := resident(src); r != nil {
@@ -69,6 +68,13 @@ func (s Stages[T]) Sweep(ctx context.Context, src Source, size, threads int) err
 
 // blocks are kept from sweep to sweep.
 var blocks = sync.Pool{New: func() any { return new(Block) }}
+
+func (b *Block) giveBack() {
+	if !b.borrowed {
+		b.Labels, b.unread = nil, nil // the source's own, or of no size
+		blocks.Put(b)
+	}
+}
 
 // pull has each goroutine read the blocks that it works on.
 func (s Stages[T]) pull(ctx context.Context, r blockReader, n, size, threads int, l *line[T]) {
@@ -87,7 +93,13 @@ func (s Stages[T]) pull(ctx context.Context, r blockReader, n, size, threads int
 					return
 				}
 				next++
-				read := func() { r.readBlock(b, i*size, min((i+1)*size, n)) }
+				read := func() {
+					if to := min((i+1)*size, n); s.InParts {
+						*b = Block{Start: i * size, N: to - i*size, Labels: r.labelsOf(i*size, to), unread: r}
+					} else {
+						r.readBlock(b, i*size, to)
+					}
+				}
 				var err error
 				if s.First != nil {
 					read()
@@ -205,6 +217,8 @@ func (l *line[T]) put(i int, w worked[T]) {
 type blockReader interface {
 	// readBlock makes b rows from..to-1.
 	readBlock(b *Block, from, to int)
+	// labelsOf gives the labels of those.
+	labelsOf(from, to int) []int64
 }
 
 // resident gives src as rows in memory, nil where it is not. A source around another one tells of it by Unwrap.

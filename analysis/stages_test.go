@@ -92,6 +92,61 @@ func TestStagesKeepTheOrderOfBlocks(t *testing.T) {
 	}
 }
 
+// Parts show every row of a block once and in order, whether the block holds them or its source has them in either type.
+func TestPartsOfBlocks(t *testing.T) {
+	const n, d, c, size = 103, 2, 1, 40
+	features, logits, labels := make([]float64, d*n), make([]float64, c*n), make([]int64, n)
+	for i := range n {
+		features[d*i], features[d*i+1], logits[i], labels[i] = float64(i), 0.5, float64(2*i), int64(3*i)
+	}
+	wide, err := analysis.NewMemory(analysis.Info{Name: "wide"}, features, logits, labels)
+	if err != nil {
+		t.Fatal(err)
+	}
+	narrow := func(x []float64) (y []float32) {
+		for _, v := range x {
+			y = append(y, float32(v))
+		}
+		return y
+	}
+	small, err := analysis.NewMemory(analysis.Info{Name: "narrow"}, narrow(features), narrow(logits), labels)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, src := range map[string]analysis.Source{"float64": wide, "float32": small, "stream": hidden{small}} {
+		for _, threads := range []int{1, 2, 5} {
+			next := 0
+			err := analysis.Stages[[]analysis.Block]{
+				InParts: true,
+				Work: func(b *analysis.Block) (parts []analysis.Block, err error) {
+					b.Parts(d, c, 16, func(part *analysis.Block) {
+						kept := analysis.Block{Start: part.Start, N: part.N, Features: slices.Clone(part.Features), Logits: slices.Clone(part.Logits), Labels: slices.Clone(part.Labels)}
+						parts = append(parts, kept)
+					})
+					return parts, nil
+				},
+				Then: func(b *analysis.Block, parts []analysis.Block) error {
+					for _, part := range parts {
+						from, to := part.Start, part.Start+part.N
+						if from != next || part.N > 16 || !slices.Equal(part.Features, features[d*from:d*to]) || !slices.Equal(part.Logits, logits[c*from:c*to]) ||
+							!slices.Equal(part.Labels, labels[from:to]) {
+							t.Errorf("%s, %d threads: the part from row %d (after %d) is %+v", name, threads, from, next, part)
+						}
+						next = to
+					}
+					if next != b.Start+b.N || !slices.Equal(b.Labels, labels[b.Start:next]) {
+						t.Errorf("%s, %d threads: the block of rows %d.. ends at %d with labels %v", name, threads, b.Start, next, b.Labels)
+					}
+					return nil
+				},
+			}.Sweep(t.Context(), src, size, threads)
+			if err != nil || next != n {
+				t.Errorf("%s, %d threads: %d of %d rows, %v", name, threads, next, n, err)
+			}
+		}
+	}
+}
+
 // Of several errors the one of the earliest block is told, and nothing is added after it, as if there were one thread.
 func TestStagesEndAtTheFirstError(t *testing.T) {
 	for name, src := range map[string]analysis.Source{"memory": countedRows(t, 320), "stream": hidden{countedRows(t, 320)}} {

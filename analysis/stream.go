@@ -101,6 +101,8 @@ type Block struct {
 	Labels []int64
 	// borrowed: the slices are the source's own.
 	borrowed bool
+	// unread has the features and logits where they are not here but for Parts to read.
+	unread blockReader
 }
 
 // Source is a set of rows that can be swept any number of times, always in the same order.
@@ -170,6 +172,21 @@ func (b *Block) Rows(d, c, from, to int) *Block {
 		s.Logits = b.Logits[from*c : to*c]
 	}
 	return s
+}
+
+// Parts shows the rows of b, of d features and c logits, in parts of at most size rows, which are gone after visit.
+func (b *Block) Parts(d, c, size int, visit func(*Block)) {
+	for from := 0; from < b.N; from += size {
+		to := min(from+size, b.N)
+		if b.unread == nil {
+			visit(b.Rows(d, c, from, to))
+			continue
+		}
+		part := blocks.Get().(*Block)
+		b.unread.readBlock(part, b.Start+from, b.Start+to)
+		visit(part)
+		part.giveBack()
+	}
 }
 
 // Argmax is the index of the largest of x, the first of equals, as numpy's argmax.

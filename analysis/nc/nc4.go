@@ -35,7 +35,7 @@ func (a agreement) correct() (n int64) {
 func (a agreement) share() float64 { return float64(a.differ) / float64(a.n) }
 
 // disagreement counts the rows of src where the argmax of the logits is not the class with the nearest mean (NC4), and those of each class that are classified correctly. Where
-// class means are undefined only the latter are counted.
+// class means are undefined only the latter are counted. A nil check says that an earlier sweep has held these rows against the head, and found all of them finite.
 func disagreement(ctx context.Context, src analysis.Source, m *measure, check *analysis.HeadCheck, o Options) (agreement, error) {
 	total := agreement{ofClass: make([]struct{ n, correct int64 }, m.class.C)}
 	var mismatch analysis.HeadMismatch
@@ -52,7 +52,7 @@ func disagreement(ctx context.Context, src analysis.Source, m *measure, check *a
 			r.predicted = make([]int, b.N)
 			for i := range b.N {
 				h, l := b.Features[i*d:(i+1)*d], b.Logits[i*c:(i+1)*c]
-				if r.predicted[i] = analysis.Argmax(l); !stats.Finite(h) || !stats.Finite(l) {
+				if r.predicted[i] = analysis.Argmax(l); check != nil && !(stats.Finite(h) && stats.Finite(l)) {
 					r.predicted[i] = -1
 				}
 			}

@@ -141,12 +141,12 @@ func learn(ctx context.Context, src analysis.Source, learners []Learner, index *
 	}
 	return analysis.Stages[learned]{
 		Work: func(b *analysis.Block) (l learned, err error) {
+			if index != nil {
+				l.hashes = index.hashes(b) // first, while the rows are in the cache
+			}
 			l.sums = make([][]float64, len(summers))
 			for i, s := range summers {
 				l.sums[i] = s.Sum(b)
-			}
-			if index != nil {
-				l.hashes = index.hashes(b)
 			}
 			return l, nil
 		},

@@ -10,6 +10,7 @@ import (
 	"gonum.org/v1/gonum/mat"
 
 	"nctrain/internal/scratch"
+	"nctrain/internal/vector"
 )
 
 // times gives x [n,d] times m [d,k], as [n,k] of scratch memory.
@@ -84,10 +85,10 @@ func less(x, y []float64, n int) []float64 {
 
 // rowNorms gives the norm of each of n rows of x [n,k].
 func rowNorms(x []float64, n int) []float64 {
-	k := len(x) / n
 	norms := make([]float64, n)
-	for i := range norms {
-		norms[i] = rowNorm(x[i*k : (i+1)*k])
+	vector.Squares(norms, x)
+	for i, square := range norms {
+		norms[i] = math.Sqrt(square)
 	}
 	return norms
 }

@@ -99,8 +99,9 @@ func (s *necoScorer) Score(b *Rows, out []float64) {
 	}
 	along := s.basis.apply(z, nil, b.N)
 	defer scratch.Give(along)
+	whole := rowNorms(z, b.N)
 	for i, numerator := range rowNorms(along, b.N) {
-		denominator := rowNorm(z[i*d : (i+1)*d])
+		denominator := whole[i]
 		if s.rawNorm {
 			denominator = rowNorm(b.Features[i*d:(i+1)*d]) + 1e-12
 		}

@@ -28,6 +28,9 @@ func scoreRows(ctx context.Context, src analysis.Source, head *analysis.Head, re
 	c, d := info.C, info.D
 	err = analysis.Stages[scoredRows]{
 		Work: func(b *analysis.Block) (r scoredRows, err error) {
+			if index != nil {
+				r.shared = index.find(b) // first, while the rows are in the cache
+			}
 			rows := newRows(b, c)
 			r.predicted = rows.Top
 			for i := range b.N {
@@ -40,9 +43,6 @@ func scoreRows(ctx context.Context, src analysis.Source, head *analysis.Head, re
 				out := make([]float64, b.N)
 				scorer.Score(rows, out)
 				r.scores = append(r.scores, out)
-			}
-			if index != nil {
-				r.shared = index.find(b)
 			}
 			return r, nil
 		},

@@ -3,7 +3,7 @@ package stats
 import (
 	"context"
 	"fmt"
-	"math"
+	"slices"
 
 	"gonum.org/v1/gonum/blas"
 	"gonum.org/v1/gonum/blas/blas64"
@@ -11,11 +11,14 @@ import (
 
 	"nctrain/analysis"
 	"nctrain/internal/scratch"
+	"nctrain/internal/vector"
 )
 
 const (
 	// chunkRows is the largest number of rows that are summed at once, and that one goroutine takes; a class's shift is the mean of its rows in the first chunk that has any.
 	chunkRows = 1024
+	// partRows is the number of rows of a chunk that go through its steps at once.
+	partRows = analysis.WorkRows
 	// tile is the side of the blocks of the second moment that are computed independently.
 	tile = 512
 	// momentBytes bounds the memory of the second moments of chunks that are summed side by side.
@@ -53,6 +56,7 @@ func (a *Accumulator) Sums() *Sums { return &a.sums }
 // Sweep sums the rows of src, which has logits, and shows each block to also (nil: to nobody), in order. An error where a label is none of the classes.
 func (a *Accumulator) Sweep(ctx context.Context, src analysis.Source, also func(*analysis.Block)) error {
 	return analysis.Stages[*chunk]{
+		InParts: also == nil,
 		First: func(b *analysis.Block) error {
 			c := a.sums.C
 			for i, label := range b.Labels {
@@ -87,14 +91,19 @@ func chunkOf(n int) int {
 
 // setShifts gives each class that appears for the first time the mean of its rows in this block.
 func (a *Accumulator) setShifts(b *analysis.Block) {
-	d := a.sums.D
-	count := map[int64]float64{}
-	for i, label := range b.Labels {
-		if !a.seen[label] {
-			floats.Add(a.sums.Shift[int(label)*d:(int(label)+1)*d], b.Features[i*d:(i+1)*d])
-			count[label]++
-		}
+	if !slices.ContainsFunc(b.Labels, func(label int64) bool { return !a.seen[label] }) {
+		return
 	}
+	c, d := a.sums.C, a.sums.D
+	count := map[int64]float64{}
+	b.Parts(d, c, partRows, func(part *analysis.Block) {
+		for i, label := range part.Labels {
+			if !a.seen[label] {
+				floats.Add(a.sums.Shift[int(label)*d:(int(label)+1)*d], part.Features[i*d:(i+1)*d])
+				count[label]++
+			}
+		}
+	})
 	for label, n := range count {
 		floats.Scale(1/n, a.sums.Shift[int(label)*d:(int(label)+1)*d])
 		a.seen[label] = true
@@ -103,26 +112,38 @@ func (a *Accumulator) setShifts(b *analysis.Block) {
 
 // chunk is what one block of rows adds to the sums, in scratch memory.
 type chunk struct {
-	shifted []float64 // [n,D]
-	square  []float64 // [n]: squared norms of the shifted rows
+	classes []int     // that have rows in the block, in the order of their first
+	sum     []float64 // [N,D], of which the first rows are the sums over the shifted rows of each of classes
+	square  []float64 // [N]: squared norms of the shifted rows
 	second  []float64 // [D,D], the upper triangle
 	tally   Tally
 }
 
 func (a *Accumulator) chunk(b *analysis.Block) *chunk {
 	c, d := a.sums.C, a.sums.D
-	k := &chunk{shifted: scratch.Take(b.N * d), square: scratch.Take(b.N), second: scratch.Take(d * d), tally: newTally(d)}
-	for from := 0; from < b.N; from += analysis.WorkRows {
-		to := min(from+analysis.WorkRows, b.N)
-		for i := from; i < to; i++ {
-			x, label := k.shifted[i*d:(i+1)*d], int(b.Labels[i])
-			floats.SubTo(x, b.Features[i*d:(i+1)*d], a.sums.Shift[label*d:(label+1)*d])
-			k.square[i] = floats.Dot(x, x)
+	k := &chunk{sum: scratch.Take(b.N * d), square: scratch.Take(b.N), second: scratch.Take(d * d), tally: newTally(d)}
+	place := map[int]int{} // of a class in classes
+	shifted := scratch.Take(min(b.N, partRows) * d)
+	defer scratch.Give(shifted)
+	b.Parts(d, c, partRows, func(part *analysis.Block) {
+		from := part.Start - b.Start
+		square := k.square[from : from+part.N]
+		for i := range part.N {
+			x, label := shifted[i*d:(i+1)*d], int(part.Labels[i])
+			floats.SubTo(x, part.Features[i*d:(i+1)*d], a.sums.Shift[label*d:(label+1)*d])
+			square[i] = floats.Dot(x, x)
+			if at, there := place[label]; there {
+				floats.Add(k.sum[at*d:(at+1)*d], x)
+			} else {
+				copy(k.sum[len(k.classes)*d:], x)
+				place[label] = len(k.classes)
+				k.classes = append(k.classes, label)
+			}
 		}
-		t := tally(b.Rows(d, c, from, to), k.square[from:to], a.check, c, d)
+		t := tally(part, square, a.check, c, d)
 		k.tally.add(&t)
-	}
-	gram(k.second, k.shifted, b.N, d, a.inner)
+		gram(k.second, shifted, part.N, d, a.inner, from > 0)
+	})
 	return k
 }
 
@@ -131,14 +152,16 @@ func (a *Accumulator) add(b *analysis.Block, k *chunk) {
 	d := a.sums.D
 	a.sums.Tally.add(&k.tally)
 	for i, label := range b.Labels {
-		floats.Add(a.sums.Sum[int(label)*d:int(label+1)*d], k.shifted[i*d:(i+1)*d])
 		a.sums.Square[label] += k.square[i]
 		a.sums.Count[label]++
+	}
+	for at, label := range k.classes {
+		floats.Add(a.sums.Sum[label*d:(label+1)*d], k.sum[at*d:(at+1)*d])
 	}
 	for i := range d {
 		floats.Add(a.sums.Second[i*d+i:(i+1)*d], k.second[i*d+i:(i+1)*d])
 	}
-	for _, lent := range [][]float64{k.shifted, k.square, k.second} {
+	for _, lent := range [][]float64{k.sum, k.square, k.second} {
 		scratch.Give(lent)
 	}
 }
@@ -146,37 +169,39 @@ func (a *Accumulator) add(b *analysis.Block, k *chunk) {
 // tally counts the rows of a block, of which square are the squared norms, of any distance to a finite point. check nil: the logits are not held against a head.
 func tally(b *analysis.Block, square []float64, check *analysis.HeadCheck, c, d int) Tally {
 	t := newTally(d)
-	largest := make([]uint64, d) // of the magnitudes' bits, which are in the order of the magnitudes
+	finite := 0 // rows in a line before this one that are not in MaxAbs yet
 	for i, label := range b.Labels {
-		h, l := b.Features[i*d:(i+1)*d], b.Logits[i*c:(i+1)*c]
-		if !finiteBySquares(square[i], h) || !Finite(l) {
+		l := b.Logits[i*c : (i+1)*c]
+		if !finiteBySquares(square[i], b.Features[i*d:(i+1)*d]) || !Finite(l) {
 			if t.NonFinite == 0 {
 				t.FirstNonFinite = b.Start + i
 			}
 			t.NonFinite++
+			vector.Largest(t.MaxAbs, b.Features[(i-finite)*d:i*d])
+			finite = 0
 			continue
 		}
-		for j, x := range h {
-			largest[j] = max(largest[j], math.Float64bits(x)&^(1<<63)) // without a branch
-		}
+		finite++
 		top := analysis.Argmax(l)
 		t.MaxLogit += l[top]
 		if int64(top) == label {
 			t.Correct++
 		}
 	}
-	for j, magnitude := range largest {
-		t.MaxAbs[j] = math.Float64frombits(magnitude)
-	}
+	vector.Largest(t.MaxAbs, b.Features[(b.N-finite)*d:])
 	if check != nil {
 		t.Mismatch = check.Mismatch(b.Features, b.Logits, b.N, b.Start)
 	}
 	return t
 }
 
-// gram sets the upper triangle of g [d,d] to X^T X of the rows x [n,d]. Each tile of g is one task whose result depends on nothing but x, so that it is the same for any
-// number of threads.
-func gram(g, x []float64, n, d, threads int) {
+// gram sets the upper triangle of g [d,d] to X^T X of the rows x [n,d], or adds that to it. Each tile of g is one task whose result depends on nothing else, so that it is the
+// same for any number of threads.
+func gram(g, x []float64, n, d, threads int, add bool) {
+	var beta float64
+	if add {
+		beta = 1
+	}
 	type corner struct{ i, j int }
 	var tiles []corner
 	for i := 0; i < d; i += tile {
@@ -191,10 +216,10 @@ func gram(g, x []float64, n, d, threads int) {
 		i, j := tiles[k].i, tiles[k].j
 		out := g[i*d+j:]
 		if i == j {
-			blas64.Syrk(blas.Trans, 1, columns(i), 0, blas64.Symmetric{N: min(tile, d-i), Stride: d, Data: out, Uplo: blas.Upper})
+			blas64.Syrk(blas.Trans, 1, columns(i), beta, blas64.Symmetric{N: min(tile, d-i), Stride: d, Data: out, Uplo: blas.Upper})
 			return
 		}
-		blas64.Gemm(blas.Trans, blas.NoTrans, 1, columns(i), columns(j), 0,
+		blas64.Gemm(blas.Trans, blas.NoTrans, 1, columns(i), columns(j), beta,
 			blas64.General{Rows: min(tile, d-i), Cols: min(tile, d-j), Stride: d, Data: out})
 	})
 }

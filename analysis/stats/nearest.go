@@ -7,8 +7,8 @@ import (
 	"gonum.org/v1/gonum/blas/blas32"
 	"gonum.org/v1/gonum/floats"
 
-	"nctrain/internal/convert"
 	"nctrain/internal/scratch"
+	"nctrain/internal/vector"
 )
 
 // Nearest finds the nearest of C centres in D dimensions.
@@ -33,7 +33,7 @@ func NewNearest(centres []float64, c, d int) *Nearest {
 		floats.AddScaled(s.origin, 1/float64(c), centres[k*d:(k+1)*d])
 	}
 	norms := make([]float64, c)
-	convert.LessNarrow(s.narrow, norms, centres, s.origin)
+	vector.LessNarrow(s.narrow, norms, centres, s.origin)
 	for k, norm := range norms {
 		s.squares[k] = norm * norm
 		s.longest = math.Max(s.longest, norm)
@@ -66,7 +66,7 @@ func (s *Nearest) search(x []float64, n int, index []int, squared []float64) {
 		scratch.Give(lengths)
 		scratch.Give(apart)
 	}()
-	convert.LessNarrow(rows, lengths, x, s.origin)
+	vector.LessNarrow(rows, lengths, x, s.origin)
 	blas32.Gemm(blas.NoTrans, blas.Trans, 1, blas32.General{Rows: n, Cols: d, Stride: d, Data: rows},
 		blas32.General{Rows: c, Cols: d, Stride: d, Data: s.narrow}, 0, blas32.General{Rows: n, Cols: c, Stride: c, Data: dots})
 	var candidates []int

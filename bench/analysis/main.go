@@ -20,6 +20,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"nctrain/bench/internal/contest"
+	"nctrain/internal/blas"
 	"nctrain/kernels"
 )
 
@@ -40,6 +41,7 @@ type way struct {
 }
 
 func main() {
+	blas.FitProcessor()
 	var s sizes
 	pflag.IntVar(&s.train, "train", 50000, "training rows")
 	pflag.IntVar(&s.id, "id", 10000, "ID rows")

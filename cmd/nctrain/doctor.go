@@ -103,7 +103,7 @@ func precisions(list []kernels.Precision) string {
 
 // examineBLAS tells what the analysis computes with.
 func examineBLAS() finding {
-	f := finding{What: "BLAS of the analysis", Found: blas.Name()}
+	f := finding{What: "BLAS of the analysis", Found: blas.Name(), Fix: blas.SlowKernels()}
 	if !strings.Contains(strings.ToLower(f.Found), "openblas") {
 		f.Fix = "OpenBLAS would speed the analysis up: apt-get install libopenblas-dev liblapacke-dev, then make build"
 		if found, _ := filepath.Glob("/usr/lib*/*/libopenblas*.so*"); len(found) > 0 {

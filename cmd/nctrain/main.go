@@ -15,6 +15,7 @@ import (
 
 	"nctrain/cmd/nctrain/internal/run"
 	"nctrain/cmd/nctrain/internal/version"
+	"nctrain/internal/blas"
 )
 
 // Exit statuses (SPEC 9).
@@ -25,6 +26,7 @@ const (
 )
 
 func main() {
+	blas.FitProcessor()
 	os.Exit(execute(os.Args[1:], os.Stdout, os.Stderr))
 }
 

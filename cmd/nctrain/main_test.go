@@ -5,15 +5,21 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
+
+	"golang.org/x/sys/cpu"
+
+	"nctrain/internal/blas"
 )
 
 // asProgram makes the test binary run as the program itself, for tests that kill it or look at its exit.
 const asProgram = "NCTRAIN_TEST_AS_PROGRAM"
 
 func TestMain(m *testing.M) {
+	blas.FitProcessor() // as main does: other kernels have other bits, and some tests compare this process with the program
 	if os.Getenv(asProgram) != "" {
 		main()
 	}
@@ -115,6 +121,32 @@ func TestDoctorTellsDeviceAndThreads(t *testing.T) {
 	}
 	if !bytes.Contains(read(t, path), []byte(`"what": "device"`)) {
 		t.Error("no device in the JSON")
+	}
+}
+
+// A core type that the user set for OpenBLAS is kept, and doctor tells where that is slow; without one nothing is.
+func TestDoctorTellsSlowKernelsOfOpenBLAS(t *testing.T) {
+	doctor := func(value string) string {
+		c, stderr := program(t, "doctor", "--threads", "1")
+		if c.Env = slices.DeleteFunc(c.Env, func(entry string) bool { return strings.HasPrefix(entry, "OPENBLAS_CORETYPE=") }); value != "" {
+			c.Env = append(c.Env, "OPENBLAS_CORETYPE="+value)
+		}
+		out, err := c.Output()
+		if err != nil {
+			t.Fatalf("doctor: %v: %s", err, stderr)
+		}
+		return string(out)
+	}
+	const wayOut = `kernels of Prescott, without the AVX2 that this processor has: unset OPENBLAS_CORETYPE (it is "Prescott")`
+	left := doctor("")
+	if strings.Contains(left, "kernels of") {
+		t.Errorf("left alone, OpenBLAS is slow:\n%s", left)
+	}
+	if !strings.Contains(left, "DYNAMIC_ARCH") || !cpu.X86.HasAVX2 || !cpu.X86.HasFMA {
+		t.Skip("this build or processor leaves OpenBLAS no choice")
+	}
+	if text := doctor("Prescott"); !strings.Contains(text, wayOut) {
+		t.Errorf("no %q in:\n%s", wayOut, text)
 	}
 }
 

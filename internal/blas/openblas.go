@@ -6,6 +6,7 @@ package blas
 #cgo LDFLAGS: -llapacke -lopenblas
 extern void openblas_set_num_threads(int);
 extern char *openblas_get_config(void);
+extern char *openblas_get_corename(void);
 */
 import "C"
 
@@ -32,6 +33,9 @@ func init() {
 }
 
 func name() string { return C.GoString(C.openblas_get_config()) }
+
+// core is the processor whose kernels OpenBLAS has chosen.
+func core() string { return C.GoString(C.openblas_get_corename()) }
 
 // implementation is gonum's LAPACK with the two routines that cost time here taken from LAPACKE. gonum's netlib/lapack/netlib would
 // override all of them, but does not compile against gonum 0.17.
