@@ -13,7 +13,8 @@
 
 namespace nct::NCT_ISA {
 
-constexpr int64_t kWgradTiles = 128;  // of one chain in registers
+// Tiles of one chain in registers: so many rows of kPlaneWidth channels of both images, 32 KB, stay in L1 while the register tiles pass over them.
+constexpr int64_t kWgradTiles = 64;
 
 // dU, or its block that begins at (first_k, first_c): element (filter, k, c). Rows are whole vectors.
 template <typename T>
@@ -28,7 +29,7 @@ struct FilterGradient {
 // block_gradient: a block of dU of kPlaneWidth k and c.
 template <typename A, typename T>
 inline FilterGradient<T> block_gradient(Carver& carver, int64_t first_k, int64_t first_c) {
-  constexpr int64_t kPlane = kPlaneWidth * kPlaneWidth + 64 / sizeof(T);  // a cache line more than a power of two, as all planes
+  constexpr int64_t kPlane = kPlaneWidth * kPlaneWidth + kLine<T>;  // a cache line more than a power of two, as all planes
   return {carver.take<T>(kFilterPlanes<A> * kPlane), kPlane, kPlaneWidth, first_k, first_c};
 }
 
