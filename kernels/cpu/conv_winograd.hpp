@@ -43,7 +43,9 @@ constexpr bool staged_weights(int64_t in, int64_t out) {
 }
 
 constexpr int64_t kTransformTiles = 4;  // of a task of a staged block's transforms
-constexpr int64_t kStagedDepth = 128;   // products of a chain of a staged block: with many tiles, a panel of weights of this depth stays in L1
+// Products of a chain of a staged block: so deep a panel of weights, 32 KB, stays in L1 while its many tiles pass.
+template <typename T>
+constexpr int64_t kStagedDepth = (32 << 10) / (kPanel<T> * static_cast<int64_t>(sizeof(T)));
 
 constexpr int64_t kMostTogether = 2;  // fused blocks that a thread takes at once
 
@@ -149,7 +151,7 @@ inline void multiply_planes(const WinogradConvolution<T>& g, const WinogradPlane
   const auto weights = [&](const WeightPanel& p, int64_t c) {
     return g.packed + p.column * kFilterPlanes<A> * channels + (p.filter * channels + c) * panel_width<T>(g.grid.out.channels - p.column);
   };
-  const int64_t depth = g.blocking.staged ? kStagedDepth : kDepthBlock;
+  const int64_t depth = g.blocking.staged ? kStagedDepth<T> : kDepthBlock;
   GemmRows<T> tile;
   tile.a_stride = 0;
   tile.b_tap = kNoTap;
