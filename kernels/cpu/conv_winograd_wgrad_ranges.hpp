@@ -132,7 +132,7 @@ inline void add_products(const WgradRangeThread<A, T>& t, const GradientBlock& p
       for (int64_t c = 0; c < part.columns; c += kPanel<T>) {
         const int64_t width = smaller(kPanel<T>, round_up(part.columns - c, lanes<T>));
         tile.columns = static_cast<int>(width);
-        tile.x = t.x.at(0, c) + product * t.x.plane;
+        tile.x = tile.ahead = t.x.at(0, c) + product * t.x.plane;
         for (int64_t k = 0; k < part.rows; k += kGemmRows) {
           tile.g = t.dy.at(0, k) + product * t.dy.plane;
           tile.d = t.du.at(filter, part.first_k + k, part.first_c + c);

@@ -77,7 +77,7 @@ struct GemmRows {
   int64_t y_offset;
   int rows, columns;
   bool accumulate;
-  const T* ahead;  // a line from here on is asked for to L2 with every product: what of b comes next, or any memory (an address cannot be wrong)
+  const T* ahead;  // a line from here on is asked for to L2 with every product: what is read next, or any memory (an address cannot be wrong)
 };
 
 // store_row: V vectors of L lanes to `columns` floats at y.
@@ -136,6 +136,7 @@ struct GemmOuter {
   int64_t d_stride;
   int columns;
   bool accumulate;
+  const T* ahead;  // as of GemmRows
 };
 
 template <typename T, int L, int V, int R>
@@ -143,14 +144,15 @@ template <typename T, int L, int V, int R>
   typedef VectorN<T, L> vector;
   typedef typename VectorTypes<T, L>::unaligned unaligned;
   vector c[R][V] = {};
-  const T *g = tile.g, *x = tile.x;
+  const T *g = tile.g, *x = tile.x, *ahead = tile.ahead;
   // What the sums are added to is seldom in L1; it comes while they are made.
 #pragma GCC unroll 8
   for (int i = 0; i < R; i++)
 #pragma GCC unroll 4
     for (int j = 0; j < L * V; j += 64 / static_cast<int>(sizeof(T))) __builtin_prefetch(tile.d + i * tile.d_stride + j, 1, 3);
 #pragma GCC unroll 2
-  for (int64_t t = 0; t < tile.depth; t++, g += tile.g_stride, x += tile.x_stride) {
+  for (int64_t t = 0; t < tile.depth; t++, g += tile.g_stride, x += tile.x_stride, ahead += kLine<T>) {
+    __builtin_prefetch(ahead, 0, 2);
     vector row[V];
 #pragma GCC unroll 4
     for (int j = 0; j < V; j++) row[j] = reinterpret_cast<const unaligned*>(x)[j];
