@@ -39,6 +39,8 @@ type Variant struct {
 	// Flop counts the floating-point operations of its matrix products, where a transform makes them fewer than the operation's ([Op.Flop]); nil: those.
 	Flop func(Shape) float64
 	Pack bool // the weight operand is wanted in the variant's own order
+	// Over names the operand in whose memory the first output may lie: each of its elements is read before that of the output is written. Empty: none.
+	Over string
 	Why  string
 }
 

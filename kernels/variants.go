@@ -71,7 +71,7 @@ var cpuVariants = []Variant{
 	{Op: BNEvalStats, Name: "direct", Kind: CPU, Precisions: realAndDouble, Class: Float32Sum},
 	{Op: BNForward, Name: "direct", Kind: CPU, Precisions: realAndDouble, Class: Float32Sum},
 	{Op: BNBackwardStats, Name: "direct", Kind: CPU, Precisions: realAndDouble, Class: Float32Sum},
-	{Op: BNBackward, Name: "direct", Kind: CPU, Precisions: realAndDouble, Class: Float32Sum},
+	{Op: BNBackward, Name: "direct", Kind: CPU, Precisions: realAndDouble, Class: Float32Sum, Over: "dy"},
 	{Op: ReLUForward, Name: "direct", Kind: CPU, Precisions: realAndDouble, Class: Float32Sum},
 	{Op: ReLUBackward, Name: "direct", Kind: CPU, Precisions: realAndDouble, Class: Float32Sum},
 	{Op: Add, Name: "direct", Kind: CPU, Precisions: realAndDouble, Class: Float32Sum},

@@ -57,7 +57,7 @@ func Compile(dev kernels.Device, g *Graph, pool *MemoryPool, o PlanOptions) (*Pl
 	if err := p.choose(nodes, o); err != nil {
 		return nil, err
 	}
-	work, err := p.measure(g.keep)
+	work, err := p.measure(g.keep, !o.noReuse)
 	if err != nil {
 		return nil, err
 	}
@@ -151,10 +151,12 @@ func choose(n *node, o PlanOptions, caps kernels.Capabilities) (*kernels.Variant
 // stepMemory is what a step needs beside its operands.
 type stepMemory struct{ workspace, packed *block }
 
-// measure finds from which step to which every activation, workspace and packed weight lives. What a constant step makes lives to the end.
-func (p *Plan) measure(keep []*Value) ([]stepMemory, error) {
+// measure finds from which step to which every activation, workspace and packed weight lives. What a constant step makes lives to the end. inPlace: an output takes
+// the memory of an operand that lives no longer, where the variant lets it.
+func (p *Plan) measure(keep []*Value, inPlace bool) ([]stepMemory, error) {
 	work := make([]stepMemory, len(p.steps))
 	packs := map[*node]*block{}
+	lastUse := p.lastUse(keep)
 	live := func(bytes, i int) *block {
 		b := &block{bytes: bytes, first: i, last: i}
 		if i < p.constant {
@@ -173,15 +175,18 @@ func (p *Plan) measure(keep []*Value) ([]stepMemory, error) {
 			work[i].packed = packs[s.node]
 			continue
 		}
+		if over, out := s.over(); inPlace && over != nil && p.blocks[over].last == i {
+			p.blocks[out] = p.blocks[over]
+		}
 		for _, v := range slices.Concat(s.node.writes(), s.node.reads()) {
 			if v.resident {
 				continue
 			}
-			if b := p.blocks[v]; b != nil {
-				b.last = max(b.last, i)
-			} else {
+			if p.blocks[v] == nil {
 				p.blocks[v] = live(v.Len()*v.Type.Size(p.precision), i)
 			}
+			b := p.blocks[v]
+			b.last = max(b.last, lastUse[v])
 		}
 		if b := packs[s.node]; b != nil {
 			work[i].packed = b
@@ -192,12 +197,37 @@ func (p *Plan) measure(keep []*Value) ([]stepMemory, error) {
 			work[i].workspace.last = i
 		}
 	}
-	for _, v := range keep {
-		if b := p.blocks[v]; b != nil {
-			b.last = len(p.steps)
+	return work, nil
+}
+
+// lastUse is the last step that reads or writes each value; what is kept is used beyond the last.
+func (p *Plan) lastUse(keep []*Value) map[*Value]int {
+	last := map[*Value]int{}
+	for i, s := range p.steps {
+		for _, v := range s.node.operands {
+			if v != nil {
+				last[v] = i
+			}
 		}
 	}
-	return work, nil
+	for _, v := range keep {
+		last[v] = len(p.steps)
+	}
+	return last
+}
+
+// over is the activation in whose memory the step's variant may leave its first output, and that output; nil where it may not.
+func (s *step) over() (over, out *Value) {
+	operands := s.node.op.Op().Operands
+	i := slices.IndexFunc(operands, func(o kernels.Operand) bool { return o.Name == s.variant.Over })
+	if i < 0 || s.pack {
+		return nil, nil
+	}
+	over, out = s.node.operands[i], s.node.operands[slices.IndexFunc(operands, func(o kernels.Operand) bool { return o.Role == kernels.Out })]
+	if over.resident || out.resident {
+		return nil, nil
+	}
+	return over, out
 }
 
 // bind fills the calls with addresses.

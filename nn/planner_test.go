@@ -437,8 +437,11 @@ func TestResNetPlan(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	counts := map[kernels.OpID]int{}
+	counts, over := map[kernels.OpID]int{}, 0
 	for _, s := range tr.Plan().steps {
+		if dy, dx := s.over(); dy != nil && tr.Plan().blocks[dy] == tr.Plan().blocks[dx] {
+			over++
+		}
 		switch {
 		case s.pack:
 		case s.node.op == kernels.ConvFpropStats: // where the device has it
@@ -458,6 +461,9 @@ func TestResNetPlan(t *testing.T) {
 		if counts[op] != n {
 			t.Errorf("%d steps of %v, want %d", counts[op], op, n)
 		}
+	}
+	if over != 20 {
+		t.Errorf("%d outputs lie over an operand, want dx of all 20 batch norms over dy", over)
 	}
 	bytes, live := tr.Plan().Memory()
 	t.Logf("%d steps, %.1f MiB placed, %.1f MiB live at most", len(tr.Plan().steps), float64(bytes)/(1<<20), float64(live)/(1<<20))

@@ -47,7 +47,7 @@ def functions_of(path, names):
     lines = open(path).read().split("\n")
     space = {}
     for i, line in enumerate(lines):
-        if line.startswith(("import ", "from ")) and not any(word in line for word in ("google.colab", "torchvision", "tqdm", "seaborn")):
+        if line.startswith(("import ", "from ")) and not any(word in line for word in ("google.colab", "torchvision", "tqdm", "seaborn", "matplotlib")):
             exec(line, space)
         if line.startswith(("def ", "class ")) and line.split()[1].split("(")[0].rstrip(":") in names:
             end = next((j for j in range(i + 1, len(lines)) if lines[j] and not lines[j][0].isspace()), len(lines))

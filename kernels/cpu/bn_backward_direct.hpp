@@ -1,6 +1,7 @@
 // bn_backward_stats: g = dy [flag RELU: where y > 0, else 0]; dbeta = sum g, dgamma = sum g*(x-mean)*invstd.
 // bn_backward: dx = gamma*invstd * (g - dbeta/M - (x-mean)*invstd*dgamma/M), M = N*H*W; [dresidual = g].
 // dy, y, x, dx, dresidual [n,h,w,c]; the others [c]. The mask is y itself: bit for bit the sequence relu_backward, bn_backward.
+// dx may lie over dy.
 // Cost: each operand moved once.      Error: at most 256 rows are summed in T, then in double.      Needs: workspace of BNReduction (bn_backward_stats).
 #ifndef NCT_BN_BACKWARD_DIRECT_HPP
 #define NCT_BN_BACKWARD_DIRECT_HPP
@@ -11,8 +12,8 @@ namespace nct::NCT_ISA {
 // The gradient after the mask; y is not read without Relu.
 template <typename T, bool Relu, typename Width>
 inline Vector<T> bn_gradient(const T* dy, const T* y, Width part) {
-  const Vector<T> gradient = load(dy, part);
-  if constexpr (Relu) return where_positive(load(y, part), gradient);
+  const Vector<T> gradient = load_ahead(dy, part);
+  if constexpr (Relu) return where_positive(load_ahead(y, part), gradient);
   return gradient;
 }
 
@@ -27,7 +28,7 @@ inline void bn_block_sums(const T* dy, const T* y, const T* x, const T* center, 
       const int64_t at = r * stride + i;
       const Vector<T> g = bn_gradient<T, Relu>(dy + at, y + at, part);
       store(sums + i, load(sums + i, part) + g, part);
-      store(products + i, fma(g, load(x + at, part) - load(center + i, part), load(products + i, part)), part);
+      store(products + i, fma(g, load_ahead(x + at, part) - load(center + i, part), load(products + i, part)), part);
     });
   }
   for (int64_t i = 0; i < n; i++) {
@@ -116,7 +117,7 @@ inline void bn_backward(const nct_call* call, nct_pool* pool) {
     }
     each([&](int64_t at, int64_t i, auto part) {
       const Vector<T> g = bn_gradient<T, Relu>(dy + at, y + at, part);
-      const Vector<T> centered = load(x + at, part) - load(center + i, part);
+      const Vector<T> centered = load_ahead(x + at, part) - load(center + i, part);
       store(dx + at, load(scale + i, part) * fma(centered, load(slope + i, part), g - load(mean_gradient + i, part)), part);
       if constexpr (Residual) store(dresidual + at, g, part);
     });

@@ -207,6 +207,46 @@ func TestBNBackward(t *testing.T) {
 	}
 }
 
+// dx may take dy's memory, with and without mask and dresidual.
+func TestBNBackwardOverDy(t *testing.T) {
+	for _, s := range bnTestShapes {
+		d := newBNData(s)
+		for _, flags := range []uint32{0, ReLU} {
+			for _, residual := range []bool{false, true} {
+				zeros := make([]float64, len(d.x))
+				args := []arg{
+					{name: "dy", in: d.dy}, {name: "y", in: d.residual, absent: flags == 0}, {name: "x", in: d.x}, {name: "mean", in: d.center}, {name: "invstd", in: d.given},
+					{name: "gamma", in: d.gamma}, {name: "dgamma", in: reals(48, d.c)}, {name: "dbeta", in: reals(47, d.c)},
+					{name: "dx", want: zeros}, {name: "dresidual", want: zeros, absent: !residual},
+				}
+				for _, isa := range SupportedISAs() {
+					for _, bits := range []int{32, 64} {
+						k, ok := Find("bn_backward_direct", isa, bits)
+						if !ok {
+							t.Fatal("no bn_backward_direct")
+						}
+						run := func(over bool) []tensor {
+							call, tensors := prepare(t, k, bits, s, args, 0)
+							call.Flags = flags
+							if over {
+								call.Operand[8], tensors[8] = call.Operand[0], tensors[0]
+							}
+							Run(k, call, testPool(t, 2))
+							return tensors
+						}
+						apart, over := run(false), run(true)
+						for _, i := range []int{8, 9} {
+							if string(over[i].bytes) != string(apart[i].bytes) {
+								t.Fatalf("%v %d bits %+v flags %d: %s differs where dx lies over dy", isa, bits, s, flags, args[i].name)
+							}
+						}
+					}
+				}
+			}
+		}
+	}
+}
+
 // At most 256 rows are summed in float32, then in double: 200,000 numbers of one sign would err by hundreds of roundoffs in longer chains.
 func TestBNBackwardStatsPartialSums(t *testing.T) {
 	s := Shape{N: 1, H: 400, W: 500, C: 1}

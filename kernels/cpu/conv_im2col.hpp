@@ -128,6 +128,7 @@ inline void grid_block(const Grid& grid, const RowBlocking& b, int64_t task, con
         tile.b_tap = scratch.tap + tap;
         tile.b = g.packed + column * g.filter_taps * channels + c * width;
         tile.accumulate = g.accumulate || tap > 0 || c > 0;
+        tile.ahead = tile.b;
         for (int64_t i = 0; i < rows; i += kGemmRows) {
           tile.a = scratch.in + tap * b.rows + i;
           tile.y = scratch.out + i;

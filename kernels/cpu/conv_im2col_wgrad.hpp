@@ -126,6 +126,7 @@ inline void wgrad_block(const nct_shape& s, const WgradBlocking& b, int64_t bloc
           tile.x_stride = width;
           copy_rows(scratch.x, width, scratch.pixels + tap * b.chunk, c, tile.columns, tile.depth);
         }
+        tile.ahead = tile.x;
         for (int64_t k = 0; k < rows; k += kGemmRows) {
           tile.g = scratch.dy + k;
           tile.d = dw + ((first_k + k) * s.r * s.s + group * b.taps + tap) * s.c + c;

@@ -43,28 +43,52 @@ constexpr bool staged_weights(int64_t in, int64_t out) {
 }
 
 constexpr int64_t kTransformTiles = 4;  // of a task of a staged block's transforms
+// Products of a chain of a staged block: so deep a panel of weights, 32 KB, stays in L1 while its many tiles pass.
+template <typename T>
+constexpr int64_t kStagedDepth = (32 << 10) / (kPanel<T> * static_cast<int64_t>(sizeof(T)));
+
+constexpr int64_t kMostTogether = 2;  // fused blocks that a thread takes at once
 
 // How the tiles are cut; a function of the shape alone.
 struct WinogradBlocking {
   bool staged;
   int64_t tiles, blocks;
-  int64_t group;  // blocks of a fused task
+  int64_t bytes;  // of a block's planes
+  int64_t group;  // fused blocks of a slot
 
-  int64_t fused_tasks() const { return ceil_div(blocks, group); }
-  // Slots of a statistic: one a fused task, or one for the tasks that transform the outputs of the same part of each staged block.
-  int64_t slots(const TileGrid& g) const { return staged ? ceil_div(smaller(tiles, g.tiles()), kTransformTiles) : fused_tasks(); }
+  // Slots of a statistic: one a group of fused blocks, or one for the tasks that transform the outputs of the same part of each staged block.
+  int64_t slots(const TileGrid& g) const { return staged ? ceil_div(smaller(tiles, g.tiles()), kTransformTiles) : ceil_div(blocks, group); }
+};
+
+// How threads take the fused blocks. `together` blocks are transformed and multiplied as one, which reads the weights so many times less often; the bits are
+// the same, since no sum but a slot's goes over tiles, and that one goes block by block. So this may follow from the machine: where L2 is large and
+// there are tasks enough for all threads.
+struct FusedTasks {
+  int64_t together;
+  int64_t slots;  // of a task
+  int64_t tasks;
+
+  FusedTasks(const WinogradBlocking& b, const nct_pool* pool) {
+    constexpr int64_t kTasksOfThread = 8;
+    together = larger(1, smaller(kMostTogether, nct_pool_cache(pool) / 2 / b.bytes));
+    const int64_t all = ceil_div(b.blocks, b.group);
+    if (all < nct_pool_threads(pool) * kTasksOfThread * ceil_div(together, b.group)) together = 1;
+    slots = ceil_div(together, b.group);
+    tasks = ceil_div(all, slots);
+  }
 };
 
 template <typename A, typename T>
 inline WinogradBlocking winograd_blocking(const TileGrid& g) {
-  constexpr int64_t kFusedBytes = 512 << 10;  // of a fused block's two sets of planes: half of L2
+  constexpr int64_t kFusedBytes = 512 << 10;  // of a fused block's two sets of planes: half of an L2 of 1 MB
   constexpr int64_t kStagedBytes = 20 << 20;  // of a staged block's, in L3
-  constexpr int64_t kTasks = 64, kGroup = 4;  // fewer tasks than kTasks are not made fewer by grouping blocks
+  constexpr int64_t kTasks = 64, kGroup = 4;  // fewer slots than kTasks are not made fewer by grouping blocks
   const int64_t size = sizeof(T), tile_bytes = kPlanes<A> * (g.in.channels + g.out.channels) * size, tiles = g.tiles();
   WinogradBlocking b;
   b.staged = staged_weights<A, T>(g.in.channels, g.out.channels);
   b.tiles = larger(1, (b.staged ? kStagedBytes : kFusedBytes) / tile_bytes / kGemmRows) * kGemmRows;
   b.tiles = smaller(b.tiles, round_up(tiles, kGemmRows));
+  b.bytes = b.tiles * tile_bytes;
   b.blocks = ceil_div(tiles, b.tiles);
   b.group = larger(1, smaller(kGroup, b.blocks / kTasks));
   return b;
@@ -112,29 +136,40 @@ struct WinogradConvolution {
   T* out;
 };
 
-// multiply_planes: out[product][tile][column] = sum_c in[product][tile][c] * packed[filter][c][column], for the products of a filter and the panel that
-// begins at `column`. before() is called before each register tile.
+// A part of the packed weights: those of a filter, for the panel of outputs that begins at `column`.
+struct WeightPanel {
+  int64_t filter, column;
+};
+
+// multiply_planes: out[product][tile][column] = sum_c in[product][tile][c] * packed[filter][c][column], for the products of a filter and a panel. `next` is
+// asked for meanwhile: weights come from L3, whose latency a whole panel of them does not hide. before() is called before each register tile.
 template <typename A, typename T, typename Before>
 inline void multiply_planes(const WinogradConvolution<T>& g, const WinogradPlanes<T>& planes, const WinogradThread<T>& thread, int64_t tiles,
-                            int64_t filter, int64_t column, Before before) {
+                            const WeightPanel& panel, const WeightPanel& next, Before before) {
   constexpr int64_t kNoTap[1] = {0};
-  const int64_t channels = g.grid.in.channels, left = g.grid.out.channels - column, width = panel_width<T>(left);
+  const int64_t channels = g.grid.in.channels, left = g.grid.out.channels - panel.column, width = panel_width<T>(left);
+  const auto weights = [&](const WeightPanel& p, int64_t c) {
+    return g.packed + p.column * kFilterPlanes<A> * channels + (p.filter * channels + c) * panel_width<T>(g.grid.out.channels - p.column);
+  };
+  const int64_t depth = g.blocking.staged ? kStagedDepth<T> : kDepthBlock;
   GemmRows<T> tile;
   tile.a_stride = 0;
   tile.b_tap = kNoTap;
   tile.taps = 1;
   tile.columns = static_cast<int>(smaller(width, left));
-  for (int64_t c = 0; c < channels; c += kDepthBlock) {
-    tile.depth = smaller(kDepthBlock, channels - c);
-    tile.b = g.packed + column * kFilterPlanes<A> * channels + (filter * channels + c) * width;
+  for (int64_t c = 0; c < channels; c += depth) {
+    tile.depth = smaller(depth, channels - c);
+    tile.b = weights(panel, c);
     tile.accumulate = c > 0;
-    for_products<A>(filter, [&](int64_t product) {
+    const T* const ahead = c + depth < channels ? weights(panel, c + depth) : weights(next, 0);
+    for_products<A>(panel.filter, [&](int64_t product) {
       tile.a_offset = product * planes.in.plane + c;
-      tile.y_offset = product * planes.out.plane + column;
+      tile.y_offset = product * planes.out.plane + panel.column;
       for (int64_t i = 0; i < tiles; i += kGemmRows) {
         tile.a = thread.in + i;
         tile.y = thread.out + i;
         tile.rows = static_cast<int>(smaller(kGemmRows, tiles - i));
+        tile.ahead = ahead + i / kGemmRows * tile.depth * kLine<T> % (tile.depth * width);
         before();
         run_gemm_rows(tile, width);
       }
@@ -167,25 +202,30 @@ inline void tile_moments(const WinogradConvolution<T>& g, int64_t first, int64_t
 
 // convolve_blocks computes the blocks of one fused task.
 template <typename A, typename T, typename Epilogue>
-inline void convolve_blocks(const WinogradConvolution<T>& g, int64_t task, void* scratch, const Epilogue& epilogue) {
+inline void convolve_blocks(const WinogradConvolution<T>& g, const FusedTasks& f, int64_t task, void* scratch, const Epilogue& epilogue) {
   const WinogradBlocking& b = g.blocking;
+  const int64_t most = f.together * b.tiles, slot_tiles = b.group * b.tiles, filters = g.grid.out.channels;
   Carver carver(scratch);
-  const WinogradThread<T> thread(carver, b.tiles, g.grid.in.channels);
-  const WinogradPlanes<T> planes(carver, kPlanes<A>, b.tiles, g.grid);
+  const WinogradThread<T> thread(carver, most, g.grid.in.channels);
+  const WinogradPlanes<T> planes(carver, kPlanes<A>, most, g.grid);
   thread.clear(g.grid.in.channels);
-  const int64_t first = task * b.group * b.tiles, last = smaller(g.grid.tiles(), first + b.group * b.tiles);
-  const int64_t calls = kPlanes<A> * ceil_div(g.grid.in.channels, kDepthBlock) * ceil_div(g.grid.out.channels, kPanel<T>);
-  for (int64_t begin = first; begin < last; begin += b.tiles) {
-    const int64_t tiles = smaller(b.tiles, last - begin), next = begin + tiles;
+  const int64_t first = task * f.slots * slot_tiles, last = smaller(g.grid.tiles(), first + f.slots * slot_tiles);
+  const int64_t calls = kPlanes<A> * ceil_div(g.grid.in.channels, kDepthBlock) * ceil_div(filters, kPanel<T>);
+  for (int64_t begin = first; begin < last; begin += most) {
+    const int64_t tiles = smaller(most, last - begin), next = begin + tiles;
     thread.point(planes, tiles);
     for (int64_t i = 0; i < tiles; i++) transform_input<A>(g.grid, begin + i, g.in, g.grid.in.channels, thread.zeros, planes.in, i);
-    PixelsAhead<T> ahead(g.grid, g.grid.in, A::kInputStep, g.in, g.grid.in.channels, next, smaller(last, next + b.tiles),
+    PixelsAhead<T> ahead(g.grid, g.grid.in, A::kInputStep, g.in, g.grid.in.channels, next, smaller(last, next + most),
                          calls * ceil_div(tiles, kGemmRows));
     for (int64_t filter = 0; filter < kFilterPlanes<A>; filter++)
-      for (int64_t column = 0; column < g.grid.out.channels; column += kPanel<T>)
-        multiply_planes<A>(g, planes, thread, tiles, filter, column, [&] { ahead.ask(); });
+      for (int64_t column = 0; column < filters; column += kPanel<T>) {
+        const bool more = column + kPanel<T> < filters;
+        const WeightPanel after{more ? filter : (filter + 1) % kFilterPlanes<A>, more ? column + kPanel<T> : 0};
+        multiply_planes<A>(g, planes, thread, tiles, {filter, column}, after, [&] { ahead.ask(); });
+      }
     for (int64_t i = 0; i < tiles; i++) transform_output<A>(g.grid, begin + i, planes.out, i, g.out, epilogue);
-    tile_moments<A>(g, begin, next, task, begin == first, epilogue);
+    for (int64_t block = begin; block < next; block += b.tiles)
+      tile_moments<A>(g, block, smaller(next, block + b.tiles), block / slot_tiles, block % slot_tiles == 0, epilogue);
   }
 }
 
@@ -209,7 +249,8 @@ inline void convolve_staged(const WinogradConvolution<T>& g, const WinogradPlane
       const WinogradThread<T> own = thread(id);
       own.point(planes, tiles);
       // The last filter has the most products: it goes first, so that no thread is left with it.
-      multiply_planes<A>(g, planes, own, tiles, kFilterPlanes<A> - 1 - task / panels, task % panels * kPanel<T>, [] {});
+      const WeightPanel panel{kFilterPlanes<A> - 1 - task / panels, task % panels * kPanel<T>};
+      multiply_planes<A>(g, planes, own, tiles, panel, panel, [] {});
     });
     parallel_ranges(pool, tiles, kTransformTiles, [&](int64_t first, int64_t end) {
       for (int64_t i = first; i < end; i++) transform_output<A>(g.grid, begin + i, planes.out, i, g.out, epilogue);
@@ -226,16 +267,18 @@ inline void convolve_tiles(const nct_call* call, nct_pool* pool, const TileGrid&
     Carver workspace(call->workspace);
     convolve_staged<A>(g, WinogradPlanes<T>(workspace, kPlanes<A>, b.tiles, grid), pool, epilogue);
   } else {
-    parallel(pool, b.fused_tasks(), [&](int64_t task, int id) { convolve_blocks<A>(g, task, nct_pool_scratch(pool, id), epilogue); });
+    const FusedTasks f(b, pool);
+    parallel(pool, f.tasks, [&](int64_t task, int id) { convolve_blocks<A>(g, f, task, nct_pool_scratch(pool, id), epilogue); });
   }
 }
 
 template <typename A, typename T>
 inline void convolve_tiles_requirements(const TileGrid& grid, nct_requirements* need) {
   const WinogradBlocking b = winograd_blocking<A, T>(grid);
+  const int64_t most = b.staged ? b.tiles : kMostTogether * b.tiles;
   Carver scratch(nullptr), workspace(nullptr);
-  const WinogradThread<T> thread(scratch, b.tiles, grid.in.channels);
-  const WinogradPlanes<T> planes(b.staged ? workspace : scratch, kPlanes<A>, b.tiles, grid);
+  const WinogradThread<T> thread(scratch, most, grid.in.channels);
+  const WinogradPlanes<T> planes(b.staged ? workspace : scratch, kPlanes<A>, most, grid);
   *need = {workspace.bytes, scratch.bytes,
            kFilterPlanes<A> * packed_columns<T>(grid.out.channels) * grid.in.channels * static_cast<int64_t>(sizeof(T))};
 }

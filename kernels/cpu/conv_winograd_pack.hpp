@@ -1,7 +1,7 @@
 // conv_fprop_winograd_f43_pack, _f42_pack: packed panels of k, each [filter][c][panel width], of U = G w[k,:,:,c] G^T, 36 transformed weights.
 // conv_dgrad_winograd_f43_pack, _f42_pack: packed panels of c, each [filter][k][panel width], of the same with w turned by 180 degrees.
-// Columns past the last are zero.      Task: a vector of c, all k.      Cost: reads w once, writes four times as much,
-// past the caches where the convolution would not find it there.
+// Columns past the last are zero.      Task: rows of a panel.      Cost: reads w once, writes four times as much, past the
+// caches where the convolution would not find it there.
 #ifndef NCT_CONV_WINOGRAD_PACK_HPP
 #define NCT_CONV_WINOGRAD_PACK_HPP
 #include "conv_winograd.hpp"
@@ -19,36 +19,31 @@ template <typename A, typename T, typename Width>
       [&](int i, int j, V value) __attribute__((always_inline)) { u[i][j] = value; });
 }
 
-constexpr int64_t kPackColumns = 16;  // k transformed before they are turned: one cache line of a panel's row (float)
-
-// turn_columns: to[c*stride + k] = from[k][c] for a vector of c and kPackColumns k, past the caches where `streams`.
-template <typename T>
-inline void turn_columns(T* to, int64_t stride, const T (&from)[kPackColumns][lanes<T>], bool streams) {
-  constexpr int kSquares = static_cast<int>(kPackColumns) / lanes<T>;
-  Vector<T> v[kSquares][lanes<T>];
-#pragma GCC unroll 8
-  for (int s = 0; s < kSquares; s++) {
-#pragma GCC unroll 16
-    for (int j = 0; j < lanes<T>; j++) v[s][j] = load(from[s * lanes<T> + j]);
-    transpose_lanes<lanes<T> / 2, T>(v[s]);
-  }
-#pragma GCC unroll 16
-  for (int c = 0; c < lanes<T>; c++)
-#pragma GCC unroll 8
-    for (int s = 0; s < kSquares; s++) {
-      T* const at = to + c * stride + s * lanes<T>;
-      if (streams) {
-        stream(at, v[s][c]);
-      } else {
-        store(at, v[s][c]);
-      }
-    }
-}
-
 // streams_weights: whether packed weights are stored past the caches: none of them would be there when the convolution comes to read them.
 template <typename A, typename T>
 inline bool streams_weights(const nct_shape& s, const T* packed) {
   return staged_weights<A, T>(s.c, s.k) && reinterpret_cast<uintptr_t>(packed) % 64 == 0;
+}
+
+// pack_row transforms the filters of one row of a panel, [tap] rows of columns, `stride` floats apart: to[filter*plane + column].
+template <typename A, typename T>
+inline void pack_row(const T* w, int64_t stride, bool turned, T* to, int64_t plane, int64_t columns, int64_t width, bool streams) {
+  for_vectors<T>(
+      columns, [&](int64_t column, auto part) __attribute__((always_inline)) {
+        Vector<T> u[A::kFilters][A::kFilters];
+        transform_filter<A>(w + column, stride, turned, part, u);
+        for (int filter = 0; filter < kFilterPlanes<A>; filter++) {
+          T* const at = to + filter * plane + column;
+          const Vector<T> value = u[filter / A::kFilters][filter % A::kFilters];
+          if (streams && width % lanes<T> == 0 && column + lanes<T> <= columns) {
+            stream(at, value);
+          } else {
+            store(at, value, part);
+          }
+        }
+      });
+  for (int filter = 0; filter < kFilterPlanes<A>; filter++)
+    for (int64_t column = columns; column < width; column++) to[filter * plane + column] = 0;
 }
 
 template <typename A, typename T>
@@ -56,36 +51,17 @@ void conv_fprop_winograd_pack(const nct_call* call, nct_pool* pool) {
   const nct_shape& s = call->shape;
   const T* const w = operand<const T>(call, 0);
   T* const packed = operand<T>(call, 1);
-  const int64_t vectors = ceil_div(s.c, lanes<T>);
+  const int64_t blocks = ceil_div(s.c, kLine<T>);
   const bool streams = streams_weights<A>(s, packed);
-  parallel(pool, ceil_div(s.k, kPanel<T>) * vectors, [&](int64_t task, int) {
-    const int64_t first = task / vectors * kPanel<T>, c = task % vectors * lanes<T>, channels = smaller(lanes<T>, s.c - c);
-    const int64_t width = panel_width<T>(s.k - first), columns = smaller(width, s.k - first);
+  parallel(pool, ceil_div(s.k, kPanel<T>) * blocks, [&](int64_t task, int) {
+    const int64_t first = task / blocks * kPanel<T>, width = panel_width<T>(s.k - first), columns = smaller(width, s.k - first);
+    const int64_t begin = task % blocks * kLine<T>, rows = smaller(kLine<T>, s.c - begin);
+    // Columns are k, which lie far apart in w. Nine taps are turned, not the 36 transformed weights that they become.
+    T turned[9][kLine<T>][kPanel<T>];
+    for (int tap = 0; tap < 9; tap++) transpose(turned[tap][0], kPanel<T>, w + (first * 9 + tap) * s.c + begin, 9 * s.c, rows, columns);
     T* const panel = packed + first * kFilterPlanes<A> * s.c;
-    T block[kFilterPlanes<A>][kPackColumns][lanes<T>];
-    for (int64_t column = 0; column < width; column += kPackColumns) {
-      const int64_t count = smaller(kPackColumns, width - column);
-      for (int64_t j = 0; j < count; j++) {
-        Vector<T> u[A::kFilters][A::kFilters] = {};
-        const T* const filter = w + (first + column + j) * 9 * s.c + c;
-        if (column + j < columns) {
-          if (channels == lanes<T>) {
-            transform_filter<A>(filter, s.c, false, Whole{}, u);
-          } else {
-            transform_filter<A>(filter, s.c, false, Part{static_cast<int>(channels)}, u);
-          }
-        }
-        for (int plane = 0; plane < kFilterPlanes<A>; plane++) store(block[plane][j], u[plane / A::kFilters][plane % A::kFilters]);
-      }
-      for (int plane = 0; plane < kFilterPlanes<A>; plane++) {
-        T* const to = panel + (plane * s.c + c) * width + column;
-        if (channels == lanes<T> && count == kPackColumns) {
-          turn_columns(to, width, block[plane], streams && width % lanes<T> == 0);
-        } else {
-          transpose(to, width, block[plane][0], lanes<T>, channels, count);
-        }
-      }
-    }
+    for (int64_t i = 0; i < rows; i++)
+      pack_row<A>(turned[0][i], kLine<T> * kPanel<T>, false, panel + (begin + i) * width, s.c * width, columns, width, streams);
     if (streams) stream_end();
   });
 }
@@ -101,25 +77,8 @@ void conv_dgrad_winograd_pack(const nct_call* call, nct_pool* pool) {
   parallel(pool, ceil_div(s.c, kPanel<T>) * blocks, [&](int64_t task, int) {
     const int64_t first = task / blocks * kPanel<T>, width = panel_width<T>(s.c - first), columns = smaller(width, s.c - first);
     T* const panel = packed + first * kFilterPlanes<A> * s.k;
-    for (int64_t k = task % blocks * kRows; k < smaller(s.k, (task % blocks + 1) * kRows); k++) {
-      const T* const filter = w + k * 9 * s.c + first;
-      for_vectors<T>(
-          columns, [&](int64_t c, auto part) __attribute__((always_inline)) {
-            Vector<T> u[A::kFilters][A::kFilters];
-            transform_filter<A>(filter + c, s.c, true, part, u);
-            for (int plane = 0; plane < kFilterPlanes<A>; plane++) {
-              T* const to = panel + (plane * s.k + k) * width + c;
-              const Vector<T> value = u[plane / A::kFilters][plane % A::kFilters];
-              if (streams && width % lanes<T> == 0 && c + lanes<T> <= columns) {
-                stream(to, value);
-              } else {
-                store(to, value, part);
-              }
-            }
-          });
-      for (int plane = 0; plane < kFilterPlanes<A>; plane++)
-        for (int64_t c = columns; c < width; c++) panel[(plane * s.k + k) * width + c] = 0;
-    }
+    for (int64_t k = task % blocks * kRows; k < smaller(s.k, (task % blocks + 1) * kRows); k++)
+      pack_row<A>(w + k * 9 * s.c + first, s.c, true, panel + k * width, s.k * width, columns, width, streams);
     if (streams) stream_end();
   });
 }

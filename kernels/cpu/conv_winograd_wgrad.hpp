@@ -54,32 +54,53 @@ inline void transform_wgrad_tiles(const WinogradWgrad<T>& g, const T* zeros, int
   }
 }
 
-// add_filter: du[filter][k][c] (+)= sum over `tiles` tiles and the filter's products, for kPlaneWidth k from first_k on and the channels [begin, end).
+// add_filters: du[filter][k][c] (+)= sum over `tiles` tiles and the filter's products, for the filters [first_filter, end_filter), kPlaneWidth k from first_k on and
+// the channels [begin, end). What a panel of products reads is asked for while the panel before multiplies: planes come from L3.
 template <typename A, typename T>
-inline void add_filter(const TileGrid& g, const WinogradWgradPlanes<T>& planes, int64_t tiles, int64_t filter, int64_t first_k, int64_t begin,
-                       int64_t end, const FilterGradient<T>& du, bool accumulate) {
+inline void add_filters(const TileGrid& g, const WinogradWgradPlanes<T>& planes, int64_t tiles, int64_t first_filter, int64_t end_filter,
+                        int64_t first_k, int64_t begin, int64_t end, const FilterGradient<T>& du, bool accumulate) {
+  struct Panel {
+    int64_t filter, product, first, c;
+    bool accumulate;
+  };
   const int64_t last_k = smaller(g.out.channels, first_k + kPlaneWidth);
+  const int64_t x_panel = kWgradTiles * planes.x.row, dy_panel = kWgradTiles * planes.dy.row;
   GemmOuter<T> tile;
   tile.g_stride = planes.dy.row;
   tile.x_stride = planes.x.row;
   tile.d_stride = du.row;
-  for_products<A>(filter, [&](int64_t product) {
-    for (int64_t first = 0; first < tiles; first += kWgradTiles) {
-      tile.depth = smaller(kWgradTiles, tiles - first);
-      tile.accumulate = accumulate;
-      accumulate = true;
-      for (int64_t c = begin; c < end; c += kPanel<T>) {
-        const int64_t width = smaller(kPanel<T>, end - c);
-        tile.columns = static_cast<int>(width);
-        tile.x = planes.x.at(first, c) + product * planes.x.plane;
-        for (int64_t k = first_k; k < last_k; k += kGemmRows) {
-          tile.g = planes.dy.at(first, k) + product * planes.dy.plane;
-          tile.d = du.at(filter, k, c);
-          run_gemm_outer(tile, width, static_cast<int>(smaller(kGemmRows, last_k - k)));
-        }
-      }
+  const auto x_of = [&](const Panel& p) { return planes.x.at(p.first, p.c) + p.product * planes.x.plane; };
+  const auto dy_of = [&](const Panel& p, int64_t k) { return planes.dy.at(p.first, k) + p.product * planes.dy.plane; };
+  const auto add = [&](const Panel& p, const Panel& next) {
+    const int64_t width = smaller(kPanel<T>, end - p.c);
+    tile.depth = smaller(kWgradTiles, tiles - p.first);
+    tile.accumulate = p.accumulate;
+    tile.columns = static_cast<int>(width);
+    tile.x = x_of(p);
+    int64_t asked = 0;
+    for (int64_t k = first_k; k < last_k; k += kGemmRows) {
+      tile.g = dy_of(p, k);
+      tile.d = du.at(p.filter, k, p.c);
+      tile.ahead = asked < x_panel ? x_of(next) + asked : dy_of(next, first_k) + (asked - x_panel) % dy_panel;
+      asked += tile.depth * kLine<T>;
+      run_gemm_outer(tile, width, static_cast<int>(smaller(kGemmRows, last_k - k)));
     }
-  });
+  };
+  Panel held{-1, 0, 0, 0, false};
+  for (int64_t filter = first_filter; filter < end_filter; filter++) {
+    bool sum = accumulate;
+    for_products<A>(filter, [&](int64_t product) {
+      for (int64_t first = 0; first < tiles; first += kWgradTiles) {
+        for (int64_t c = begin; c < end; c += kPanel<T>) {
+          const Panel panel{filter, product, first, c, sum};
+          if (held.filter >= 0) add(held, panel);
+          held = panel;
+        }
+        sum = true;
+      }
+    });
+  }
+  add(held, held);
 }
 
 // transform_wgrad_block fills the planes with the tiles from `begin` on, all threads together.
@@ -103,7 +124,7 @@ inline void add_staged(const WinogradWgrad<T>& g, const WinogradWgradPlanes<T>& 
     parallel(pool, kFilterPlanes<A> * row_blocks, [&](int64_t task, int) {
       // The last filter has the most products: it goes first, so that no thread is left with it.
       const int64_t filter = kFilterPlanes<A> - 1 - task / row_blocks;
-      add_filter<A>(g.grid, planes, tiles, filter, task % row_blocks * kPlaneWidth, 0, planes.x.channels, du, begin > 0);
+      add_filters<A>(g.grid, planes, tiles, filter, filter + 1, task % row_blocks * kPlaneWidth, 0, planes.x.channels, du, begin > 0);
     });
   }
 }
@@ -116,8 +137,7 @@ inline void multiply_whole(const WinogradWgrad<T>& g, const WinogradWgradPlanes<
     const int64_t k = task / column_blocks * kPlaneWidth, c = task % column_blocks * kPlaneWidth;
     Carver carver(nct_pool_scratch(pool, id));
     const FilterGradient<T> du = block_gradient<A, T>(carver, k, c);
-    for (int64_t filter = 0; filter < kFilterPlanes<A>; filter++)
-      add_filter<A>(g.grid, planes, g.grid.tiles(), filter, k, c, smaller(planes.x.channels, c + kPlaneWidth), du, false);
+    add_filters<A>(g.grid, planes, g.grid.tiles(), 0, kFilterPlanes<A>, k, c, smaller(planes.x.channels, c + kPlaneWidth), du, false);
     for (int64_t i = k; i < smaller(g.grid.out.channels, k + kPlaneWidth); i++)
       filter_gradient<A>(du, i, c, smaller(g.grid.in.channels, c + kPlaneWidth), g.dw, g.grid.in.channels);
   });

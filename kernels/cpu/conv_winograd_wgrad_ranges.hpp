@@ -13,7 +13,8 @@
 
 namespace nct::NCT_ISA {
 
-constexpr int64_t kWgradTiles = 128;  // of one chain in registers
+// Tiles of one chain in registers: so many rows of kPlaneWidth channels of both images, 32 KB, stay in L1 while the register tiles pass over them.
+constexpr int64_t kWgradTiles = 64;
 
 // dU, or its block that begins at (first_k, first_c): element (filter, k, c). Rows are whole vectors.
 template <typename T>
@@ -28,7 +29,7 @@ struct FilterGradient {
 // block_gradient: a block of dU of kPlaneWidth k and c.
 template <typename A, typename T>
 inline FilterGradient<T> block_gradient(Carver& carver, int64_t first_k, int64_t first_c) {
-  constexpr int64_t kPlane = kPlaneWidth * kPlaneWidth + 64 / sizeof(T);  // a cache line more than a power of two, as all planes
+  constexpr int64_t kPlane = kPlaneWidth * kPlaneWidth + kLine<T>;  // a cache line more than a power of two, as all planes
   return {carver.take<T>(kFilterPlanes<A> * kPlane), kPlane, kPlaneWidth, first_k, first_c};
 }
 
@@ -131,7 +132,7 @@ inline void add_products(const WgradRangeThread<A, T>& t, const GradientBlock& p
       for (int64_t c = 0; c < part.columns; c += kPanel<T>) {
         const int64_t width = smaller(kPanel<T>, round_up(part.columns - c, lanes<T>));
         tile.columns = static_cast<int>(width);
-        tile.x = t.x.at(0, c) + product * t.x.plane;
+        tile.x = tile.ahead = t.x.at(0, c) + product * t.x.plane;
         for (int64_t k = 0; k < part.rows; k += kGemmRows) {
           tile.g = t.dy.at(0, k) + product * t.dy.plane;
           tile.d = t.du.at(filter, part.first_k + k, part.first_c + c);

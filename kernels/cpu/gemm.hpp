@@ -25,6 +25,9 @@ constexpr int kGemmVectors = 4;  // 32 vector registers
 constexpr int kGemmVectors = 2;  // 16
 #endif
 constexpr int kGemmRows = 6;
+// Numbers in a cache line.
+template <typename T>
+constexpr int64_t kLine = 64 / static_cast<int64_t>(sizeof(T));
 template <typename T>
 constexpr int64_t kPanel = int64_t{kGemmVectors} * lanes<T>;
 
@@ -74,6 +77,7 @@ struct GemmRows {
   int64_t y_offset;
   int rows, columns;
   bool accumulate;
+  const T* ahead;  // a line from here on is asked for to L2 with every product: what is read next, or any memory (an address cannot be wrong)
 };
 
 // store_row: V vectors of L lanes to `columns` floats at y.
@@ -97,12 +101,14 @@ template <typename T, int L, int V>
   typedef VectorN<T, L> vector;
   typedef typename VectorTypes<T, L>::unaligned unaligned;
   vector c[kGemmRows][V] = {};
+  const T* ahead = tile.ahead;
   for (int t = 0; t < tile.taps; t++) {
     const T* a[kGemmRows];
 #pragma GCC unroll 8
     for (int i = 0; i < kGemmRows; i++) a[i] = tile.a[t * tile.a_stride + i] + tile.a_offset;
     const T* b = tile.b + tile.b_tap[t];
-    for (int64_t k = 0; k < tile.depth; k++, b += L * V) {
+    for (int64_t k = 0; k < tile.depth; k++, b += L * V, ahead += kLine<T>) {
+      __builtin_prefetch(ahead, 0, 2);
       vector row[V];
 #pragma GCC unroll 4
       for (int j = 0; j < V; j++) row[j] = reinterpret_cast<const unaligned*>(b)[j];
@@ -130,6 +136,7 @@ struct GemmOuter {
   int64_t d_stride;
   int columns;
   bool accumulate;
+  const T* ahead;  // as of GemmRows
 };
 
 template <typename T, int L, int V, int R>
@@ -137,13 +144,15 @@ template <typename T, int L, int V, int R>
   typedef VectorN<T, L> vector;
   typedef typename VectorTypes<T, L>::unaligned unaligned;
   vector c[R][V] = {};
-  const T *g = tile.g, *x = tile.x;
+  const T *g = tile.g, *x = tile.x, *ahead = tile.ahead;
   // What the sums are added to is seldom in L1; it comes while they are made.
 #pragma GCC unroll 8
   for (int i = 0; i < R; i++)
 #pragma GCC unroll 4
     for (int j = 0; j < L * V; j += 64 / static_cast<int>(sizeof(T))) __builtin_prefetch(tile.d + i * tile.d_stride + j, 1, 3);
-  for (int64_t t = 0; t < tile.depth; t++, g += tile.g_stride, x += tile.x_stride) {
+#pragma GCC unroll 2
+  for (int64_t t = 0; t < tile.depth; t++, g += tile.g_stride, x += tile.x_stride, ahead += kLine<T>) {
+    __builtin_prefetch(ahead, 0, 2);
     vector row[V];
 #pragma GCC unroll 4
     for (int j = 0; j < V; j++) row[j] = reinterpret_cast<const unaligned*>(x)[j];

@@ -5,28 +5,6 @@
 
 namespace nct::NCT_ISA {
 
-// transpose_lanes turns a square of values in registers: lane j of the new v[i] is lane i of the old v[j]. Each step exchanges the lower left and the upper
-// right quarter of every block, and the next does so in the quarters.
-template <int Half, typename T>
-[[gnu::always_inline]] inline void transpose_lanes(Vector<T> (&v)[lanes<T>]) {
-  if constexpr (Half > 0) {
-    decltype(v[0] < v[0]) upper, lower;  // integers as wide as T: a lane of the first vector, or of the second from lanes<T> on
-#pragma GCC unroll 16
-    for (int i = 0; i < lanes<T>; i++) {
-      upper[i] = i & Half ? lanes<T> + i - Half : i;
-      lower[i] = i & Half ? lanes<T> + i : i + Half;
-    }
-#pragma GCC unroll 16
-    for (int i = 0; i < lanes<T>; i++) {
-      if (i & Half) continue;
-      const Vector<T> a = v[i], b = v[i + Half];
-      v[i] = __builtin_shuffle(a, b, upper);
-      v[i + Half] = __builtin_shuffle(a, b, lower);
-    }
-    transpose_lanes<Half / 2, T>(v);
-  }
-}
-
 // transpose: to[i*to_stride + j] = from[j*from_stride + i] for i < m, j < n, four by four in registers where there are four.
 template <typename T>
 inline void transpose(T* to, int64_t to_stride, const T* from, int64_t from_stride, int64_t m, int64_t n) {

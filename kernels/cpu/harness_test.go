@@ -117,6 +117,19 @@ func (x tensor) guardsIntact() bool {
 	return true
 }
 
+// testPool is a pool until the test ends. An even number of threads has a large second-level cache and an odd one none, so that what must not depend on the
+// number of threads must not depend on the cache either.
+func testPool(t testing.TB, threads int) *Pool {
+	t.Helper()
+	pool, err := NewPool(threads)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(pool.Close)
+	pool.AssumeCache(int64(1-threads%2) << 26)
+	return pool
+}
+
 // mapBytes maps memory until the test ends.
 func mapBytes(t testing.TB, bytes int) []byte {
 	t.Helper()
@@ -190,10 +203,7 @@ func checkKernel(t *testing.T, name string, s Shape, args []arg, scalars []float
 			var first []tensor
 			for threads := 1; threads <= 4; threads++ {
 				label := fmt.Sprintf("%s %v %d bits %d threads %+v flags %d", name, isa, bits, threads, s, flags)
-				pool, err := NewPool(threads)
-				if err != nil {
-					t.Fatal(err)
-				}
+				pool := testPool(t, threads)
 				call, tensors := prepare(t, k, bits, s, args, threads%2*3)
 				copy(call.Scalar[:], scalars)
 				call.Flags = flags
@@ -201,7 +211,6 @@ func checkKernel(t *testing.T, name string, s Shape, args []arg, scalars []float
 					t.Fatal(err)
 				}
 				Run(k, call, pool)
-				pool.Close()
 				if first == nil {
 					first = tensors
 					checkOperands(t, label, args, tensors, roundoff(bits))

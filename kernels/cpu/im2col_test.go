@@ -58,11 +58,7 @@ func runPacked(t *testing.T, name string, isa ISA, bits, threads int, s Shape, a
 	if !ok {
 		t.Fatalf("no kernel %s at %v, %d bits", name, isa, bits)
 	}
-	pool, err := NewPool(threads)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer pool.Close()
+	pool := testPool(t, threads)
 	requirements := kernel.Requirements(s)
 	call, tensors := prepare(t, kernel, bits, s, args, threads%2*3)
 	copy(call.Scalar[:], scalars)

@@ -193,6 +193,10 @@ func (p *Pool) Reserve(scratch int64) error {
 	return nil
 }
 
+// AssumeCache makes the pool's kernels take the second-level cache of a processor for so many bytes, instead of what the system says (0: unknown). It may change
+// their speed and never their results.
+func (p *Pool) AssumeCache(bytes int64) { C.nct_pool_assume_cache(p.c, C.int64_t(bytes)) }
+
 // Run calls a kernel and returns when it is done.
 func Run(k Kernel, call *Call, p *Pool) {
 	C.nct_call_run(k.c, (*C.nct_call)(unsafe.Pointer(call)), p.c)

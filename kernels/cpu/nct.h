@@ -63,6 +63,8 @@ void nct_pool_destroy(nct_pool*);
 int nct_pool_threads(const nct_pool*);
 // nct_pool_reserve: makes every thread's scratch at least this large. Returns 0, or ENOMEM.
 int nct_pool_reserve(nct_pool*, int64_t scratch);
+// nct_pool_assume_cache: a second-level cache of so many bytes, for tests; a pool knows that of its machine.
+void nct_pool_assume_cache(nct_pool*, int64_t bytes);
 
 // A recording: calls kept in order and replayed.
 typedef struct nct_recording nct_recording;

@@ -16,7 +16,7 @@ inline int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 inline int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 inline int64_t larger(int64_t a, int64_t b) { return a > b ? a : b; }
 
-// parallel calls body(task, thread) for every task in [0, tasks), in any order and on any threads: tasks and what each does follow from the shape.
+// parallel calls body(task, thread) for every task in [0, tasks), in any order and on any threads: what is summed in which order follows from the shape.
 template <typename Body>
 inline void parallel(nct_pool* pool, int64_t tasks, Body body) {
   nct_parallel(

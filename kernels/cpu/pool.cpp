@@ -65,6 +65,7 @@ struct nct_pool {
   int threads = 1;
   int spins = kSpins;
   int64_t scratch_bytes = 0;
+  int64_t cache_bytes = 0;
   Worker* workers = nullptr;  // workers[0] is the caller
 };
 
@@ -126,6 +127,15 @@ int processors() {
   return sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : static_cast<int>(sysconf(_SC_NPROCESSORS_ONLN));
 }
 
+int64_t second_level_cache() {
+#ifdef _SC_LEVEL2_CACHE_SIZE
+  const long bytes = sysconf(_SC_LEVEL2_CACHE_SIZE);
+  return bytes > 0 ? bytes : 0;
+#else
+  return 0;
+#endif
+}
+
 // start makes the worker's thread, with asynchronous signals left to the program's own threads.
 int start(Worker* worker) {
   sigset_t blocked, before;
@@ -153,6 +163,7 @@ nct_pool* nct_pool_create(int threads) {
     return nullptr;
   }
   if (threads > processors()) pool->spins = kSpinsOversubscribed;
+  pool->cache_bytes = second_level_cache();
   for (int t = 0; t < threads; t++) {
     pool->workers[t].pool = pool;
     pool->workers[t].thread = t;
@@ -191,6 +202,10 @@ int nct_pool_reserve(nct_pool* pool, int64_t scratch) {
 }
 
 void* nct_pool_scratch(const nct_pool* pool, int thread) { return pool->workers[thread].scratch; }
+
+void nct_pool_assume_cache(nct_pool* pool, int64_t bytes) { pool->cache_bytes = bytes; }
+
+int64_t nct_pool_cache(const nct_pool* pool) { return pool->cache_bytes; }
 
 void nct_parallel(nct_pool* pool, int tasks, void (*fn)(void*, int, int), void* ctx) {
   if (pool->threads == 1 || tasks <= 1) {

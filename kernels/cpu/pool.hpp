@@ -11,5 +11,8 @@ void nct_parallel(nct_pool*, int tasks, void (*fn)(void* ctx, int task, int thre
 
 // nct_pool_scratch: the thread's scratch, 64-byte aligned, contents undefined; as large as the greatest nct_pool_reserve.
 void* nct_pool_scratch(const nct_pool*, int thread);
+
+// nct_pool_cache: bytes of a processor's second-level cache; 0 where the system does not tell. Results must not depend on it.
+int64_t nct_pool_cache(const nct_pool*);
 }
 #endif

@@ -59,6 +59,14 @@ inline void store(T* p, Vector<T> v, Part part) {
   for (int i = 0; i < part.n; i++) p[i] = v[i];
 }
 
+// load_ahead is load in a pass over several arrays at once, where the processor's own prefetcher stays too close: it asks for what the pass reads some lines later.
+template <typename T, typename Width>
+inline Vector<T> load_ahead(const T* p, Width part) {
+  constexpr int64_t kBytes = 2048;
+  __builtin_prefetch(reinterpret_cast<const char*>(p) + kBytes, 0, 3);
+  return load(p, part);
+}
+
 // stream is store past the caches, for a whole aligned line of what will not be read before it would have left them: the line is not read first. Where
 // vectors are shorter than a line it is store. Before another thread reads: stream_end.
 template <typename T>

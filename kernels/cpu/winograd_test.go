@@ -7,8 +7,9 @@ import (
 	"testing"
 )
 
-// Whole tiles and clipped ones, one image of one pixel, odd channel counts, several blocks of tiles in one task, more channels than a depth block, and
-// the forms of each kernel: transformed weights that stay in the cache (fused; wgrad's ranges) and that do not (staged; the last shape, in two blocks at float64).
+// Whole tiles and clipped ones, one image of one pixel, odd channel counts, several blocks of tiles in one task, more channels than a depth block, 1, 2
+// and 3 blocks in a slot of statistics (1x1 images), and the forms of each kernel: transformed weights that stay in the cache (fused; wgrad's ranges) and that do
+// not (staged; the last shape, in two blocks at float64).
 var winogradTestShapes = []Shape{
 	{N: 2, H: 8, W: 8, C: 16, K: 16},
 	{N: 1, H: 1, W: 1, C: 5, K: 6},
@@ -18,7 +19,9 @@ var winogradTestShapes = []Shape{
 	{N: 3, H: 16, W: 13, C: 64, K: 64},
 	{N: 1, H: 4, W: 3, C: 600, K: 40},
 	{N: 33, H: 16, W: 16, C: 8, K: 8},
+	{N: 300, H: 1, W: 1, C: 300, K: 8},
 	{N: 780, H: 1, W: 1, C: 300, K: 8},
+	{N: 1200, H: 1, W: 1, C: 300, K: 8},
 	{N: 105, H: 1, W: 1, C: 600, K: 130},
 }
 

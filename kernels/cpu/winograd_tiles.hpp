@@ -47,7 +47,7 @@ struct Planes {
   Planes(Carver& carver, int64_t planes, int64_t tiles, int64_t unrounded, Form form) : channels(round_up(unrounded, lanes<T>)) {
     row = form == kRows ? channels : smaller(channels, kPlaneWidth);
     block = form == kRows ? kPlaneWidth : tiles * kPlaneWidth;
-    plane = round_up(tiles * (form == kRows ? channels : round_up(channels, row)), 64 / sizeof(T)) + 64 / sizeof(T);
+    plane = round_up(tiles * (form == kRows ? channels : round_up(channels, row)), kLine<T>) + kLine<T>;
     data = carver.take<T>(planes * plane);
   }
   T* at(int64_t tile, int64_t channel) const { return data + channel / kPlaneWidth * block + tile * row + channel % kPlaneWidth; }
@@ -72,8 +72,6 @@ inline void tile_pixels(const ImageSize& size, const T* image, int64_t top, int6
 // to L1, from where they fall to L2. (What is asked for to L2 alone is at times not brought: on Zen 4 for seconds on end, unknown why.)
 template <typename T>
 struct PixelsAhead {
-  static constexpr int64_t kLine = 64 / sizeof(T);
-
   int64_t run, step;  // numbers that lie together, and from there to the next run
   const T *at, *run_end, *end;
   int64_t lines;  // of a call
@@ -87,7 +85,7 @@ struct PixelsAhead {
     at = images + begin * size.channels;
     run_end = at + run;
     end = at + count * size.channels;
-    lines = ceil_div(whole ? ceil_div(run, kLine) : count * ceil_div(run, kLine), calls);
+    lines = ceil_div(whole ? ceil_div(run, kLine<T>) : count * ceil_div(run, kLine<T>), calls);
   }
   // begin_row: the first row of pixels that no tile before `tile` reads, a row of all images. A tile also reads a row from the tiles below.
   static int64_t begin_row(const TileGrid& g, const ImageSize& size, int64_t pixels, int64_t tile) {
@@ -98,7 +96,7 @@ struct PixelsAhead {
     for (int64_t i = 0; i < lines && at < end; i++) {
       __builtin_prefetch(at, 0, 3);
       asm volatile("");  // a loop without effects would be dropped
-      at += kLine;
+      at += kLine<T>;
       if (at >= run_end) {
         at = run_end - run + step;
         run_end += step;
