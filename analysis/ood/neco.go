@@ -99,12 +99,13 @@ func (s *necoScorer) Score(b *Rows, out []float64) {
 	}
 	along := s.basis.apply(z, nil, b.N)
 	defer scratch.Give(along)
-	whole := rowNorms(z, b.N)
+	of, least := z, 0.0
+	if s.rawNorm {
+		of, least = b.Features[:b.N*d], 1e-12
+	}
+	whole := rowNorms(of, b.N)
 	for i, numerator := range rowNorms(along, b.N) {
-		denominator := whole[i]
-		if s.rawNorm {
-			denominator = rowNorm(b.Features[i*d:(i+1)*d]) + 1e-12
-		}
+		denominator := whole[i] + least
 		out[i] = 0 // a row that is the training mean has no direction
 		if denominator > 0 {
 			out[i] = numerator / denominator

@@ -113,7 +113,7 @@ func (a *Accumulator) setShifts(b *analysis.Block) {
 // chunk is what one block of rows adds to the sums, in scratch memory.
 type chunk struct {
 	classes []int     // that have rows in the block, in the order of their first
-	sum     []float64 // [N,D], of which the first rows are the sums over the shifted rows of each of classes
+	sum     []float64 // [min(N,C),D], of which the first rows are the sums over the shifted rows of each of classes
 	square  []float64 // [N]: squared norms of the shifted rows
 	second  []float64 // [D,D], the upper triangle
 	tally   Tally
@@ -121,7 +121,7 @@ type chunk struct {
 
 func (a *Accumulator) chunk(b *analysis.Block) *chunk {
 	c, d := a.sums.C, a.sums.D
-	k := &chunk{sum: scratch.Take(b.N * d), square: scratch.Take(b.N), second: scratch.Take(d * d), tally: newTally(d)}
+	k := &chunk{sum: scratch.Take(min(b.N, c) * d), square: scratch.Take(b.N), second: scratch.Take(d * d), tally: newTally(d)}
 	place := map[int]int{} // of a class in classes
 	shifted := scratch.Take(min(b.N, partRows) * d)
 	defer scratch.Give(shifted)
