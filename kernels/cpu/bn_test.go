@@ -231,7 +231,9 @@ func TestBNBackwardOverDy(t *testing.T) {
 							if over {
 								call.Operand[8], tensors[8] = call.Operand[0], tensors[0]
 							}
-							Run(k, call, testPool(t, 2))
+							pool := testPool(t, 2)
+							defer pool.Close()
+							Run(k, call, pool)
 							return tensors
 						}
 						apart, over := run(false), run(true)

@@ -149,7 +149,7 @@ template <typename T, int L, int V, int R>
 #pragma GCC unroll 8
   for (int i = 0; i < R; i++)
 #pragma GCC unroll 4
-    for (int j = 0; j < L * V; j += 64 / static_cast<int>(sizeof(T))) __builtin_prefetch(tile.d + i * tile.d_stride + j, 1, 3);
+    for (int64_t j = 0; j < L * V; j += kLine<T>) __builtin_prefetch(tile.d + i * tile.d_stride + j, 1, 3);
 #pragma GCC unroll 2
   for (int64_t t = 0; t < tile.depth; t++, g += tile.g_stride, x += tile.x_stride, ahead += kLine<T>) {
     __builtin_prefetch(ahead, 0, 2);

@@ -117,7 +117,7 @@ func (x tensor) guardsIntact() bool {
 	return true
 }
 
-// testPool is a pool until the test ends. An even number of threads has a large second-level cache and an odd one none, so that what must not depend on the
+// testPool is a pool that the caller closes. An even number of threads has a large second-level cache and an odd one none, so that what must not depend on the
 // number of threads must not depend on the cache either.
 func testPool(t testing.TB, threads int) *Pool {
 	t.Helper()
@@ -125,7 +125,6 @@ func testPool(t testing.TB, threads int) *Pool {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(pool.Close)
 	pool.AssumeCache(int64(1-threads%2) << 26)
 	return pool
 }
@@ -211,6 +210,7 @@ func checkKernel(t *testing.T, name string, s Shape, args []arg, scalars []float
 					t.Fatal(err)
 				}
 				Run(k, call, pool)
+				pool.Close()
 				if first == nil {
 					first = tensors
 					checkOperands(t, label, args, tensors, roundoff(bits))

@@ -59,6 +59,7 @@ func runPacked(t *testing.T, name string, isa ISA, bits, threads int, s Shape, a
 		t.Fatalf("no kernel %s at %v, %d bits", name, isa, bits)
 	}
 	pool := testPool(t, threads)
+	defer pool.Close()
 	requirements := kernel.Requirements(s)
 	call, tensors := prepare(t, kernel, bits, s, args, threads%2*3)
 	copy(call.Scalar[:], scalars)
