@@ -43,8 +43,8 @@ func disagreement(ctx context.Context, src analysis.Source, m *measure, check *a
 	c, d := m.class.C, m.class.D
 	means := stats.NewNearest(m.class.Mean, c, d)
 	type judged struct {
-		predicted []int // -1 for rows that are not finite
-		nearest   []int // nil where class means are undefined
+		predicted []int   // -1 for rows that are not finite
+		nearest   []int64 // nil where class means are undefined
 		mismatch  analysis.HeadMismatch
 	}
 	err := analysis.Stages[judged]{
@@ -73,7 +73,7 @@ func disagreement(ctx context.Context, src analysis.Source, m *measure, check *a
 					total.nonFinite++
 					continue
 				}
-				if r.nearest != nil && r.nearest[i] != predicted {
+				if r.nearest != nil && r.nearest[i] != int64(predicted) {
 					total.differ++
 				}
 				if label < 0 || label >= int64(c) {

@@ -5,7 +5,6 @@ import (
 
 	"gonum.org/v1/gonum/blas"
 	"gonum.org/v1/gonum/blas/blas64"
-	"gonum.org/v1/gonum/floats"
 	"gonum.org/v1/gonum/lapack/lapack64"
 	"gonum.org/v1/gonum/mat"
 
@@ -65,13 +64,12 @@ func (p *projection) apply(x, origin []float64, n int) []float64 {
 // columns sets out [n,to-from] to those columns of x [n,d], less origin [d] unless that is nil.
 func columns(out, x, origin []float64, n, d, from, to int) {
 	width := to - from
+	if origin != nil {
+		vector.Less(out[:n*width], x[from:], d, origin[from:to])
+		return
+	}
 	for i := range n {
-		row, of := out[i*width:(i+1)*width], x[i*d+from:i*d+to]
-		if origin == nil {
-			copy(row, of)
-		} else {
-			floats.SubTo(row, of, origin[from:to])
-		}
+		copy(out[i*width:(i+1)*width], x[i*d+from:i*d+to])
 	}
 }
 
@@ -92,6 +90,3 @@ func rowNorms(x []float64, n int) []float64 {
 	}
 	return norms
 }
-
-// rowNorm is the norm of a row of features or of what was made of them, whose squares are far from float64's ends.
-func rowNorm(row []float64) float64 { return math.Sqrt(floats.Dot(row, row)) }

@@ -108,13 +108,10 @@ func newResidual(f *Fit, dim int, centred bool) (*residual, error) {
 func (r *residual) norms(b *analysis.Block) []float64 {
 	image := r.basis.apply(b.Features, nil, b.N)
 	defer scratch.Give(image)
-	norms, k := make([]float64, b.N), len(r.offset)
-	for i := range norms {
-		row := image[i*k : (i+1)*k]
-		floats.Sub(row, r.offset)
-		norms[i] = rowNorm(row)
+	for i, k := 0, len(r.offset); i < len(image); i += k {
+		floats.Sub(image[i:i+k], r.offset)
 	}
-	return norms
+	return rowNorms(image, b.N)
 }
 
 // headOrigin is u = -pinv(W) b, the point nearest to the origin at which the logits are as close to zero as they get; 0 without bias. Singular values of W at

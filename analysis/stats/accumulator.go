@@ -128,10 +128,11 @@ func (a *Accumulator) chunk(b *analysis.Block) *chunk {
 	b.Parts(d, c, partRows, func(part *analysis.Block) {
 		from := part.Start - b.Start
 		square := k.square[from : from+part.N]
-		for i := range part.N {
-			x, label := shifted[i*d:(i+1)*d], int(part.Labels[i])
-			floats.SubTo(x, part.Features[i*d:(i+1)*d], a.sums.Shift[label*d:(label+1)*d])
-			square[i] = floats.Dot(x, x)
+		vector.LessOwn(shifted[:part.N*d], square, part.Features, a.sums.Shift, part.Labels)
+		t := tally(part, square, a.check, c, d)
+		k.tally.add(&t)
+		for i, label := range part.Labels {
+			x, label := shifted[i*d:(i+1)*d], int(label)
 			if at, there := place[label]; there {
 				floats.Add(k.sum[at*d:(at+1)*d], x)
 			} else {
@@ -140,8 +141,6 @@ func (a *Accumulator) chunk(b *analysis.Block) *chunk {
 				k.classes = append(k.classes, label)
 			}
 		}
-		t := tally(part, square, a.check, c, d)
-		k.tally.add(&t)
 		gram(k.second, shifted, part.N, d, a.inner, from > 0)
 	})
 	return k

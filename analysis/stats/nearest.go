@@ -43,55 +43,60 @@ func NewNearest(centres []float64, c, d int) *Nearest {
 }
 
 // Find gives for each of n rows x [n,D] the index of the nearest centre, the first of equals, and its squared distance. It is safe for concurrent use.
-func (s *Nearest) Find(x []float64, n int) (index []int, squared []float64) {
-	index, squared = make([]int, n), make([]float64, n)
+func (s *Nearest) Find(x []float64, n int) (index []int64, squared []float64) {
+	index, squared = make([]int64, n), make([]float64, n)
 	s.search(x, n, index, squared)
 	return index, squared
 }
 
 // Index is Find without the distances.
-func (s *Nearest) Index(x []float64, n int) []int {
-	index := make([]int, n)
+func (s *Nearest) Index(x []float64, n int) []int64 {
+	index := make([]int64, n)
 	s.search(x, n, index, nil)
 	return index
 }
 
 // search fills index, and squared unless it is nil.
-func (s *Nearest) search(x []float64, n int, index []int, squared []float64) {
+func (s *Nearest) search(x []float64, n int, index []int64, squared []float64) {
 	c, d := s.c, s.d
-	rows, dots, lengths, apart := scratch.Take32(n*d), scratch.Take32(n*c), scratch.Take(n), scratch.Take(max(c, d))
+	rows, dots, lengths, slack, apart := scratch.Take32(n*d), scratch.Take32(n*c), scratch.Take(n), scratch.Take(n), scratch.Take(max(c, d))
 	defer func() {
 		scratch.Give32(rows)
 		scratch.Give32(dots)
 		scratch.Give(lengths)
+		scratch.Give(slack)
 		scratch.Give(apart)
 	}()
 	vector.LessNarrow(rows, lengths, x, s.origin)
 	blas32.Gemm(blas.NoTrans, blas.Trans, 1, blas32.General{Rows: n, Cols: d, Stride: d, Data: rows},
 		blas32.General{Rows: c, Cols: d, Stride: d, Data: s.narrow}, 0, blas32.General{Rows: n, Cols: c, Stride: c, Data: dots})
+	for i, length := range lengths {
+		slack[i] = s.slack(length)
+	}
+	vector.OnlyNear(index, dots, s.squares, slack)
 	var candidates []int
-	for i := range n {
-		candidates = s.candidates(candidates[:0], dots[i*c:(i+1)*c], lengths[i], apart[:c])
-		if len(candidates) == 1 && squared == nil {
-			index[i] = candidates[0]
+	for i, k := range index {
+		if k >= 0 {
 			continue
 		}
+		candidates = s.candidates(candidates[:0], dots[i*c:(i+1)*c], slack[i], apart[:c])
 		best := math.Inf(1)
+		index[i] = 0 // of a row that has no distances
 		for _, k := range candidates {
 			floats.SubTo(apart[:d], x[i*d:(i+1)*d], s.centres[k*d:(k+1)*d])
 			if exact := floats.Dot(apart[:d], apart[:d]); exact < best {
-				best, index[i] = exact, k
+				best, index[i] = exact, int64(k)
 			}
 		}
-		if squared != nil {
-			squared[i] = best
-		}
+	}
+	if squared != nil {
+		vector.LessOwn(nil, squared, x[:n*d], s.centres, index)
 	}
 }
 
-// candidates appends the centres that may be nearest to a row of which the length ||y|| and the products y.m [C] are known, in ascending order. distance [C] is scratch
-// memory, for ||x - c||^2 - ||y||^2.
-func (s *Nearest) candidates(to []int, dots []float32, length float64, distance []float64) []int {
+// candidates appends the centres that may be nearest to a row of which the products y.m [C] are known, in ascending order. distance [C] is scratch memory, for
+// ||x - c||^2 - ||y||^2.
+func (s *Nearest) candidates(to []int, dots []float32, slack float64, distance []float64) []int {
 	least := math.Inf(1)
 	for k, dot := range dots {
 		distance[k] = s.squares[k] - 2*float64(dot)
@@ -99,7 +104,7 @@ func (s *Nearest) candidates(to []int, dots []float32, length float64, distance 
 			least = distance[k]
 		}
 	}
-	limit := least + s.slack(length)
+	limit := least + slack
 	for k, x := range distance {
 		if !(x > limit) { // also where a limit is not a number
 			to = append(to, k)

@@ -329,7 +329,7 @@ func TestNearestDecidesByTheExactDistance(t *testing.T) {
 	centres := []float64{1e4 + 1e-9, 0, 1e4, 0, 1e4, 0, -1e4, 0}
 	s := stats.NewNearest(centres, 4, 2)
 	index, squared := s.Find([]float64{1e4, 0, 1e4 + 1e-9, 0, -9e3, 1}, 3)
-	if !slices.Equal(index, []int{1, 0, 3}) || squared[0] != 0 || squared[1] != 0 || squared[2] != 1e6+1 {
+	if !slices.Equal(index, []int64{1, 0, 3}) || squared[0] != 0 || squared[1] != 0 || squared[2] != 1e6+1 {
 		t.Errorf("index %v, squared %v", index, squared)
 	}
 }

@@ -7,6 +7,7 @@ package vector
 #cgo LDFLAGS: -lm
 #include <math.h>
 #include <stddef.h>
+#include <stdint.h>
 
 // The loader takes the vectors that the processor has, where it can.
 #if defined(__x86_64__) && defined(__GLIBC__)
@@ -63,8 +64,66 @@ VECTORS static void squares(double *restrict to, const double *restrict x, size_
     to[i] = sum[0];
   }
 }
+
+VECTORS static void less(double *restrict to, double *restrict squares, const double *restrict x, size_t pitch, const double *restrict origins, const int64_t *of, size_t n,
+                         size_t d) {
+  for (size_t i = 0; i < n; i++, x += pitch) {
+    const double *origin = of ? origins + of[i] * d : origins;
+    double sum[32] = {0}; // as in squares
+    size_t j = 0;
+    for (; j + 32 <= d; j += 32)
+      for (size_t k = 0; k < 32; k++) {
+        const double a = x[j + k] - origin[j + k];
+        if (to)
+          to[i * d + j + k] = a;
+        sum[k] += a * a;
+      }
+    for (size_t half = 16; half > 0; half /= 2)
+      for (size_t k = 0; k < half; k++)
+        sum[k] += sum[k + half];
+    for (; j < d; j++) {
+      const double a = x[j] - origin[j];
+      if (to)
+        to[i * d + j] = a;
+      sum[0] += a * a;
+    }
+    if (squares)
+      squares[i] = sum[0];
+  }
+}
+
+VECTORS static void only_near(int64_t *only, const float *dots, const double *squares, const double *slack, size_t n, size_t c) {
+  for (size_t i = 0; i < n; i++, dots += c) {
+    double least[8];
+    for (size_t k = 0; k < 8; k++)
+      least[k] = INFINITY;
+    size_t j = 0;
+    for (; j + 8 <= c; j += 8)
+      for (size_t k = 0; k < 8; k++) {
+        const double a = squares[j + k] - 2 * (double)dots[j + k];
+        least[k] = a < least[k] ? a : least[k];
+      }
+    for (; j < c; j++) {
+      const double a = squares[j] - 2 * (double)dots[j];
+      least[0] = a < least[0] ? a : least[0];
+    }
+    for (size_t half = 4; half > 0; half /= 2)
+      for (size_t k = 0; k < half; k++)
+        least[k] = least[k + half] < least[k] ? least[k + half] : least[k];
+    const double limit = least[0] + slack[i];
+    int64_t near = 0, sum = 0;
+    for (j = 0; j < c; j++) {
+      const int64_t in = !(squares[j] - 2 * (double)dots[j] > limit);
+      near += in;
+      sum += in * (int64_t)j;
+    }
+    only[i] = near == 1 ? sum : -1;
+  }
+}
 */
 import "C"
+
+import "unsafe"
 
 func widen(dst []float64, src []float32) {
 	C.widen((*C.double)(&dst[0]), (*C.float)(&src[0]), C.size_t(len(src)))
@@ -80,4 +139,13 @@ func largest(to, x []float64) {
 
 func squares(to, x []float64) {
 	C.squares((*C.double)(&to[0]), (*C.double)(&x[0]), C.size_t(len(to)), C.size_t(len(x)/len(to)))
+}
+
+func less(to, squares, x []float64, pitch int, origins []float64, of []int64, n, d int) {
+	C.less((*C.double)(unsafe.SliceData(to)), (*C.double)(unsafe.SliceData(squares)), (*C.double)(&x[0]), C.size_t(pitch), (*C.double)(&origins[0]),
+		(*C.int64_t)(unsafe.SliceData(of)), C.size_t(n), C.size_t(d))
+}
+
+func onlyNear(only []int64, dots []float32, squares, slack []float64) {
+	C.only_near((*C.int64_t)(&only[0]), (*C.float)(&dots[0]), (*C.double)(&squares[0]), (*C.double)(&slack[0]), C.size_t(len(only)), C.size_t(len(squares)))
 }

@@ -41,3 +41,46 @@ func squares(to, x []float64) {
 		}
 	}
 }
+
+func less(to, squares, x []float64, pitch int, origins []float64, of []int64, n, d int) {
+	for i := range n {
+		origin := origins
+		if of != nil {
+			origin = origins[int(of[i])*d:]
+		}
+		var square float64
+		for j, y := range origin[:d] {
+			a := x[i*pitch+j] - y
+			if to != nil {
+				to[i*d+j] = a
+			}
+			square += a * a
+		}
+		if squares != nil {
+			squares[i] = square
+		}
+	}
+}
+
+func onlyNear(only []int64, dots []float32, squares, slack []float64) {
+	for i := range only {
+		row := dots[i*len(squares):]
+		least := math.Inf(1)
+		for k, square := range squares {
+			if x := square - 2*float64(row[k]); x < least {
+				least = x
+			}
+		}
+		only[i] = -1
+		near := 0
+		for k, square := range squares {
+			if !(square-2*float64(row[k]) > least+slack[i]) {
+				near++
+				only[i] = int64(k)
+			}
+		}
+		if near != 1 {
+			only[i] = -1
+		}
+	}
+}

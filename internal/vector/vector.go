@@ -42,3 +42,45 @@ func Squares(to, x []float64) {
 		clear(to)
 	}
 }
+
+// Less sets dst [n,D] to the rows x less origin [D]: rows of D numbers, each pitch after the one before.
+func Less(dst, x []float64, pitch int, origin []float64) {
+	if len(dst) == 0 {
+		return
+	}
+	d := len(origin)
+	if d == 0 || len(dst)%d != 0 || len(x) < (len(dst)/d-1)*pitch+d {
+		panic("vector: x is shorter than dst, or dst not of whole rows")
+	}
+	less(dst, nil, x, pitch, origin, nil, len(dst)/d, d)
+}
+
+// LessOwn sets dst [n,D], unless it is nil, to the rows x [n,D], each less its own of origins [C,D], that at of [n]; and squares [n] to the squared norms of the differences. n is
+// the length of of.
+func LessOwn(dst, squares, x, origins []float64, of []int64) {
+	n := len(of)
+	if n == 0 {
+		return
+	}
+	d := len(x) / n
+	if d == 0 || len(x) != n*d || (dst != nil && len(dst) != n*d) || len(squares) != n || len(origins)%d != 0 {
+		panic("vector: dst, squares, x and origins do not fit together")
+	}
+	for _, at := range of {
+		if at < 0 || int(at) >= len(origins)/d {
+			panic("vector: there is no such origin")
+		}
+	}
+	less(dst, squares, x, d, origins, of, n, d)
+}
+
+// OnlyNear gives for each row of dots [n,C] the k with squares[k] - 2 dots[k] least, if no other exceeds that by slack or less; -1 where another does, or is NaN. n and C are
+// those of only and squares.
+func OnlyNear(only []int64, dots []float32, squares, slack []float64) {
+	if len(dots) < len(only)*len(squares) || len(slack) < len(only) {
+		panic("vector: dots or slack is shorter than its rows")
+	}
+	if len(only) > 0 && len(squares) > 0 {
+		onlyNear(only, dots, squares, slack)
+	}
+}

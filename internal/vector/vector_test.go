@@ -126,9 +126,84 @@ func TestSquaresOfRows(t *testing.T) {
 	}
 }
 
+// Whole numbers, whose differences and squares are exact: every one, also past the last whole vector; nothing behind the rows, and nothing read between them.
+func TestRowsLessTheirOrigins(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 2))
+	numbers := func(n int) []float64 {
+		x := make([]float64, n)
+		for i := range x {
+			x[i] = float64(rng.IntN(2001) - 1000)
+		}
+		return x
+	}
+	for _, d := range []int{1, 3, 8, 31, 32, 33, 100, 512} {
+		const n, gap, guard = 4, 3, 12345
+		x, origins, of := numbers(n*d), numbers(3*d), []int64{2, 0, 2, 1}
+		spaced := make([]float64, (n-1)*(d+gap)+d)
+		for i := range spaced {
+			spaced[i] = math.NaN()
+		}
+		wantOwn, wantOne, wantSquares := make([]float64, n*d), make([]float64, n*d), []float64{0, 0, 0, 0, guard}
+		for i := range wantOwn {
+			row, j := i/d, i%d
+			spaced[row*(d+gap)+j] = x[i]
+			wantOne[i] = x[i] - origins[j]
+			wantOwn[i] = x[i] - origins[int(of[row])*d+j]
+			wantSquares[row] += wantOwn[i] * wantOwn[i]
+		}
+		wantOwn, wantOne = append(wantOwn, guard), append(wantOne, guard)
+		got, squares := slices.Repeat([]float64{guard}, n*d+1), []float64{7, 7, 7, 7, guard}
+		if LessOwn(got[:n*d], squares[:n], x, origins, of); !slices.Equal(got, wantOwn) || !slices.Equal(squares, wantSquares) {
+			t.Errorf("D = %d: LessOwn gives %v with %v, want %v with %v", d, got, squares, wantOwn, wantSquares)
+		}
+		squares = []float64{7, 7, 7, 7, guard}
+		if LessOwn(nil, squares[:n], x, origins, of); !slices.Equal(squares, wantSquares) {
+			t.Errorf("D = %d: LessOwn without dst gives %v, want %v", d, squares, wantSquares)
+		}
+		if Less(got[:n*d], spaced, d+gap, origins[:d]); !slices.Equal(got, wantOne) {
+			t.Errorf("D = %d: Less gives %v, want %v", d, got, wantOne)
+		}
+	}
+	Less(nil, nil, 0, []float64{1})
+	LessOwn(nil, nil, nil, nil, nil)
+}
+
+// At every place of the least, also past the last whole vector: one that nothing comes near, one with another at its slack, one with another just beyond, and rows with NaN.
+func TestOnlyNear(t *testing.T) {
+	for _, c := range []int{1, 2, 7, 8, 9, 100} {
+		for at := range c {
+			other := (at + 1) % c
+			dots, squares, slack := make([]float32, 4*c), make([]float64, c), []float64{1, 1, 1, 1}
+			for k := range squares {
+				squares[k] = float64(10 + k)
+				for i := range 4 {
+					dots[i*c+k] = float32(k) / 2 // all at 10
+				}
+			}
+			want := []int64{int64(at), -1, int64(at), -1}
+			for i := range 4 {
+				dots[i*c+at] += 2.5 // at 5
+			}
+			dots[c+other] += 2                    // at 6
+			dots[2*c+other] += 2 - 0x1p-10        // a little above
+			dots[3*c+other] = float32(math.NaN()) // unknown
+			if c == 1 {
+				want = []int64{0, 0, 0, 0}
+			}
+			got := []int64{7, 7, 7, 7, 7}
+			if OnlyNear(got[:4], dots, squares, slack); !slices.Equal(got, append(want, 7)) {
+				t.Errorf("C = %d, the least at %d: %v, want %v", c, at, got, want)
+			}
+		}
+	}
+}
+
 func TestShortArgumentsPanic(t *testing.T) {
 	for name, call := range map[string]func(){
 		"LessNarrow": func() { LessNarrow(make([]float32, 3), make([]float64, 2), make([]float64, 4), make([]float64, 2)) },
+		"Less":       func() { Less(make([]float64, 4), make([]float64, 4), 3, make([]float64, 2)) },
+		"LessOwn":    func() { LessOwn(nil, make([]float64, 2), make([]float64, 4), make([]float64, 4), []int64{0, 2}) },
+		"OnlyNear":   func() { OnlyNear(make([]int64, 2), make([]float32, 5), make([]float64, 3), make([]float64, 2)) },
 		"Squares":    func() { Squares(make([]float64, 2), make([]float64, 3)) },
 		"Largest":    func() { Largest(make([]float64, 2), make([]float64, 3)) },
 		"Widen":      func() { Widen(make([]float64, 3), make([]float32, 4)) },
