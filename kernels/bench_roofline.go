@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"time"
 )
 
@@ -60,8 +61,8 @@ func peakMatrixDepth(p Precision) int {
 	return map[Precision]int{TF32: 8, BF16: 16}[p]
 }
 
-// MeasureRoofline measures a device at a precision; it takes some tenths of a second and 130 MiB (on CUDA 1 GiB). The best of several runs counts: a limit is what was once
-// reached. An emulated device has none: its roofline is the zero one.
+// MeasureRoofline measures a device at a precision; it takes some tenths of a second and 130 MiB (on CUDA 1 GiB). The median of several runs counts, so that it says what the
+// device allows now: on a machine that others share, twice as much a minute later. An emulated device has none: its roofline is the zero one.
 func MeasureRoofline(dev Device, p Precision) (Roofline, error) {
 	if dev.Capabilities().Emulated {
 		return Roofline{}, nil
@@ -70,11 +71,11 @@ func MeasureRoofline(dev Device, p Precision) (Roofline, error) {
 	if dev.Kind() == CUDA {
 		steps, rows = peakStepsCUDA, peakRowsCUDA
 	}
-	fma, err := fastest(dev, "peak_fma_direct", FP32, Shape{N: peakElements, K: steps}, peakElements, peakElements)
+	fma, err := typical(dev, "peak_fma_direct", FP32, Shape{N: peakElements, K: steps}, peakElements, peakElements)
 	if err != nil {
 		return Roofline{}, fmt.Errorf("measure the peak of arithmetic: %w", err)
 	}
-	read, err := fastest(dev, "peak_read_direct", FP32, Shape{N: rows, C: peakRowLength}, rows*peakRowLength, rows)
+	read, err := typical(dev, "peak_read_direct", FP32, Shape{N: rows, C: peakRowLength}, rows*peakRowLength, rows)
 	if err != nil {
 		return Roofline{}, fmt.Errorf("measure the bandwidth of memory: %w", err)
 	}
@@ -83,7 +84,7 @@ func MeasureRoofline(dev Device, p Precision) (Roofline, error) {
 		GBps:   4 * peakRowLength * float64(rows) / nanoseconds(read),
 	}
 	if depth := peakMatrixDepth(p); depth > 0 {
-		matrix, err := fastest(dev, "peak_mma", p, Shape{N: peakMatrixThreads, K: peakMatrixSteps}, peakMatrixThreads, peakMatrixThreads)
+		matrix, err := typical(dev, "peak_mma", p, Shape{N: peakMatrixThreads, K: peakMatrixSteps}, peakMatrixThreads, peakMatrixThreads)
 		if err != nil {
 			return Roofline{}, fmt.Errorf("measure the peak of the tensor cores: %w", err)
 		}
@@ -94,8 +95,8 @@ func MeasureRoofline(dev Device, p Precision) (Roofline, error) {
 
 func nanoseconds(d time.Duration) float64 { return float64(max(d.Nanoseconds(), 1)) }
 
-// fastest is the least time of a kernel that reads `in` float32 elements and writes `out`.
-func fastest(dev Device, kernel string, p Precision, s Shape, in, out int) (time.Duration, error) {
+// typical is the median time of a kernel that reads `in` float32 elements and writes `out`.
+func typical(dev Device, kernel string, p Precision, s Shape, in, out int) (time.Duration, error) {
 	x, err := dev.Alloc(4 * in)
 	if err != nil {
 		return 0, err
@@ -115,13 +116,14 @@ func fastest(dev Device, kernel string, p Precision, s Shape, in, out int) (time
 	}
 	v := &Variant{Name: "peak", Kind: dev.Kind(), Kernel: kernel}
 	call := &Call{Shape: s, Precision: p, Operands: [MaxOperands]Buffer{x, y}, Scalars: [MaxScalars]float64{0.5}}
-	best := time.Duration(math.MaxInt64)
-	for range peakSamples {
+	took := make([]time.Duration, peakSamples)
+	for i := range took {
 		start := time.Now()
 		if err := errors.Join(dev.Launch(v, call), dev.Synchronize()); err != nil {
 			return 0, err
 		}
-		best = min(best, time.Since(start))
+		took[i] = time.Since(start)
 	}
-	return best, nil
+	slices.Sort(took)
+	return took[peakSamples/2], nil
 }

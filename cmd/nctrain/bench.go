@@ -40,9 +40,9 @@ func newBenchOne(use, short string, prepare func(*benchFlags, *machine, *nn.ResN
 		Long: short + `.
 
 Times are of whole steps, on random weights and images of the built-in set shapes; the table by operation is of profiled steps, which wait after each
-operation. Rates count the arithmetic of the plain algorithm. Limit share: the least time that this device's measured peak of arithmetic (of the
-tensor cores, for a variant that multiplies on them) and bandwidth of memory allow the variant's own algorithm (of a transform: its products, and
-its operands moved), over the time taken.`,
+operation. Rates count the arithmetic of the plain algorithm. Limit share: the least time that this device's peak of arithmetic (of the tensor
+cores, for a variant that multiplies on them) and bandwidth of memory, measured before each of these steps, allow the variant's own algorithm (of
+a transform: its products, and its operands moved), over the time taken; the median of the steps.`,
 		RunE: func(c *cobra.Command, _ []string) error {
 			switch {
 			case f.batch < 1 || f.width < 1 || f.steps < 1 || f.classes < 2:
@@ -130,11 +130,7 @@ func (f *benchFlags) execute(c *cobra.Command, name string, prepare func(*benchF
 	if err != nil {
 		return err
 	}
-	roof, err := kernels.MeasureRoofline(m.Device, m.options.Precision)
-	if err != nil {
-		return err
-	}
-	r, err := f.measure(c.Context(), m, plan, roof)
+	r, err := f.measure(c.Context(), m, plan)
 	if err != nil {
 		return err
 	}
@@ -172,10 +168,10 @@ func (f *benchFlags) images() (*data.Set, error) {
 
 const (
 	warmSteps     = 2
-	profiledSteps = 5
+	profiledSteps = 9
 )
 
-func (f *benchFlags) measure(ctx context.Context, m *machine, plan *benchPlan, roof kernels.Roofline) (*benchResult, error) {
+func (f *benchFlags) measure(ctx context.Context, m *machine, plan *benchPlan) (*benchResult, error) {
 	var times []float64 // ms
 	for i := range warmSteps + f.steps {
 		if err := ctx.Err(); err != nil {
@@ -195,23 +191,27 @@ func (f *benchFlags) measure(ctx context.Context, m *machine, plan *benchPlan, r
 			times = append(times, float64(time.Since(began).Nanoseconds())/1e6)
 		}
 	}
-	var profiles [][]nn.Timing
+	var profiles []profile.Step
 	for range profiledSteps {
 		if err := plan.rewind(); err != nil {
+			return nil, err
+		}
+		roof, err := kernels.MeasureRoofline(m.Device, m.options.Precision)
+		if err != nil {
 			return nil, err
 		}
 		timings, err := plan.Profile()
 		if err != nil {
 			return nil, err
 		}
-		profiles = append(profiles, timings)
+		profiles = append(profiles, profile.Step{Timings: timings, Roof: roof})
 	}
 	slices.Sort(times)
 	median := (times[(len(times)-1)/2] + times[len(times)/2]) / 2
 	memory, _ := plan.Memory()
 	return &benchResult{
 		ImagesPerSecond: float64(f.batch) / median * 1e3, StepMs: stepTimes{median, times[0], times[len(times)-1]}, Device: m.Description(),
-		Batch: f.batch, Width: f.width, Steps: f.steps, MemoryBytes: memory, Operations: profile.Summarize(profiles, roof), Roofline: roof,
+		Batch: f.batch, Width: f.width, Steps: f.steps, MemoryBytes: memory, Operations: profile.Summarize(profiles), Roofline: profile.Roofline(profiles),
 	}, nil
 }
 
@@ -220,7 +220,7 @@ func (f *benchFlags) print(c *cobra.Command, r *benchResult) error {
 	fmt.Fprintf(out, "%s, width %d, batch %d, on %s\n", r.Bench, r.Width, r.Batch, r.Device)
 	fmt.Fprintf(out, "%.1f images/s: %.2f ms a step (median of %d; %.2f to %.2f); activations and workspaces take %s\n", r.ImagesPerSecond, r.StepMs.Median, r.Steps,
 		r.StepMs.Min, r.StepMs.Max, table.Bytes(float64(r.MemoryBytes)))
-	fmt.Fprintf(out, "peak of this device, measured now: %v\n", r.Roofline)
+	fmt.Fprintf(out, "peak of this device, measured between the steps: %v\n", r.Roofline)
 	t := table.New("operation", "variant", "calls", "ms", "of step %", "GFLOP/s", "GB/s", "bound by", "of limit %").Left(1, 7)
 	for _, o := range r.Operations {
 		t.Row(o.Op, o.Variant, table.Count(o.Calls), fmt.Sprintf("%.3f", o.Ms), fmt.Sprintf("%.1f", 100*o.StepShare), rate(o.GFLOPS), rate(o.GBps), o.Bound,

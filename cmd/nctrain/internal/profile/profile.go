@@ -22,7 +22,7 @@ type Operation struct {
 	StepShare  float64 `json:"step_share"`  // of the time of all operations
 	GFLOPS     float64 `json:"gflops"`      // 1e9 flop a second
 	GBps       float64 `json:"gbps"`        // 1e9 bytes a second, each operand moved once
-	LimitShare float64 `json:"limit_share"` // least time that the variant's algorithm allows ([nn.Timing.Limit]), as a share of the time taken
+	LimitShare float64 `json:"limit_share"` // least time that the variant's algorithm allows ([nn.Timing.Limit]), as a share of the time taken, median over steps
 	Bound      string  `json:"bound"`       // what the roofline says limits it: "arithmetic", "memory", or "" where nothing is counted
 }
 
@@ -34,33 +34,66 @@ func name(t nn.Timing) string {
 	return t.Op.String()
 }
 
+// Step is one profiled step, and the roofline measured just before it: others on the machine slow both.
+type Step struct {
+	Timings []nn.Timing
+	Roof    kernels.Roofline
+}
+
+// Roofline is the median of each part of the steps' rooflines.
+func Roofline(steps []Step) kernels.Roofline {
+	part := func(of func(kernels.Roofline) float64) float64 {
+		var x []float64
+		for _, s := range steps {
+			x = append(x, of(s.Roof))
+		}
+		return median(x)
+	}
+	return kernels.Roofline{
+		GFLOPS:       part(func(r kernels.Roofline) float64 { return r.GFLOPS }),
+		MatrixGFLOPS: part(func(r kernels.Roofline) float64 { return r.MatrixGFLOPS }),
+		GBps:         part(func(r kernels.Roofline) float64 { return r.GBps }),
+	}
+}
+
+// median is the upper one of an even number; 0 of none.
+func median[T float64 | time.Duration](x []T) T {
+	if len(x) == 0 {
+		return 0
+	}
+	x = slices.Sorted(slices.Values(x))
+	return x[len(x)/2]
+}
+
 // Summarize sums several profiles of one plan by operation and variant, the slowest first.
-func Summarize(steps [][]nn.Timing, roof kernels.Roofline) []Operation {
+func Summarize(steps []Step) []Operation {
 	type key struct{ op, variant string }
 	type sums struct {
-		calls                int
-		took                 []time.Duration // by step
-		cost                 kernels.Cost
-		limit, arith, memory float64 // seconds
+		calls         int
+		took          []time.Duration // by step
+		limit         []float64       // seconds, by step
+		cost          kernels.Cost
+		arith, memory float64 // seconds
 	}
 	all := map[key]*sums{}
-	for i, timings := range steps {
-		for _, t := range timings {
+	typical := Roofline(steps)
+	for i, step := range steps {
+		for _, t := range step.Timings {
 			k := key{name(t), t.Variant.Name}
 			s := all[k]
 			if s == nil {
-				s = &sums{took: make([]time.Duration, len(steps))}
+				s = &sums{took: make([]time.Duration, len(steps)), limit: make([]float64, len(steps))}
 				all[k] = s
 			}
 			s.took[i] += t.Duration
+			s.limit[i] += t.Limit(step.Roof)
 			if i > 0 {
 				continue
 			}
 			s.calls++
 			s.cost.Flop += t.Cost.Flop
 			s.cost.Bytes += t.Cost.Bytes
-			s.limit += t.Limit(roof)
-			own := roof.For(t.Variant)
+			own := typical.For(t.Variant)
 			s.arith += own.Limit(kernels.Cost{Flop: t.Cost.Flop})
 			s.memory += own.Limit(kernels.Cost{Bytes: t.Cost.Bytes})
 		}
@@ -68,11 +101,14 @@ func Summarize(steps [][]nn.Timing, roof kernels.Roofline) []Operation {
 	var out []Operation
 	total := 0.0
 	for k, s := range all {
-		slices.Sort(s.took)
-		seconds := s.took[len(s.took)/2].Seconds()
+		seconds := median(s.took).Seconds()
 		o := Operation{Op: k.op, Variant: k.variant, Calls: s.calls, Ms: 1e3 * seconds}
 		if seconds > 0 {
-			o.GFLOPS, o.GBps, o.LimitShare = s.cost.Flop/seconds/1e9, s.cost.Bytes/seconds/1e9, s.limit/seconds
+			o.GFLOPS, o.GBps = s.cost.Flop/seconds/1e9, s.cost.Bytes/seconds/1e9
+			for i, limit := range s.limit {
+				s.limit[i] = limit / max(s.took[i], 1).Seconds()
+			}
+			o.LimitShare = median(s.limit)
 		}
 		switch {
 		case s.arith > s.memory:

@@ -12,24 +12,24 @@ import (
 	"nctrain/nn"
 )
 
-// twoSteps are two profiles of a plan of two convolutions, one packing and a batch norm; 10 GFLOP/s and 10 GB/s is the roofline.
-func twoSteps() ([][]nn.Timing, kernels.Roofline) {
+// steps are three profiles of a plan of two convolutions, one packing and a batch norm. 10 GFLOP/s and 10 GB/s is the roofline; before the last, which takes nine times
+// as long, a ninth of that.
+func steps() []Step {
 	conv := &kernels.Variant{Op: kernels.ConvFprop, Name: "im2col"}
 	norm := &kernels.Variant{Op: kernels.BNForward, Name: "direct"}
-	step := func(scale time.Duration) []nn.Timing {
-		return []nn.Timing{
+	step := func(scale time.Duration, peak float64) Step {
+		return Step{[]nn.Timing{
 			{Op: kernels.ConvFprop, Variant: conv, Pack: true, Duration: scale},
 			{Op: kernels.ConvFprop, Variant: conv, Cost: kernels.Cost{Flop: 1e7, Bytes: 1e6}, Duration: 2 * scale},
 			{Op: kernels.ConvFprop, Variant: conv, Cost: kernels.Cost{Flop: 3e7, Bytes: 1e6}, Duration: 6 * scale},
 			{Op: kernels.BNForward, Variant: norm, Cost: kernels.Cost{Flop: 1e5, Bytes: 1e7}, Duration: scale},
-		}
+		}, kernels.Roofline{GFLOPS: peak, GBps: peak}}
 	}
-	return [][]nn.Timing{step(time.Millisecond), step(time.Millisecond), step(9 * time.Millisecond)}, kernels.Roofline{GFLOPS: 10, GBps: 10}
+	return []Step{step(time.Millisecond, 10), step(time.Millisecond, 10), step(9*time.Millisecond, 10./9)}
 }
 
 func TestSummarizeSumsMediansAndShares(t *testing.T) {
-	steps, roof := twoSteps()
-	got := Summarize(steps, roof)
+	got := Summarize(steps())
 	if len(got) != 3 {
 		t.Fatalf("%d rows: %+v", len(got), got)
 	}
@@ -49,12 +49,24 @@ func TestSummarizeSumsMediansAndShares(t *testing.T) {
 	if norm.Op != "bn_forward" || norm.Bound != "memory" {
 		t.Errorf("batch norm: %+v", norm)
 	}
+	if r := Roofline(steps()); r.GFLOPS != 10 || r.GBps != 10 || r.MatrixGFLOPS != 0 {
+		t.Errorf("the steps' roofline is %+v, want 10 and 10", r)
+	}
+}
+
+// A step that others slow down has a limit that they slow down as much.
+func TestSharesAreOfThePeakOfTheirStep(t *testing.T) {
+	for _, o := range Summarize(steps()[2:]) {
+		if want := map[string]float64{"conv_fprop": 0.5, "bn_forward": 1, "conv_fprop_pack": 0}[o.Op]; math.Abs(o.LimitShare-want) > 1e-9 {
+			t.Errorf("%s: %v of its limit, want %v", o.Op, o.LimitShare, want)
+		}
+	}
 }
 
 func TestTraceHasEachOperationInOrder(t *testing.T) {
-	steps, roof := twoSteps()
+	step := steps()[0]
 	path := filepath.Join(t.TempDir(), "trace.json")
-	if err := WriteTrace(path, "a device", steps[0], roof); err != nil {
+	if err := WriteTrace(path, "a device", step.Timings, step.Roof); err != nil {
 		t.Fatal(err)
 	}
 	text, err := os.ReadFile(path)
