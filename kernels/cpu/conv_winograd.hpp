@@ -47,7 +47,8 @@ constexpr int64_t kTransformTiles = 4;  // of a task of a staged block's transfo
 template <typename T>
 constexpr int64_t kStagedDepth = (32 << 10) / (kPanel<T> * static_cast<int64_t>(sizeof(T)));
 
-constexpr int64_t kMostTogether = 2;  // fused blocks that a thread takes at once
+constexpr int64_t kMostTogether = 2;   // fused blocks that a thread takes at once
+constexpr int64_t kTasksOfThread = 8;  // at least, where tasks are made larger
 
 // How the tiles are cut; a function of the shape alone.
 struct WinogradBlocking {
@@ -69,7 +70,6 @@ struct FusedTasks {
   int64_t tasks;
 
   FusedTasks(const WinogradBlocking& b, const nct_pool* pool) {
-    constexpr int64_t kTasksOfThread = 8;
     together = larger(1, smaller(kMostTogether, nct_pool_cache(pool) / 2 / b.bytes));
     const int64_t all = ceil_div(b.blocks, b.group);
     if (all < nct_pool_threads(pool) * kTasksOfThread * ceil_div(together, b.group)) together = 1;

@@ -4,7 +4,7 @@
 // products made with that weight, of (A dy A^T)[k] * (B^T x B)[c], and dw = G^T dU G. Matrix products whose sum runs over tiles.
 // Needs: 3x3, pad 1, stride 1 (f43) or 2 (f42); any H, W, C, K.
 // Form:  ranges, for few channels: conv_winograd_wgrad_ranges.hpp. staged, otherwise: all threads transform a block of tiles together and then add to the one
-//        dU, a task one weight of kPlaneWidth k. whole, where one staged block has all tiles: a task is a block of dw, whose dU stays in the thread's L2.
+//        dU, a task one weight of some kPlaneWidth k. whole, where one staged block has all tiles: a task is a block of dw, whose dU stays in the thread's L2.
 //        Blocks follow from the shape.
 // Cost:  2*products*ceil(P/4)*ceil(Q/4)*N*C*K flop of matrix product, 36 products a tile (f43) or 81 (f42), and the transforms.
 //        Workspace: staged and whole: planes of a block; staged: dU.
@@ -114,17 +114,20 @@ inline void transform_wgrad_block(const WinogradWgrad<T>& g, int64_t begin, int6
   });
 }
 
-// add_staged adds all tiles to one dU, block after block.
+// add_staged adds all tiles to one dU, block after block. A task takes several blocks of k of its weight where that leaves tasks enough for all threads: all but the first
+// find x's planes in the thread's L2.
 template <typename A, typename T>
 inline void add_staged(const WinogradWgrad<T>& g, const WinogradWgradPlanes<T>& planes, int64_t block, const FilterGradient<T>& du, nct_pool* pool) {
-  const int64_t row_blocks = ceil_div(g.grid.out.channels, kPlaneWidth);
+  const int64_t row_blocks = ceil_div(g.grid.out.channels, kPlaneWidth), tasks = kFilterPlanes<A> * row_blocks;
+  const int64_t together = larger(1, smaller(row_blocks, tasks / (nct_pool_threads(pool) * kTasksOfThread))), groups = ceil_div(row_blocks, together);
   for (int64_t begin = 0; begin < g.grid.tiles(); begin += block) {
     const int64_t tiles = smaller(block, g.grid.tiles() - begin);
     transform_wgrad_block<A>(g, begin, tiles, planes, pool);
-    parallel(pool, kFilterPlanes<A> * row_blocks, [&](int64_t task, int) {
+    parallel(pool, kFilterPlanes<A> * groups, [&](int64_t task, int) {
       // The last filter has the most products: it goes first, so that no thread is left with it.
-      const int64_t filter = kFilterPlanes<A> - 1 - task / row_blocks;
-      add_filters<A>(g.grid, planes, tiles, filter, filter + 1, task % row_blocks * kPlaneWidth, 0, planes.x.channels, du, begin > 0);
+      const int64_t filter = kFilterPlanes<A> - 1 - task / groups, first = task % groups * together;
+      for (int64_t block = first; block < smaller(row_blocks, first + together); block++)
+        add_filters<A>(g.grid, planes, tiles, filter, filter + 1, block * kPlaneWidth, 0, planes.x.channels, du, begin > 0);
     });
   }
 }
