@@ -56,7 +56,7 @@ a transform: its products, and its operands moved), over the time taken; the med
 	flags.IntVar(&f.width, "width", 64, "channels of the first stage; the network is ResNet-18 at 64")
 	flags.IntVar(&f.classes, "classes", 100, "classes of the last layer")
 	flags.IntVar(&f.steps, "steps", 20, "timed steps, after two that warm up")
-	flags.StringVar(&f.trace, "trace", "", "write one profiled step to this file for Perfetto (ui.perfetto.dev)")
+	outputFile(flags, &f.trace, "trace", "write one profiled step to this file for Perfetto (ui.perfetto.dev)")
 	f.deviceFlags.register(flags)
 	f.outputFlags.register(flags)
 	return c

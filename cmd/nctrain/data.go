@@ -147,7 +147,7 @@ func newDataConvertCommand() *cobra.Command {
 		},
 	}
 	c.Flags().StringVar(&f.split, "split", data.Train, "train or test")
-	c.Flags().StringVar(&f.out, "out", "", "file to write, .npz")
+	outputFile(c.Flags(), &f.out, "out", "file to write, .npz")
 	f.register(c)
 	return c
 }

@@ -130,6 +130,13 @@ func TestErrorsAreOneLineAndLeaveNothing(t *testing.T) {
 		{"scores to no format", []string{"score", "--detector", "d.npz", "--features", "f.npz", "--out", at("s.txt")}, exitUsage, []string{"--out", "s.txt", ".csv or .npz"}},
 		{"detectors of no file", []string{"score", "--detector", at("nowhere.npz"), "--features", "f.npz"}, exitFailed, []string{"nowhere.npz", "no such file"}},
 		{"head for detectors", []string{"score", "--detector", at("chw.npz"), "--features", "f.npz"}, exitFailed, []string{"chw.npz", "weight"}},
+		{"output to no directory", append([]string{"train", "--out", out, "--json", at("nowhere/h.json")}, shapes...), exitFailed, []string{"--json", "nowhere/h.json", "create the directory"}},
+		{"output to a directory", append([]string{"train", "--out", out, "--trace", at("full")}, shapes...), exitFailed, []string{"--trace", "full", "another name"}},
+		{"output over input", []string{"nc", "--features", at("chw.npz"), "--head", at("odd.npz"), "--json", at("full/../odd.npz")}, exitUsage, []string{"--json", "odd.npz", "--head", "another file"}},
+		{"output over one of several inputs", []string{"ood", "--id", "a", "--head", "b", "--ood", "far=c," + "near=" + at("odd.npz"), "--csv", at("odd.npz")}, exitUsage, []string{"--csv", "odd.npz", "--ood"}},
+		{"output over a shard", []string{"nc", "--features", at("*.npz"), "--head", "b", "--json", at("odd.npz")}, exitUsage, []string{"--json", "odd.npz", "--features"}},
+		{"output over an argument", []string{"stats", "--merge", at("odd.npz"), "--out", at("odd.npz")}, exitUsage, []string{"--out", "odd.npz"}},
+		{"two outputs in one", []string{"ood", "--id", "a", "--head", "b", "--ood", "c", "--json", at("f.npz"), "--save", at("f.npz")}, exitUsage, []string{"--json", "--save", "f.npz"}},
 		{"ood parameter", []string{"ood", "--id", "a", "--head", "b", "--ood", "c", "--param", "vim=3"}, exitUsage, []string{"--param vim=3", "vim.dim=64"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {

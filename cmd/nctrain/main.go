@@ -114,6 +114,8 @@ Sets are written KIND:PATH: cifar100:cifar-100-binary.tar.gz, npz:images.npz, or
 		SilenceErrors: true,
 		Args:          cobra.NoArgs,
 		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
+
+		PersistentPreRunE: checkOutputs,
 	}
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return usagef("%s: %v (%s --help lists the flags)", c.Name(), err, c.CommandPath())

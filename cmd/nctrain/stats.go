@@ -41,7 +41,7 @@ Without logits in the features --head computes them, and is then needed; with bo
 	flags.StringVar(&f.shard, "shard", "1/1", "which shard of how many, counted from 1")
 	flags.StringArrayVar(&f.merge, "merge", nil, "merge these parts; more may follow as arguments")
 	flags.BoolVar(&f.partial, "partial", false, "merge though shards are missing, to be merged further")
-	flags.StringVar(&f.out, "out", "", "file of statistics to write, .npz")
+	outputFile(flags, &f.out, "out", "file of statistics to write, .npz")
 	flags.IntVar(&f.threads, "threads", 0, "threads, 0 for one a core; does not change a bit of the results")
 	f.outputFlags.register(flags)
 	return c

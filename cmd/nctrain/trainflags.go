@@ -30,6 +30,7 @@ func (f *trainFlags) register(flags *pflag.FlagSet) {
 	flags.StringVar(&f.settings.Data, "data", "", "training set, KIND:PATH (nctrain data info --help lists the kinds)")
 	flags.StringVar(&f.settings.Test, "test", "", "test set, where the training set has one split only")
 	flags.StringVar(&f.out, "out", "", "directory of the run; made if it is not there")
+	annotate(flags, "out", isOutputDir)
 	flags.StringVar(&f.resume, "resume", "", "go on with the run in this directory, with its own settings; or with the notebook's .pth, as a new run in --out")
 	flags.BoolVar(&f.overwrite, "overwrite", false, "remove an earlier run that is in --out")
 	flags.IntVar(&t.Epochs, "epochs", notebook.Epochs, "epochs; the learning rate falls to 0 over them (cosine)")
@@ -44,7 +45,7 @@ func (f *trainFlags) register(flags *pflag.FlagSet) {
 	flags.IntVar(&f.settings.Limit, "limit", 0, "take the first N images of each split; 0: all")
 	flags.IntVar(&f.settings.ImageSize, "image-size", 32, "side that images of folder: sets are resized to")
 	flags.Uint64Var(&t.Seed, "seed", notebook.Seed, "seed of weights, order and augmentation")
-	flags.StringVar(&f.trace, "trace", "", "profile one training step before the run and write it to this file for Perfetto (ui.perfetto.dev)")
+	outputFile(flags, &f.trace, "trace", "profile one training step before the run and write it to this file for Perfetto (ui.perfetto.dev)")
 	f.deviceFlags.register(flags)
 	f.outputFlags.register(flags)
 }

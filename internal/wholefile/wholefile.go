@@ -22,12 +22,20 @@ import (
 // bufferBytes collects small writes; large ones pass through.
 const bufferBytes = 1 << 16
 
-// Write creates or replaces the file at path with what fill writes, with permissions perm before umask.
+// Write creates or replaces the file at path with what fill writes, with permissions perm before umask. Of a link, what it points at is replaced. A device, a pipe and what
+// /dev/stdout stands for are written to as it comes: there is nothing to replace, and nothing can be taken back.
 //
 // When fill or the file system fails, path keeps its former content (or stays absent), the temporary file is removed,
 // and the error names path and a way out. An error of fill is wrapped, so errors.Is finds it. A panic in fill leaves
 // nothing behind either. The writer is valid only during fill.
 func Write(path string, perm os.FileMode, fill func(w io.Writer) error) (err error) {
+	path, through, err := destination(path)
+	if err != nil {
+		return err
+	}
+	if through {
+		return describe(path, writeThrough(path, fill))
+	}
 	file, err := renameio.NewPendingFile(path, renameio.WithTempDir(filepath.Dir(path)), renameio.WithPermissions(perm))
 	if err != nil {
 		return describe(path, err)
@@ -39,11 +47,7 @@ func Write(path string, perm os.FileMode, fill func(w io.Writer) error) (err err
 		}
 	}()
 
-	buffered := bufio.NewWriterSize(file, bufferBytes)
-	if err := fill(buffered); err != nil {
-		return describe(path, err)
-	}
-	if err := buffered.Flush(); err != nil {
+	if err := fillBuffered(file, fill); err != nil {
 		return describe(path, err)
 	}
 	if err := file.CloseAtomicallyReplace(); err != nil {
@@ -58,6 +62,72 @@ func WriteBytes(path string, perm os.FileMode, content []byte) error {
 		_, err := w.Write(content)
 		return err
 	})
+}
+
+// Check tells whether Write could make a file at path now, for those who compute long before they write. It leaves nothing behind.
+func Check(path string) error {
+	path, through, err := destination(path)
+	if err != nil || through {
+		return err
+	}
+	if info, err := os.Stat(path); err == nil && info.IsDir() {
+		return describe(path, syscall.EISDIR)
+	}
+	file, err := renameio.NewPendingFile(path, renameio.WithTempDir(filepath.Dir(path)))
+	if err != nil {
+		return describe(path, err)
+	}
+	if err := file.Cleanup(); err != nil {
+		return describe(path, err)
+	}
+	return nil
+}
+
+// destination is where what is written to path goes: past links. through: it is no file that a rename can replace.
+func destination(path string) (target string, through bool, err error) {
+	entry, err := os.Lstat(path)
+	if err != nil {
+		return path, false, nil // not there, or the making of it will say what is wrong
+	}
+	info, err := os.Stat(path)
+	switch {
+	case err != nil:
+		return "", false, fmt.Errorf("write %s: %w: it is a link to nothing: make what it points at, or remove it", path, syscall.ENOENT)
+	case !info.Mode().IsRegular() && !info.IsDir(), ofSystem(path):
+		return path, true, nil
+	case entry.Mode()&fs.ModeSymlink == 0:
+		return path, false, nil
+	}
+	if target, err = filepath.EvalSymlinks(path); err != nil {
+		return "", false, describe(path, err)
+	}
+	return target, false, nil
+}
+
+// ofSystem tells names such as /dev/stdout, behind which may be a file that somebody else has open.
+func ofSystem(path string) bool {
+	return strings.HasPrefix(filepath.Clean(path), "/dev/") || strings.HasPrefix(filepath.Clean(path), "/proc/")
+}
+
+// writeThrough writes to what is there, behind what others have written to it.
+func writeThrough(path string, fill func(w io.Writer) error) error {
+	file, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND, 0)
+	if err != nil {
+		return err
+	}
+	if err := fillBuffered(file, fill); err != nil {
+		file.Close()
+		return err
+	}
+	return file.Close()
+}
+
+func fillBuffered(file io.Writer, fill func(w io.Writer) error) error {
+	buffered := bufio.NewWriterSize(file, bufferBytes)
+	if err := fill(buffered); err != nil {
+		return err
+	}
+	return buffered.Flush()
 }
 
 // syncDirectory makes the rename itself survive a power cut. File systems that cannot sync a directory say EINVAL; the
@@ -77,8 +147,11 @@ func syncDirectory(path string) error {
 	return nil
 }
 
-// describe turns an error met while writing path into one line that names path rather than the temporary file.
+// describe turns an error met while writing path into one line that names path rather than the temporary file; nil stays nil.
 func describe(path string, err error) error {
+	if err == nil {
+		return nil
+	}
 	cause := err
 	var pathErr *fs.PathError
 	var linkErr *os.LinkError

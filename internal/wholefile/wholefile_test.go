@@ -50,6 +50,97 @@ func TestWriteCreatesAndReplaces(t *testing.T) {
 	onlyFiles(t, dir, "f.bin")
 }
 
+// A link stays one, whatever it points at; what it points at is written.
+func TestLinksAreFollowed(t *testing.T) {
+	dir, elsewhere := t.TempDir(), t.TempDir()
+	target, link := filepath.Join(elsewhere, "f.bin"), filepath.Join(dir, "link")
+	if err := errors.Join(os.WriteFile(target, []byte("old"), 0o644), os.Symlink(target, link)); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(Check(link), WriteBytes(link, 0o644, []byte("new"))); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := os.ReadFile(target); err != nil || string(got) != "new" {
+		t.Errorf("behind the link: %q, %v", got, err)
+	}
+	if to, err := os.Readlink(link); err != nil || to != target {
+		t.Errorf("the link points at %q, %v", to, err)
+	}
+	onlyFiles(t, dir, "link")
+	onlyFiles(t, elsewhere, "f.bin")
+
+	if err := os.Remove(target); err != nil {
+		t.Fatal(err)
+	}
+	for name, err := range map[string]error{"Write": WriteBytes(link, 0o644, []byte("new")), "Check": Check(link)} {
+		if !errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), "link to nothing") || !strings.Contains(err.Error(), link) {
+			t.Errorf("%s through a link to nothing: %v", name, err)
+		}
+	}
+}
+
+// A pipe gets the bytes and stays a pipe.
+func TestPipesAreWrittenThrough(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "pipe")
+	if err := syscall.Mkfifo(path, 0o600); err != nil {
+		t.Skip("no named pipes here:", err)
+	}
+	got := make(chan string)
+	go func() {
+		text, err := os.ReadFile(path)
+		got <- fmt.Sprint(string(text), err)
+	}()
+	if err := errors.Join(Check(path), WriteBytes(path, 0o644, []byte("through"))); err != nil {
+		t.Fatal(err)
+	}
+	if text := <-got; text != "through<nil>" {
+		t.Errorf("the reader got %q", text)
+	}
+	if info, err := os.Lstat(path); err != nil || info.Mode()&fs.ModeNamedPipe == 0 {
+		t.Errorf("it is no pipe any more: %v, %v", info, err)
+	}
+}
+
+// What a file that the shell has opened holds already stays before what is written to its name under /proc.
+func TestOpenFilesAreAppendedTo(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "stdout")
+	file, err := os.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	name := fmt.Sprintf("/proc/self/fd/%d", file.Fd())
+	if _, err := os.Stat(name); err != nil {
+		t.Skip("no /proc here:", err)
+	}
+	if _, err := file.WriteString("a table, "); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(Check(name), WriteBytes(name, 0o644, []byte("and JSON"))); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := os.ReadFile(path); err != nil || string(got) != "a table, and JSON" {
+		t.Errorf("the file holds %q, %v", got, err)
+	}
+}
+
+// Check finds what Write would, and leaves nothing.
+func TestCheckSaysWhatWriteWould(t *testing.T) {
+	dir := t.TempDir()
+	if err := Check(filepath.Join(dir, "f.bin")); err != nil {
+		t.Error(err)
+	}
+	onlyFiles(t, dir)
+	for path, want := range map[string]string{
+		filepath.Join(dir, "missing", "f.bin"): "create the directory " + filepath.Join(dir, "missing"),
+		dir:                                    "a directory has this name",
+	} {
+		if err := Check(path); err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), path) {
+			t.Errorf("%s: %v, want %q", path, err, want)
+		}
+	}
+}
+
 func TestReadersSeeTheOldFileUntilTheEnd(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "f.bin")
 	if err := WriteBytes(path, 0o644, []byte("old")); err != nil {
