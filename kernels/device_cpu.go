@@ -157,7 +157,7 @@ func (d *cpuDevice) Zero(b Buffer) error {
 func (d *cpuDevice) find(name string, p Precision) (cpu.Kernel, error) {
 	k, ok := cpu.Find(name, d.isa, 8*p.Size())
 	if !ok {
-		return cpu.Kernel{}, fmt.Errorf("cpu device: no kernel %s for %v, %v", name, d.isa, p)
+		return cpu.Kernel{}, fmt.Errorf("cpu device: no kernel %s for %v, %v: a row of kernels/variants.go names one that kernels/cpu/table.hpp does not list", name, d.isa, p)
 	}
 	return k, nil
 }

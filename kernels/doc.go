@@ -7,7 +7,7 @@
 //     how (its mechanism, where it applies, what it needs, what it can fuse).
 //   - What checks and compares the variants: the conformance suite ([Check]) and the benchmarks read the same table.
 //
-// Adding a variant is one source file (kernels/cpu/*.hpp or kernels/cuda/*.cu) and one row in variants.go.
+// Adding a variant: docs/kernels.md, "Adding a variant".
 //
 // Activations are NHWC, weights KRSC (PyTorch's OIHW with the channel moved last), row-major, on every device.
 package kernels

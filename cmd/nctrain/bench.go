@@ -42,7 +42,8 @@ func newBenchOne(use, short string, prepare func(*benchFlags, *machine, *nn.ResN
 Times are of whole steps, on random weights and images of the built-in set shapes; the table by operation is of profiled steps, which wait after each
 operation. Rates count the arithmetic of the plain algorithm. Limit share: the least time that this device's peak of arithmetic (of the tensor
 cores, for a variant that multiplies on them) and bandwidth of memory, measured before each of these steps, allow the variant's own algorithm (of
-a transform: its products, and its operands moved), over the time taken; the median of the steps.`,
+a transform: its products, and its operands moved), over the time taken; the median of the steps. More than 100 % says that operands came from a
+cache, faster than memory gives them: so it is for small batches and widths.`,
 		RunE: func(c *cobra.Command, _ []string) error {
 			switch {
 			case f.batch < 1 || f.width < 1 || f.steps < 1 || f.classes < 2:

@@ -125,7 +125,7 @@ func (l *Library) Find(name string) (*Kernel, error) {
 	}
 	e, ok := entries[name]
 	if !ok {
-		return nil, fmt.Errorf("kernels/cuda: no kernel %q", name)
+		return nil, fmt.Errorf("kernels/cuda: no kernel %q: a row of kernels/variants_cuda.go names one that no launches_*.go registers", name)
 	}
 	suffix := ".fatbin"
 	if l.device.Capabilities().Emulated {
