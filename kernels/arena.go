@@ -46,7 +46,7 @@ func (a *arena) alloc(bytes int) (offset int, err error) {
 		left += s.bytes
 		largest = max(largest, s.bytes)
 	}
-	return 0, fmt.Errorf("out of device memory: asked for %d MiB, %d of %d MiB are free (largest piece %d MiB): use a smaller --batch-size or --width",
+	return 0, fmt.Errorf("out of device memory: asked for %d MiB, %d of %d MiB are free (largest piece %d MiB): use a smaller batch or width",
 		mib(bytes), mib(left), mib(a.size), mib(largest))
 }
 

@@ -16,7 +16,7 @@ const (
 
 func (k Kind) String() string { return [...]string{CPU: "cpu", CUDA: "cuda"}[k] }
 
-// Capabilities are what a variant's Can asks about.
+// Capabilities are what [Variant.Check] and a plan ask about.
 type Capabilities struct {
 	Kind       Kind
 	ISA        string      // instruction set ("avx512"), or compute capability ("sm_90")

@@ -22,12 +22,6 @@ func HaveCard() bool {
 // DriverState tells of the CUDA driver in words, and why there is none at work.
 func DriverState() (state, problem string) { return cudart.DriverState() }
 
-// leastSM is the oldest architecture that the kernels are built for, productSM the first with tf32 and bf16.
-const (
-	leastSM   = 75
-	productSM = 80
-)
-
 // cudaDevice runs the kernels of kernels/cuda through cudart: one arena, one stream.
 type cudaDevice struct {
 	device    *cudart.Device
@@ -82,9 +76,11 @@ func (d *cudaDevice) Description() string {
 
 func (d *cudaDevice) Capabilities() Capabilities {
 	c := d.device.Capabilities()
-	out := Capabilities{Kind: CUDA, ISA: c.SM(), SM: sm(c), Emulated: c.Emulated, Precisions: []Precision{FP32}}
-	if out.SM >= productSM {
-		out.Precisions = append(out.Precisions, TF32, BF16)
+	out := Capabilities{Kind: CUDA, ISA: c.SM(), SM: sm(c), Emulated: c.Emulated}
+	for _, p := range cudaPrecisions {
+		if out.SM >= p.LeastSM() {
+			out.Precisions = append(out.Precisions, p)
+		}
 	}
 	return out
 }

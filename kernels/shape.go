@@ -69,6 +69,18 @@ func (p Precision) Size() int {
 	return 4
 }
 
+// leastSM is the oldest compute capability that kernels/cuda is built for (75: sm_75, Turing).
+const leastSM = 75
+
+// LeastSM is the oldest compute capability of a card that has the precision.
+func (p Precision) LeastSM() int {
+	switch p {
+	case TF32, BF16:
+		return 80
+	}
+	return leastSM
+}
+
 // Eps is the unit roundoff of the accumulation (2^-24 for float32).
 func (p Precision) Eps() float64 {
 	if p == FP64 {

@@ -24,6 +24,33 @@ var (
 	WinogradSum = Class{Name: "winograd sum", Factor: 3, Mixed: true}
 )
 
+// Need is a condition on a call's shape: its words, for tables and errors alike, and what decides it.
+type Need struct {
+	Words string             // "a 3x3 filter with stride 1 and pad 1"
+	Lacks func(Shape) string // what the call has instead; empty where it has what is needed
+}
+
+// Needs must all be met.
+type Needs []Need
+
+// check names the first need that a call does not meet.
+func (n Needs) check(s Shape) error {
+	for _, need := range n {
+		if instead := need.Lacks(s); instead != "" {
+			return fmt.Errorf("needs %s, this call has %s", need.Words, instead)
+		}
+	}
+	return nil
+}
+
+func (n Needs) words() []string {
+	var out []string
+	for _, need := range n {
+		out = append(out, need.Words)
+	}
+	return out
+}
+
 // Variant is a row under an operation: how it is computed on one kind of device. The rest of the program knows no more of it than this row.
 type Variant struct {
 	Op         OpID
@@ -31,11 +58,9 @@ type Variant struct {
 	Kind       Kind
 	Kernel     string // the kernel's name on the device; empty: <op>_<name>
 	Precisions []Precision
-	// Can says why a call cannot be done, or nil. nil: it always can.
-	Can func(Shape, Precision, Capabilities) error
-	// Prefer says whether the default choice takes the variant at a shape where it can be done. nil: it always does.
-	Prefer func(Shape) bool
-	Class  Class
+	Can        Needs // what a call must have to be done by it; nil: any can
+	Prefer     Needs // what it must have beside that where nothing is pinned; nil: no more
+	Class      Class
 	// Flop counts the floating-point operations of its matrix products, where a transform makes them fewer than the operation's ([Op.Flop]); nil: those.
 	Flop func(Shape) float64
 	Pack bool // the weight operand is wanted in the variant's own order
@@ -62,12 +87,28 @@ func (v *Variant) Check(s Shape, p Precision, c Capabilities) error {
 		return fmt.Errorf("%v: is for %v, this device is %v", v, v.Kind, c.Kind)
 	case !slices.Contains(v.Precisions, p):
 		return fmt.Errorf("%v: has no %v", v, p)
-	case v.Can != nil:
-		if err := v.Can(s, p, c); err != nil {
-			return fmt.Errorf("%v: %w", v, err)
-		}
+	}
+	if err := v.Can.check(s); err != nil {
+		return fmt.Errorf("%v: %w", v, err)
 	}
 	return nil
+}
+
+// Conditions are in words what [Variant.Check] asks beside the precision, of the device first.
+func (v *Variant) Conditions() []string {
+	var out []string
+	if v.tensorCores() {
+		out = append(out, fmt.Sprintf("sm_%d or later", v.Precisions[0].LeastSM()))
+	}
+	return append(out, v.Can.words()...)
+}
+
+// Unpinned are in words what [Choice.Choose] and [Choice.Fused] ask beside the conditions where nothing is pinned.
+func (v *Variant) Unpinned() []string {
+	if fuses := v.Op.Op().Fuses; fuses != nil {
+		return []string{fmt.Sprintf("with %v=%s", fuses[0], v.Name)}
+	}
+	return v.Prefer.words()
 }
 
 // Limit is the least time in seconds that a call of the given cost can take by the variant's algorithm, 0 of the zero Roofline: the roofline's
@@ -104,7 +145,7 @@ func Ops() []*Op {
 }
 
 // Choice pins variants: the operation's name gives the variant's, which is taken wherever it applies. Elsewhere, and for operations that are not named,
-// the table's order holds.
+// the table's order holds, and what its rows prefer.
 type Choice map[OpID]string
 
 // ParseChoice reads "conv_fprop=direct" items, each of which must name a row for the given kind of device.
@@ -158,7 +199,7 @@ func (c Choice) Fused(op OpID, s Shape, p Precision, caps Capabilities) *Variant
 func (c Choice) Choose(op OpID, s Shape, p Precision, caps Capabilities) (*Variant, error) {
 	rows := Variants(op, caps.Kind)
 	pinned := func(v *Variant) bool { return v.Name == c[op] }
-	preferred := func(v *Variant) bool { return v.Prefer == nil || v.Prefer(s) }
+	preferred := func(v *Variant) bool { return v.Prefer.check(s) == nil }
 	var why []error
 	for _, wanted := range []func(*Variant) bool{pinned, preferred} {
 		for _, v := range rows {

@@ -51,11 +51,11 @@ var cpuVariants = []Variant{
 	{Op: ConvFpropBN, Name: "im2col", Kind: CPU, Precisions: float32Only, Class: Float32Sum, Pack: true, Why: "each block normalised while it is in the cache"},
 	{Op: ConvFpropBN, Name: "direct", Kind: CPU, Precisions: realAndDouble, Class: Float32Sum, Why: "one after the other"},
 	{
-		Op: ConvFpropStats, Name: "winograd_f43", Kind: CPU, Precisions: float32Only, Class: WinogradSum, Pack: true, Can: winogradF43, Prefer: wide, Flop: winogradF43Flop,
+		Op: ConvFpropStats, Name: "winograd_f43", Kind: CPU, Precisions: float32Only, Class: WinogradSum, Pack: true, Can: winogradF43, Flop: winogradF43Flop,
 		Why: cachedMoments,
 	},
 	{
-		Op: ConvFpropStats, Name: "winograd_f42", Kind: CPU, Precisions: float32Only, Class: WinogradSum, Pack: true, Can: winogradF42, Prefer: wide, Flop: winogradF42Flop,
+		Op: ConvFpropStats, Name: "winograd_f42", Kind: CPU, Precisions: float32Only, Class: WinogradSum, Pack: true, Can: winogradF42, Flop: winogradF42Flop,
 		Why: cachedMoments,
 	},
 	{Op: ConvFpropStats, Name: "im2col", Kind: CPU, Precisions: float32Only, Class: Float32Sum, Pack: true, Why: cachedMoments},
@@ -96,25 +96,31 @@ const (
 )
 
 // oneDepthBlock is where im2col's sum is one chain of the register tile (kDepthBlock, kernels/cpu/gemm.hpp), so that adding it afterwards rounds once.
-func oneDepthBlock(s Shape, _ Precision, _ Capabilities) error {
-	if s.R != 1 || s.S != 1 || s.K > 576 {
-		return fmt.Errorf("needs a 1x1 filter and at most 576 output channels, this is %dx%d with %d", s.R, s.S, s.K)
+var oneDepthBlock = Needs{{"a 1x1 filter and at most 576 channels out", func(s Shape) string {
+	if s.R == 1 && s.S == 1 && s.K <= 576 {
+		return ""
 	}
-	return nil
-}
+	return fmt.Sprintf("%dx%d and %d", s.R, s.S, s.K)
+}}}
 
 // wide is where a Winograd variant is faster than im2col: the transforms are spread over enough channels.
-func wide(s Shape) bool { return s.C >= 16 && s.K >= 16 }
+var wide = Needs{{"16 channels or more in and out", func(s Shape) string {
+	if s.C >= 16 && s.K >= 16 {
+		return ""
+	}
+	return fmt.Sprintf("%d and %d", s.C, s.K)
+}}}
 
 // winogradF43 is where F(4x4, 3x3) applies, winogradF42 where F(4x4, 2x2) on the phases of a stride of 2 does.
-func winogradF43(s Shape, _ Precision, _ Capabilities) error { return winograd(s, 1) }
-func winogradF42(s Shape, _ Precision, _ Capabilities) error { return winograd(s, 2) }
+var winogradF43, winogradF42 = Needs{window3x3(1)}, Needs{window3x3(2)}
 
-func winograd(s Shape, stride int) error {
-	if s.R != 3 || s.S != 3 || s.Stride != stride || s.Pad != 1 {
-		return fmt.Errorf("needs a 3x3 filter with stride %d and pad 1, this is %dx%d with stride %d and pad %d", stride, s.R, s.S, s.Stride, s.Pad)
-	}
-	return nil
+func window3x3(stride int) Need {
+	return Need{fmt.Sprintf("a 3x3 filter with stride %d and pad 1", stride), func(s Shape) string {
+		if s.R == 3 && s.S == 3 && s.Stride == stride && s.Pad == 1 {
+			return ""
+		}
+		return fmt.Sprintf("%dx%d with stride %d and pad %d", s.R, s.S, s.Stride, s.Pad)
+	}}
 }
 
 // A tile of 4x4 outputs takes 6x6 products with F(4x4, 3x3) and 9x9 on the phases of a stride of 2.

@@ -72,26 +72,31 @@ const (
 	cudaAdded      = "added where the other gradient lies as the sums leave the registers; pixels that no tap reaches are not touched"
 )
 
-// convOffsets is what kernels/cuda/conv.cuh needs.
-func convOffsets(s Shape, _ Precision, _ Capabilities) error {
-	if n := max(s.N*s.H*s.W*s.C, s.N*s.P()*s.Q()*s.K, s.K*s.R*s.S*s.C); n > math.MaxInt32 {
-		return fmt.Errorf("has offsets of 32 bits, and an operand of this call has %d elements: take a smaller batch", n)
-	}
-	return nil
-}
+// convOffsets is what kernels/cuda/conv.cuh needs, convStem what kernels/cuda/conv_registers.cuh is for, convTiles what kernels/cuda/conv_tile.cuh needs.
+var (
+	convOffsets = Needs{offsets32}
+	convStem    = Needs{window3x3(1), stemChannels, offsets32}
+	convTiles   = Needs{tileChannels, offsets32}
+)
 
-// convStem is what kernels/cuda/conv_registers.cuh is for.
-func convStem(s Shape, p Precision, c Capabilities) error {
-	if s.R != 3 || s.S != 3 || s.C != 3 || s.Stride != 1 || s.Pad != 1 {
-		return fmt.Errorf("needs a 3x3 filter over 3 channels with stride 1 and pad 1, this is %dx%d over %d with stride %d and pad %d", s.R, s.S, s.C, s.Stride, s.Pad)
-	}
-	return convOffsets(s, p, c)
-}
-
-// convTiles is what kernels/cuda/conv_tile.cuh needs.
-func convTiles(s Shape, p Precision, c Capabilities) error {
-	if s.C%4 != 0 || s.K%4 != 0 || s.R*s.S > 16 {
-		return fmt.Errorf("needs channels in multiples of 4 and at most 16 taps, this has %d and %d channels and %d taps", s.C, s.K, s.R*s.S)
-	}
-	return convOffsets(s, p, c)
-}
+var (
+	offsets32 = Need{"operands under 2^31 elements", func(s Shape) string {
+		n := max(s.N*s.H*s.W*s.C, s.N*s.P()*s.Q()*s.K, s.K*s.R*s.S*s.C)
+		if n <= math.MaxInt32 {
+			return ""
+		}
+		return fmt.Sprintf("one of %d: take a smaller batch", n)
+	}}
+	stemChannels = Need{"3 channels in", func(s Shape) string {
+		if s.C == 3 {
+			return ""
+		}
+		return fmt.Sprint(s.C)
+	}}
+	tileChannels = Need{"multiples of 4 channels and at most 16 taps", func(s Shape) string {
+		if s.C%4 == 0 && s.K%4 == 0 && s.R*s.S <= 16 {
+			return ""
+		}
+		return fmt.Sprintf("%d and %d channels and %d taps", s.C, s.K, s.R*s.S)
+	}}
+)

@@ -94,6 +94,10 @@ func readSafetensors(path string, meta any) ([]Tensor, error) {
 	}
 	tensors, encoded, err := decodeSafetensors(buffer)
 	if err != nil {
+		switch ext := filepath.Ext(path); ext {
+		case ".pth", ".pt", ".ckpt":
+			return nil, fmt.Errorf("weights: %s: a %s is what torch.save writes, and this file does not begin so: copy or save it again, torch.save(model.state_dict(), F)", path, ext)
+		}
 		return nil, fmt.Errorf("weights: %s: %w: is it a whole .safetensors file?", path, err)
 	}
 	if encoded != "" {

@@ -36,6 +36,7 @@ type Plan struct {
 	dev       kernels.Device
 	precision kernels.Precision
 	steps     []step
+	pins      []Pin
 	constant  int // the first so many steps are those of Prepare
 	blocks    map[*Value]*block
 	lives     []*block // of everything in memory, workspaces and packs too
@@ -51,10 +52,14 @@ func Compile(dev kernels.Device, g *Graph, pool *MemoryPool, o PlanOptions) (*Pl
 	if dev.Capabilities().Emulated {
 		p.watched, _ = dev.(kernels.Watched)
 	}
-	nodes := fuse(g.nodes, g.keep, o.fusions, func(op kernels.OpID, s kernels.Shape) bool {
+	offers := func(op kernels.OpID, s kernels.Shape) bool {
 		return o.Choice.Fused(op, s, o.Precision, dev.Capabilities()) != nil
-	})
+	}
+	nodes := fuse(g.nodes, g.keep, o.fusions, offers)
 	if err := p.choose(nodes, o); err != nil {
+		return nil, err
+	}
+	if err := p.checkPins(g, nodes, offers, o); err != nil {
 		return nil, err
 	}
 	work, err := p.measure(g.keep, !o.noReuse)
@@ -96,14 +101,6 @@ func (p *Plan) choose(nodes []*node, o PlanOptions) error {
 	}
 	if o.prepare {
 		p.separate()
-	}
-	// A pinned variant that applies nowhere is not what was asked for.
-	for op, name := range o.Choice {
-		present := func(s step) bool { return s.node.op == op || slices.Index(s.node.op.Op().Fuses, op) == 0 }
-		taken := func(s step) bool { return present(s) && s.variant.Name == name }
-		if i := slices.IndexFunc(p.steps, present); i >= 0 && !slices.ContainsFunc(p.steps, taken) {
-			return fmt.Errorf("--variant %v=%s: it applies to no %v of this network (nctrain kernels list says where it does)", op, name, op)
-		}
 	}
 	return nil
 }

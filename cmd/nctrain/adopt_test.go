@@ -185,6 +185,10 @@ func TestConvert(t *testing.T) {
 	if ours.Meta.Hash != theirs.Meta.Hash || ours.EpochKnown || ours.Meta.Version == "" || len(ours.Mapping.Lines()) != 0 || ours.Model.Normalization.Mean[0] != 0.5071 {
 		t.Errorf("converted: %+v, mapping %q, %+v", ours.Meta, ours.Mapping.Lines(), ours.Model.Normalization)
 	}
+	junk := filepath.Join(tmp, "junk.pth")
+	if err := os.WriteFile(junk, []byte("junk\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
 	before := read(t, out)
 	_, stderr, status := call("convert", notebookPTH, out)
 	if status != exitFailed || !slices.Equal(before, read(t, out)) {
@@ -203,6 +207,7 @@ func TestConvert(t *testing.T) {
 		{[]string{"convert", foreignPTH}, exitUsage, []string{"convert: ", "1 files named"}},
 		{[]string{"convert", foreignPTH, filepath.Join(tmp, "w.pth")}, exitUsage, []string{"w.pth", "only .safetensors"}},
 		{[]string{"convert", "../../internal/pth/testdata/legacy.pth", filepath.Join(tmp, "l.safetensors")}, exitFailed, []string{"weights: ", "legacy.pth", "before PyTorch 1.6", "torch.save("}},
+		{[]string{"convert", junk, filepath.Join(tmp, "j.safetensors")}, exitFailed, []string{"weights: ", "junk.pth", "a .pth is what torch.save writes", "torch.save(model.state_dict(), F)"}},
 		{[]string{"convert", filepath.Join(tmp, "gone"), filepath.Join(tmp, "g.safetensors")}, exitFailed, []string{"weights: ", "gone", "no such file", "check the path"}},
 	} {
 		_, stderr, status := call(c.args...)

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"math"
 	"slices"
 	"time"
 
@@ -113,15 +114,18 @@ func (f *benchFlags) execute(c *cobra.Command, name string, prepare func(*benchF
 		return err
 	}
 	defer m.Close()
-	set, err := f.images()
-	if err != nil {
-		return err
-	}
 	model, err := nn.NewResNet18(f.classes, f.width)
 	if err != nil {
 		return err
 	}
 	if err := model.Place(m.Device, m.options.Precision); err != nil {
+		return err
+	}
+	if err := f.checkMemory(m); err != nil {
+		return err
+	}
+	set, err := f.images()
+	if err != nil {
 		return err
 	}
 	if err := model.Load(model.Initial(nn.NotebookSettings().Seed)); err != nil {
@@ -131,6 +135,7 @@ func (f *benchFlags) execute(c *cobra.Command, name string, prepare func(*benchF
 	if err != nil {
 		return err
 	}
+	f.warnAside(c, slices.Concat(plan.Refusals(), idlePins(name, plan.Pins())))
 	r, err := f.measure(c.Context(), m, plan)
 	if err != nil {
 		return err
@@ -145,6 +150,33 @@ func (f *benchFlags) execute(c *cobra.Command, name string, prepare func(*benchF
 		return err
 	}
 	return f.write(r)
+}
+
+// idlePins tells of pinned variants whose operation a bench does not have: it computes no gradients, or another operation does it in the same pass.
+func idlePins(bench string, pins []nn.Pin) []string {
+	var out []string
+	for _, p := range pins {
+		if p.Calls == 0 {
+			out = append(out, fmt.Sprintf("%v: pinned for nothing: no call of %v by itself in %s", p.Variant, p.Variant.Op, bench))
+		}
+	}
+	return out
+}
+
+// checkMemory refuses a batch of which not even the images and the first convolution's output have room on the device, before the images are made on the host. A
+// gigabyte of them has room there, and the plan says the rest: no memory is touched for that.
+func (f *benchFlags) checkMemory(m *machine) error {
+	const pixels = 32 * 32
+	if f.batch <= 1<<30/(pixels*data.Channels) {
+		return nil
+	}
+	bytes := pixels*data.Channels + 4*pixels*f.width // of an image and its outputs
+	b, err := m.Alloc(min(f.batch, math.MaxInt/2/bytes) * bytes)
+	if err != nil {
+		return fmt.Errorf("--batch %d: %w", f.batch, err)
+	}
+	m.Free(b)
+	return nil
 }
 
 // images is a batch of real images, with labels of as many classes as are asked for.

@@ -53,7 +53,8 @@ func TestCUDAErrorsAreOneLine(t *testing.T) {
 		{"a driver too old", "NCTRAIN_EMU_CUDA=11040", nil, exitFailed, []string{"device: cuda: ", "too old", "CUDA 11.4", "update"}},
 		{"a card too old", "NCTRAIN_EMU_SM=60", nil, exitFailed, []string{"device: cuda: ", "sm_60", "sm_75", "--device cpu"}},
 		{"a precision that the card lacks", "NCTRAIN_EMU_SM=75", []string{"--precision", "bf16"}, exitUsage, []string{"--precision bf16", "sm_75", "fp32 alone"}},
-		{"no memory", "NCTRAIN_EMU_MEMORY=500000", nil, exitFailed, []string{"out of device memory: asked for", "MiB are free", "--batch-size"}},
+		{"a pin that applies nowhere", "NCTRAIN_EMU_SM=80", []string{"--variant", "conv_fprop=mma"}, exitUsage, []string{"conv_fprop=mma: has no fp32", "none of 20 calls"}},
+		{"no memory", "NCTRAIN_EMU_MEMORY=500000", nil, exitFailed, []string{"out of device memory: asked for", "MiB are free", "a smaller batch or width"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			out := filepath.Join(t.TempDir(), "run")
@@ -73,6 +74,31 @@ func TestCUDAErrorsAreOneLine(t *testing.T) {
 				t.Errorf("%v was written", names)
 			}
 		})
+	}
+}
+
+// What a card cannot do is listed as that.
+func TestCUDAListTellsWhatTheCardLacks(t *testing.T) {
+	for sm, want := range map[string]int{"75": 1, "80": 0} {
+		path := filepath.Join(t.TempDir(), "list.json")
+		if stderr, status := cudaProgram(t, []string{"NCTRAIN_EMU_SM=" + sm}, "kernels", "list", "--device", "cuda", "--op", "conv_fprop", "--json", path); status != 0 {
+			t.Fatalf("status %d: %s", status, stderr)
+		}
+		var rows []struct {
+			Variant string
+			Needs   []string
+			Here    []string `json:"precisions_here"`
+		}
+		decode(t, read(t, path), &rows)
+		idle := 0
+		for _, r := range rows {
+			if len(r.Here) == 0 {
+				idle++
+			}
+		}
+		if idle != want || rows[0].Variant != "mma" || rows[0].Needs[0] != "sm_80 or later" {
+			t.Errorf("sm_%s: %d variants that it cannot do, want %d: %+v", sm, idle, want, rows)
+		}
 	}
 }
 

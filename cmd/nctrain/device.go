@@ -40,6 +40,9 @@ func (f *deviceFlags) open() (*machine, error) {
 	if f.threads < 0 || f.threads > 1<<10 {
 		return nil, usagef("--threads %d: from 1 to 1024, or 0 for one a core", f.threads)
 	}
+	if f.precision == "fp64" {
+		return nil, usagef("--precision fp64: one of fp32, tf32, bf16: the CPU's kernels have fp64 for tests alone, and kernels check runs it unasked")
+	}
 	if f.precision != "" && !slices.Contains([]string{"fp32", "tf32", "bf16"}, f.precision) {
 		return nil, usagef("--precision %s: one of fp32, tf32, bf16", f.precision)
 	}
@@ -93,7 +96,7 @@ func (f *deviceFlags) precisionOn(dev kernels.Device) (kernels.Precision, error)
 	case err != nil || has(p):
 		return p, err
 	case caps.Kind == kernels.CPU:
-		return 0, usagef("--precision %v: the CPU has fp32 alone: leave the flag out, or use it with --device cuda", p)
+		return 0, usagef("--precision %v: the CPU trains in fp32 alone: leave the flag out, or use it with --device cuda", p)
 	}
-	return 0, usagef("--precision %v: %s has fp32 alone: tf32 and bf16 need sm_80 or later", p, dev.Description())
+	return 0, usagef("--precision %v: %s has fp32 alone: %v needs sm_%d or later", p, dev.Description(), p, p.LeastSM())
 }

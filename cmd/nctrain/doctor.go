@@ -76,9 +76,15 @@ func examine(m *machine) []finding {
 		if rows := kernels.Variants(op.ID, caps.Kind); len(rows) > 1 {
 			var names []string
 			for _, v := range rows {
-				names = append(names, v.Name)
+				if m.chosen(v) {
+					names = append(names, v.Name)
+				}
 			}
-			variants = append(variants, op.Name+"="+strings.Join(names, "|"))
+			text := op.Name + "=" + strings.Join(names, "|")
+			if m.options.Choice[op.ID] != "" {
+				text += " (pinned)"
+			}
+			variants = append(variants, text)
 		}
 	}
 	return []finding{
@@ -93,12 +99,18 @@ func examine(m *machine) []finding {
 	}
 }
 
+// precisions tells those of training apart from the tests'.
 func precisions(list []kernels.Precision) string {
 	var names []string
+	tests := ""
 	for _, p := range list {
+		if p == kernels.FP64 {
+			tests = " (kernels also in fp64, for tests)"
+			continue
+		}
 		names = append(names, p.String())
 	}
-	return strings.Join(names, ", ")
+	return "trains in " + strings.Join(names, ", ") + tests
 }
 
 // examineBLAS tells what the analysis computes with.

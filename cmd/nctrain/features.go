@@ -111,6 +111,7 @@ func (f *featuresFlags) execute(c *cobra.Command) error {
 	if err != nil {
 		return err
 	}
+	f.warnAside(c, eval.Plan().Refusals())
 	if f.trace != "" {
 		if err := writeTrace(f.trace, m, eval.Plan(), eval.Rewind); err != nil {
 			return err

@@ -93,26 +93,40 @@ func (f *kernelFlags) list(c *cobra.Command, m *machine, ops []kernels.OpID) err
 		Variant    string   `json:"variant"`
 		Device     string   `json:"device"`
 		Precisions []string `json:"precisions"`
+		Here       []string `json:"precisions_here"` // that this device has too; none: it cannot do the variant
+		Needs      []string `json:"needs"`           // of every call
+		Unpinned   []string `json:"needs_unpinned"`  // of calls that --variant pins nothing for, beside those
 		Class      string   `json:"error_class"`
 		Pack       bool     `json:"packs_weights"`
 		Why        string   `json:"why"`
 	}
 	var rows []row
 	out := f.stdout(c)
-	fmt.Fprintf(out, "on %s; the first variant of an operation that can do a call is taken, unless --variant pins another\n", m.Description())
-	t := table.New("operation", "variant", "precision", "what it is").Left(1, 2, 3)
+	fmt.Fprintf(out, "on %s\na call takes the variant that --variant pins, where it meets the needs; else the operation's first whose needs it meets, those marked unpinned too\n", m.Description())
+	t := table.New("operation", "variant", "precision", "needs", "what it is").Left(1, 2, 3, 4)
 	for _, id := range ops {
 		name := id.String()
 		for _, v := range kernels.Variants(id, m.Kind()) {
 			if !m.chosen(v) {
 				continue
 			}
-			var names []string
+			names, here := []string{}, []string{}
 			for _, p := range v.Precisions {
 				names = append(names, p.String())
+				if slices.Contains(m.Capabilities().Precisions, p) {
+					here = append(here, p.String())
+				}
 			}
-			rows = append(rows, row{id.String(), id.Op().Formula, v.Name, v.Kind.String(), names, v.Class.Name, v.Pack, v.Why})
-			t.Row(name, v.Name, strings.Join(names, " "), v.Why)
+			conditions, unpinned := append([]string{}, v.Conditions()...), append([]string{}, v.Unpinned()...)
+			rows = append(rows, row{id.String(), id.Op().Formula, v.Name, v.Kind.String(), names, here, conditions, unpinned, v.Class.Name, v.Pack, v.Why})
+			needs := slices.Clone(conditions)
+			if len(here) == 0 {
+				needs = append([]string{"not on this device"}, needs...)
+			}
+			for _, text := range unpinned {
+				needs = append(needs, "unpinned: "+text)
+			}
+			t.Row(name, v.Name, strings.Join(names, " "), strings.Join(needs, "; "), v.Why)
 			name = ""
 		}
 	}

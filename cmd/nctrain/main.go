@@ -16,6 +16,7 @@ import (
 	"nctrain/cmd/nctrain/internal/run"
 	"nctrain/cmd/nctrain/internal/version"
 	"nctrain/internal/blas"
+	"nctrain/nn"
 )
 
 // Exit statuses (SPEC 9).
@@ -38,11 +39,11 @@ func execute(args []string, stdout, stderr io.Writer) int {
 	root.SetArgs(args)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
-	err := root.ExecuteContext(ctx)
+	command, err := root.ExecuteContextC(ctx)
 	if err == nil {
 		return 0
 	}
-	text, status := explain(err)
+	text, status := explain(command, err)
 	fmt.Fprintln(stderr, "nctrain: "+text)
 	return status
 }
@@ -82,17 +83,18 @@ func (e usageError) Unwrap() error { return e.err }
 
 func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
 
-// explain gives the one line for people and the exit status.
-func explain(err error) (string, int) {
+// explain gives the one line for people and the exit status of a command that failed.
+func explain(command *cobra.Command, err error) (string, int) {
 	text := strings.Join(strings.FieldsFunc(err.Error(), func(r rune) bool { return r == '\n' }), "; ")
 	var stopped *run.Interrupted
 	var usage usageError
+	var pin *nn.PinError
 	switch {
 	case errors.As(err, &stopped):
-		return fmt.Sprintf("%s: go on with: nctrain run --resume %s", text, stopped.Dir), exitInterrupted
+		return fmt.Sprintf("%s: go on with: %s --resume %s", text, command.CommandPath(), stopped.Dir), exitInterrupted
 	case errors.Is(err, context.Canceled):
 		return "interrupted", exitInterrupted
-	case errors.As(err, &usage):
+	case errors.As(err, &usage), errors.As(err, &pin):
 		return text, exitUsage
 	}
 	return text, exitFailed

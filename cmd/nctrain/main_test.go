@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -12,7 +13,9 @@ import (
 
 	"golang.org/x/sys/cpu"
 
+	"nctrain/cmd/nctrain/internal/run"
 	"nctrain/internal/blas"
+	"nctrain/nn"
 )
 
 // asProgram makes the test binary run as the program itself, for tests that kill it or look at its exit.
@@ -111,16 +114,64 @@ func TestHelpNamesEveryCommandOfSpec(t *testing.T) {
 	}
 }
 
+// Where a run goes on is told by the command that was stopped, and a pin that applies nowhere is a usage error.
+func TestErrorsOfACommandAreExplained(t *testing.T) {
+	for _, name := range []string{"run", "train"} {
+		command, _, err := newRoot().Find([]string{name})
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, status := explain(command, &run.Interrupted{Dir: "runs/first", Epoch: 1})
+		if want := "go on with: nctrain " + name + " --resume runs/first"; !strings.HasSuffix(text, want) || status != exitInterrupted {
+			t.Errorf("status %d, %q, want %q", status, text, want)
+		}
+		if _, status := explain(command, fmt.Errorf("bench: %w", &nn.PinError{})); status != exitUsage {
+			t.Errorf("a pin that applies nowhere: status %d", status)
+		}
+	}
+}
+
+// What of a pinned variant does not apply is said beside the table, unless --quiet.
+func TestBenchWarnsOfPins(t *testing.T) {
+	args := []string{"bench", "infer", "--width", "1", "--batch", "2", "--steps", "1", "--variant", "conv_fprop=winograd_f42,sgd=direct"}
+	_, stderr, status := call(args...)
+	for _, part := range []string{"warning: conv_fprop=winograd_f42: needs a 3x3 filter with stride 2", "it does 3 of 20 calls", "warning: sgd=direct: pinned for nothing"} {
+		if !strings.Contains(stderr, part) {
+			t.Errorf("no %q in %q", part, stderr)
+		}
+	}
+	if strings.Count(stderr, "\n") != 2 || status != 0 {
+		t.Errorf("status %d, stderr %q", status, stderr)
+	}
+	must(t, append(args, "--quiet")...)
+}
+
+func TestTrainWarnsOfPins(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "run")
+	const want = "warning: conv_fprop=winograd_f42: needs a 3x3 filter with stride 2"
+	for _, args := range [][]string{append([]string{"train", "--variant", "conv_fprop=winograd_f42"}, tiny(dir)...), {"train", "--resume", dir}} {
+		if text := must(t, args...); strings.Count(text, want) != 1 {
+			t.Errorf("%v: not one %q in:\n%s", args, want, text)
+		}
+	}
+	if log := read(t, dir, "log.jsonl"); bytes.Count(log, []byte("it does 3 of 20 calls")) != 2 {
+		t.Errorf("not in the log:\n%s", log)
+	}
+}
+
 func TestDoctorTellsDeviceAndThreads(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "doctor.json")
 	text := must(t, "doctor", "--threads", "3", "--json", path)
-	for _, part := range []string{"instruction set", "3 of ", "BLAS", "conv_fprop="} {
+	for _, part := range []string{"instruction set", "3 of ", "BLAS", "conv_fprop=winograd_f43|", "trains in fp32 (kernels also in fp64, for tests)"} {
 		if !strings.Contains(text, part) {
 			t.Errorf("no %q in:\n%s", part, text)
 		}
 	}
 	if !bytes.Contains(read(t, path), []byte(`"what": "device"`)) {
 		t.Error("no device in the JSON")
+	}
+	if text := must(t, "doctor", "--variant", "conv_fprop=direct"); !strings.Contains(text, "conv_fprop=direct (pinned), conv_dgrad=winograd_f43|") {
+		t.Errorf("no pinned variant in:\n%s", text)
 	}
 }
 
@@ -153,6 +204,22 @@ func TestDoctorTellsSlowKernelsOfOpenBLAS(t *testing.T) {
 func TestKernelsListCheckAndBench(t *testing.T) {
 	if text := must(t, "kernels", "list", "--op", "conv_fprop"); !strings.Contains(text, "im2col") || strings.Contains(text, "sgd") {
 		t.Errorf("kernels list --op conv_fprop gives\n%s", text)
+	}
+	path := filepath.Join(t.TempDir(), "list.json")
+	text := must(t, "kernels", "list", "--device", "cpu", "--op", "conv_fprop,conv_fprop_bn", "--json", path)
+	for _, part := range []string{"a 3x3 filter with stride 1 and pad 1; unpinned: 16 channels or more in and out", "unpinned: with conv_fprop=winograd_f42"} {
+		if !strings.Contains(text, part) {
+			t.Errorf("no %q in\n%s", part, text)
+		}
+	}
+	var rows []struct {
+		Needs    []string
+		Unpinned []string `json:"needs_unpinned"`
+		Here     []string `json:"precisions_here"`
+	}
+	decode(t, read(t, path), &rows)
+	if len(rows) != 8 || len(rows[1].Needs) != 1 || !strings.Contains(rows[1].Needs[0], "stride 2") || len(rows[1].Unpinned) != 1 || rows[2].Needs == nil || rows[0].Here[0] != "fp32" {
+		t.Errorf("kernels list --json gives %+v", rows)
 	}
 	for _, test := range []struct {
 		flags []string

@@ -147,6 +147,13 @@ func (f *outputFlags) write(value any) error {
 	return nil
 }
 
+// warnAside prints warnings of what a table is of beside it.
+func (f *outputFlags) warnAside(c *cobra.Command, warnings []string) {
+	if !f.quiet {
+		warn(c.ErrOrStderr(), warnings)
+	}
+}
+
 // warn prints warnings as lines of their own.
 func warn(w io.Writer, warnings []string) {
 	for _, text := range warnings {

@@ -84,11 +84,13 @@ func create(path string, settings Settings, from *nn.NotebookRun, o Options) (*R
 	if err := r.build(o); err != nil {
 		return nil, err
 	}
-	var warnings []string
+	warnings := r.warnOfPins()
 	if from == nil {
 		err = r.model.Load(r.model.Initial(settings.Training.Seed))
 	} else {
-		warnings, err = r.restore(from)
+		var more []string
+		more, err = r.restore(from)
+		warnings = append(warnings, more...)
 	}
 	if err != nil {
 		return nil, err
@@ -101,6 +103,15 @@ func create(path string, settings Settings, from *nn.NotebookRun, o Options) (*R
 		return nil, err
 	}
 	return r, nil
+}
+
+// warnOfPins tells of pinned variants that do not all calls of a training step.
+func (r *Run) warnOfPins() []string {
+	warnings := r.trainer.Plan().Refusals()
+	for _, text := range warnings {
+		r.observer.Warning(text)
+	}
+	return warnings
 }
 
 // restore puts network, optimiser and history where the notebook stopped.
@@ -165,6 +176,7 @@ func resume(dir *Dir, analysis *Analysis, ood []NamedSet, o Options) (*Run, erro
 	if err := r.build(o); err != nil {
 		return nil, err
 	}
+	warnings = append(warnings, r.warnOfPins()...)
 	if err := r.trainer.Restore(state); err != nil {
 		return nil, fmt.Errorf("%s: %w", dir.Path, err)
 	}
