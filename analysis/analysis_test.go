@@ -220,7 +220,7 @@ func TestOpenFeaturesNamesWhatIsWrong(t *testing.T) {
 		want string
 	}{
 		{"nofeatures", func(w *npz.Writer) error { return npz.Put(w, "labels", []int64{1}) }, "no array features"},
-		{"nolabels", features, "no array labels"},
+		{"nolabels", features, "there are no labels, which this set needs: add an array labels, integers [4]"},
 		{"flat", func(w *npz.Writer) error { return npz.Put(w, "features", make([]float32, 12)) }, "features: found"},
 		{"integers", func(w *npz.Writer) error { return npz.Put(w, "features", make([]int64, 12), 4, 3) }, "features: found"},
 		{"short", func(w *npz.Writer) error {
