@@ -66,7 +66,7 @@ func TestUndefinedIsNullWithReason(t *testing.T) {
 	cases = append(cases, struct {
 		name, reason string
 		o            nc.Options
-	}{"NaN", "1 of 2 rows hold NaN", nan})
+	}{"NaN", "1 of 2 rows hold NaN or Inf, the first is row 1 (features)", nan})
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
 			r := compute(t, c.o)
@@ -100,10 +100,12 @@ func TestNaNInTestAndOODSetsIsNull(t *testing.T) {
 	r := compute(t, o)
 	all := marshal(t, r)
 	nullWithReason(t, all["nc4"].(map[string]any), "test", "1 of 1 rows")
-	nullWithReason(t, all["accuracy"].(map[string]any), "test", "1 of 1 rows")
+	nullWithReason(t, all["accuracy"].(map[string]any), "test", "1 of 1 rows hold NaN or Inf, the first is row 0 (features)")
 	if _, ok := r.NC4.Get("train"); !ok || r.Unusable == nil {
 		t.Errorf("NC4 of the training set is null, or Unusable is %v", r.Unusable)
 	}
+	o.Test = memory(t, make([]float64, 6), []float64{1, 2, math.NaN(), 1}, []int64{0, 1})
+	nullWithReason(t, marshal(t, compute(t, o))["nc4"].(map[string]any), "test", "1 of 2 rows hold NaN or Inf, the first is row 1 (logits)")
 	o.Test, o.OOD[0].Source = nil, bad
 	r = compute(t, o)
 	nullWithReason(t, marshal(t, r)["nc5"].(map[string]any)["noise"].(map[string]any), "raw", "1 of 1 rows")
