@@ -292,8 +292,8 @@ func TestCSVTakesWhatSpreadsheetsWrite(t *testing.T) {
 
 func TestHeadsOfEveryFormat(t *testing.T) {
 	dir := t.TempDir()
-	weight, bias := filepath.Join(dir, "w.npy"), filepath.Join(dir, "b.npy")
-	if err := errors.Join(npz.WriteNPY(weight, []float32{1, 2, 3, 4, 5, 6}, 2, 3), npz.WriteNPY(bias, []float32{7, 8})); err != nil {
+	weight, turned, bias := filepath.Join(dir, "w.npy"), filepath.Join(dir, "wt.npy"), filepath.Join(dir, "b.npy")
+	if err := errors.Join(npz.WriteNPY(turned, make([]float32, 6), 3, 2), npz.WriteNPY(weight, []float32{1, 2, 3, 4, 5, 6}, 2, 3), npz.WriteNPY(bias, []float32{7, 8})); err != nil {
 		t.Fatal(err)
 	}
 	header := `{"weight":{"dtype":"F32","shape":[2,3],"data_offsets":[0,24]},"__metadata__":{"checkpoint":"abc"}}`
@@ -318,7 +318,8 @@ func TestHeadsOfEveryFormat(t *testing.T) {
 	for spec, want := range map[string]string{
 		"bias=" + bias:                             "array weight: found no such array",
 		"weight=" + weight + ",sauce=" + bias:      `cannot read "sauce=`,
-		"weight=" + weight + ",bias=" + weight:     "want floating-point bias [2]",
+		"weight=" + weight + ",bias=" + weight:     "want floating-point bias [2], one for each row of weight [2,3]",
+		"weight=" + turned + ",bias=" + bias:       "array weight [3,2] beside a bias [2], want weight [C,D], a row a class: transpose it",
 		"weight=" + filepath.Join(dir, "none.npy"): "check the path",
 		"testdata/torch.safetensors":               "array weight: found no such array",
 	} {
