@@ -163,6 +163,7 @@ func (r *Result) nearestMeans(ctx context.Context, o Options, m *measure) error 
 	}
 	if reason == "" && test.outside > 0 {
 		reason = fmt.Sprintf("%d of %d labels of %s are no class of the head", test.outside, test.n, o.Test.Info().Name)
+		r.Warnings = append(r.Warnings, reason)
 	}
 	if reason != "" {
 		r.Accuracy.Null("test", reason)
