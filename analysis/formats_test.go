@@ -1,6 +1,8 @@
 package analysis_test
 
 import (
+	"archive/zip"
+	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -193,7 +195,23 @@ func TestSpecsThatNameNothingAreRefused(t *testing.T) {
 	if err := npz.WriteNPY(alone, make([]float32, 6), 2, 3); err != nil {
 		t.Fatal(err)
 	}
+	torch := filepath.Join(t.TempDir(), "features.pt")
+	pickled := &bytes.Buffer{}
+	archive := zip.NewWriter(pickled)
+	if _, err := archive.Create("features/data.pkl"); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(archive.Close(), os.WriteFile(torch, pickled.Bytes(), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	const export = "is a file of torch.save, not of numpy.savez: export features and head as nctrain features --help shows"
+	for _, spec := range []string{torch, "weight=" + torch} {
+		if _, err := analysis.OpenHead(spec); err == nil || !strings.Contains(err.Error(), export) {
+			t.Errorf("head %s: %v", spec, err)
+		}
+	}
 	for spec, want := range map[string]string{
+		torch:                               torch + " " + export,
 		"":                                  "an empty name",
 		"testdata/torch.npz,":               "an empty name",
 		"testdata/nowhere_*.npz":            "no file matches",
