@@ -268,3 +268,32 @@ func TestOODOfAnotherHeadIsRefused(t *testing.T) {
 		t.Errorf("err %v", err)
 	}
 }
+
+// typed is a source of features stored in another type.
+type typed struct {
+	analysis.Source
+	stored analysis.DType
+}
+
+func (s typed) Info() analysis.Info {
+	info := s.Source.Info()
+	info.Type = s.stored
+	return info
+}
+
+// The bound under which the last eigenvalue of S_B is warned of is D eps32 for features of any type (SPEC 4): nothing is cut off there, so it is no floor.
+func TestWarningOfAWeakDirectionDoesNotDependOnTheType(t *testing.T) {
+	for _, c := range []struct {
+		second float64 // of the class means, whose first is 1
+		warned bool
+	}{{0.1, false}, {1e-4, true}} { // a third of their squares against 3 * 2^-23 = 3.6e-7
+		for _, stored := range []analysis.DType{analysis.BFloat16, analysis.Float16, analysis.Float32, analysis.Float64} {
+			o := small(t, 3, []int64{0, 1, 2})
+			o.Train = typed{memory(t, []float64{1, 0, 0, -1, 0, 0, 0, c.second, 0}, nil, []int64{0, 1, 2}), stored}
+			warnings := compute(t, o).NC1.Warnings
+			if (len(warnings) == 1) != c.warned || c.warned && !strings.Contains(warnings[0], "eigenvalue 2 of S_B is 3.3e-09 of the first, under D eps32 = 3.6e-07") {
+				t.Errorf("%s, second direction %g: warnings %q", stored, c.second, warnings)
+			}
+		}
+	}
+}
