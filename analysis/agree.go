@@ -3,6 +3,7 @@ package analysis
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"gonum.org/v1/gonum/floats"
 
@@ -22,6 +23,11 @@ func CheckOneCheckpoint(head *Head, sources ...Source) (warnings []string, err e
 	for _, src := range sources {
 		info := src.Info()
 		if info.D != head.D {
+			transposed := info.D == head.C && (!info.HasLogits() || info.C == head.D)
+			if transposed {
+				return nil, fmt.Errorf("analysis: %s: weight [%d,%d] for features [%d,%d] of %s: it is [D,C], want [C,D], a row a class: transpose it",
+					head.Name, head.C, head.D, info.N, info.D, info.Name)
+			}
 			return nil, fmt.Errorf("analysis: %s: features [%d,%d] do not fit the head %s, weight [%d,%d]: take both from one checkpoint",
 				info.Name, info.N, info.D, head.Name, head.C, head.D)
 		}
@@ -68,6 +74,27 @@ const mismatchLimit = 0x1p-10
 type HeadMismatch struct {
 	Worst, Relative float64
 	Row             int
+	gap             gap
+}
+
+// gap is W h - logits over the rows of a head without bias: where it is the same in all of them, the bias is what is missing.
+type gap struct {
+	rows   int
+	first  []float64 // [C], that of the first row
+	size   float64   // of the numbers it is the difference of, ||W||_F ||h|| + ||gap||
+	varies bool      // by more than rounding
+}
+
+// merge adds the rows of other.
+func (g *gap) merge(other gap) {
+	if g.rows == 0 {
+		*g = other
+		return
+	}
+	if other.rows > 0 {
+		g.rows += other.rows
+		g.varies = g.varies || other.varies || !(floats.Distance(g.first, other.first, 2) <= mismatchLimit*(g.size+other.size))
+	}
 }
 
 // HeadCheck compares logits with those of a head. It is safe for concurrent use.
@@ -100,7 +127,11 @@ func (k *HeadCheck) Mismatch(features, logits []float64, n, start int) (m HeadMi
 		if worst > 0 {
 			m.Merge(HeadMismatch{Worst: worst, Relative: worst / scale, Row: start + i})
 		}
+		if k.head.Bias == nil && !m.gap.varies {
+			m.gap.merge(gap{rows: 1, first: own[i*c : (i+1)*c], size: scale + worst})
+		}
 	}
+	m.gap.first = slices.Clone(m.gap.first)
 	return m
 }
 
@@ -110,6 +141,7 @@ func (m *HeadMismatch) Merge(other HeadMismatch) {
 	if other.Relative > m.Relative {
 		m.Relative, m.Row = other.Relative, other.Row
 	}
+	m.gap.merge(other.gap)
 }
 
 // Judge decides whether the head belongs to the features of info: a mismatch beyond what arithmetic explains is an error where a hash is missing on
@@ -119,8 +151,15 @@ func (m HeadMismatch) Judge(head *Head, info Info) (warning string, err error) {
 		return "", nil
 	}
 	text := fmt.Sprintf("%s: row %d: ||logits - (W h + b)|| is %.2g of ||W|| ||h|| + ||b||, more than rounding (%.2g)", info.Name, m.Row, m.Relative, mismatchLimit)
-	if head.Meta.Checkpoint == "" || info.Meta.Checkpoint == "" {
-		return "", fmt.Errorf("analysis: %s: the head %s is of another checkpoint: take both from one", text, head.Name)
+	foreign := head.Meta.Checkpoint == "" || info.Meta.Checkpoint == ""
+	switch {
+	case m.gap.rows > 1 && !m.gap.varies && m.Relative > 4*mismatchLimit: // gaps of the size of rounding are all the same
+		text += fmt.Sprintf(", and logits - W h is the same in every row: the head %s lacks its bias: save it as bias [%d] beside weight", head.Name, head.C)
+	case foreign:
+		text += fmt.Sprintf(": the head %s is of another checkpoint: take both from one", head.Name)
+	}
+	if foreign {
+		return "", fmt.Errorf("analysis: %s", text)
 	}
 	return text, nil
 }

@@ -220,7 +220,7 @@ func TestOpenFeaturesNamesWhatIsWrong(t *testing.T) {
 		want string
 	}{
 		{"nofeatures", func(w *npz.Writer) error { return npz.Put(w, "labels", []int64{1}) }, "no array features"},
-		{"nolabels", features, "no array labels"},
+		{"nolabels", features, "there are no labels, which this set needs: add an array labels, integers [4]"},
 		{"flat", func(w *npz.Writer) error { return npz.Put(w, "features", make([]float32, 12)) }, "features: found"},
 		{"integers", func(w *npz.Writer) error { return npz.Put(w, "features", make([]int64, 12), 4, 3) }, "features: found"},
 		{"short", func(w *npz.Writer) error {
@@ -294,6 +294,12 @@ func TestPartsOfTwoCheckpointsAreRefused(t *testing.T) {
 			t.Errorf("err %v", err)
 		}
 	}
+	for _, s := range []analysis.Source{source("aaaa", 2), analysis.WithLogits(source("aaaa", 2), &analysis.Head{C: 3, D: 2, Weight: make([]float64, 6)})} {
+		_, err := analysis.CheckOneCheckpoint(head, s)
+		if err == nil || !strings.Contains(err.Error(), "h.npz: weight [2,3] for features [4,2] of train.npz: it is [D,C], want [C,D], a row a class: transpose it") {
+			t.Errorf("err %v", err)
+		}
+	}
 	foreign := &analysis.Head{Name: "h.npz", C: 2, D: 3, Weight: make([]float64, 6)}
 	if _, err := analysis.CheckOneCheckpoint(foreign, source("aaaa", 3), source("bbbb", 3)); err == nil {
 		t.Error("features of two checkpoints passed under a head without hash")
@@ -311,6 +317,52 @@ func TestPartsOfTwoCheckpointsAreRefused(t *testing.T) {
 	}
 	if _, err := analysis.CheckOneCheckpoint(head, normalised(0.5), normalised(0.25)); err == nil || !strings.Contains(err.Error(), "--std") {
 		t.Errorf("two normalisations: %v", err)
+	}
+}
+
+// A head that lacks its bias differs from the logits by the same in every row, whatever the blocks; one of another checkpoint does not.
+func TestHeadWithoutItsBiasIsToldFromAnother(t *testing.T) {
+	const n, c, d = 9, 3, 4
+	f, _, _ := rows(t, n, d, c)
+	whole, err := analysis.NewHead("h.npz", c, d, []float32{1, 2, -3, 4, 0.5, -1, 2, 1, 3, 0, 1, -2}, []float32{0.5, -2, 1}, analysis.Meta{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	features, logits := widen(f), make([]float64, n*c)
+	whole.Logits(logits, features, n)
+	for i := range logits {
+		logits[i] = float64(float32(logits[i]))
+	}
+	bare := *whole
+	bare.Bias = nil
+	other := bare
+	other.Weight = slices.Clone(bare.Weight)
+	other.Weight[0] = -1
+	const lacks = "logits - W h is the same in every row: the head h.npz lacks its bias: save it as bias [3] beside weight"
+	for name, each := range map[string]struct {
+		head *analysis.Head
+		want string
+	}{"bare": {&bare, lacks}, "other": {&other, "the head h.npz is of another checkpoint: take both from one"}} {
+		for _, size := range []int{1, 4, n} {
+			var m analysis.HeadMismatch
+			for at := 0; at < n; at += size {
+				to := min(at+size, n)
+				m.Merge(analysis.NewHeadCheck(each.head).Mismatch(features[at*d:to*d], logits[at*c:to*c], to-at, at))
+			}
+			if _, err := m.Judge(each.head, analysis.Info{Name: "f.npz"}); err == nil || !strings.HasSuffix(err.Error(), each.want) {
+				t.Errorf("%s in blocks of %d: err %v", name, size, err)
+			}
+		}
+	}
+	bare.Meta.Checkpoint = "a"
+	m := analysis.NewHeadCheck(&bare).Mismatch(features, logits, n, 0)
+	if w, err := m.Judge(&bare, analysis.Info{Name: "f.npz", Meta: analysis.Meta{Checkpoint: "a"}}); err != nil || !strings.HasSuffix(w, lacks) {
+		t.Errorf("warning %q, err %v", w, err)
+	}
+	// One row has nothing to be the same as.
+	m = analysis.NewHeadCheck(&bare).Mismatch(features[:d], logits[:c], 1, 0)
+	if w, _ := m.Judge(&bare, analysis.Info{Name: "f.npz", Meta: analysis.Meta{Checkpoint: "a"}}); w == "" || strings.Contains(w, "lacks") {
+		t.Errorf("warning %q", w)
 	}
 }
 

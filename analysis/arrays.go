@@ -69,11 +69,23 @@ func openLoose(paths map[string]string) opener {
 	}
 }
 
-// openNPY opens a file that holds one array, wanted as role.
-func openNPY(path, role string) (*npz.File, error) {
+// openNPZ opens an .npz or .npy.
+func openNPZ(path string) (*npz.File, error) {
 	file, err := npz.Open(path)
+	if errors.Is(err, npz.ErrPyTorch) {
+		err = fmt.Errorf("%w: export features and head as nctrain features --help shows", err)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("analysis: %w", err)
+	}
+	return file, nil
+}
+
+// openNPY opens a file that holds one array, wanted as role.
+func openNPY(path, role string) (*npz.File, error) {
+	file, err := openNPZ(path)
+	if err != nil {
+		return nil, err
 	}
 	if all := file.Arrays(); len(all) != 1 {
 		return nil, errors.Join(fmt.Errorf("analysis: %s: holds %d arrays where one is wanted as %s: give an .npy file", path, len(all), role), file.Close())
@@ -90,8 +102,8 @@ func openArrays(path string) (file *npz.File, meta Meta, err error) {
 		}
 		meta, err = metaOf(path, metadata)
 	} else {
-		if file, err = npz.Open(path); err != nil {
-			return nil, meta, fmt.Errorf("analysis: %w", err)
+		if file, err = openNPZ(path); err != nil {
+			return nil, meta, err
 		}
 		meta, err = readMeta(file)
 	}

@@ -134,13 +134,10 @@ func (c *csvRows) readHeader(line []byte) error {
 			}
 		}
 	}
-	switch {
-	case count["features"] == 0:
+	if count["features"] == 0 {
 		return fmt.Errorf("no columns f0, f1, .. or h0, h1, .. in the header: name the features so, and separate columns by commas")
-	case count["labels"] == 0:
-		return fmt.Errorf("there is no column label: give each row its class, as a whole number")
 	}
-	c.info.D, c.info.C = count["features"], count["logits"]
+	c.info.D, c.info.C, c.info.Unlabelled = count["features"], count["logits"], count["labels"] == 0
 	return nil
 }
 
@@ -166,11 +163,13 @@ func (c *csvRows) fields(n int) error {
 	return fmt.Errorf("%d fields, the header has %d: the file was cut off or the line is broken, write it again", n, len(c.columns))
 }
 
-// parse reads a line into features [D] and logits [C]. An empty field is a missing value and becomes NaN, as in pandas.
+// parse reads a line into features [D] and logits [C]; the label is -1 where there is no column of labels. A field that is empty (so pandas writes NaN) or not finite is an error:
+// here line and column are known.
 func (c *csvRows) parse(line []byte, features, logits []float64) (label int64, err error) {
 	if err := c.count(line); err != nil {
 		return 0, err
 	}
+	label = -1
 	rest := line
 	for _, column := range c.columns {
 		var field []byte
@@ -180,22 +179,27 @@ func (c *csvRows) parse(line []byte, features, logits []float64) (label int64, e
 		if column.role == "" {
 			continue
 		}
-		x := math.NaN()
-		if len(field) > 0 {
-			if x, err = strconv.ParseFloat(string(field), c.bits(column)); err != nil && !errors.Is(err, strconv.ErrRange) { // out of range is Inf
-				return 0, fmt.Errorf("column %s: %.40q is no number", column.name, field)
-			}
+		if len(field) == 0 {
+			return 0, fmt.Errorf("column %s: the field is empty: fill it or leave the row out", column.name)
 		}
-		switch column.role {
-		case "features":
-			features[column.at] = x
-		case "logits":
-			logits[column.at] = x
-		default:
+		x, err := strconv.ParseFloat(string(field), c.bits(column))
+		if err != nil && !errors.Is(err, strconv.ErrRange) { // out of range is Inf
+			return 0, fmt.Errorf("column %s: %.40q is no number: write one, or leave the row or the column out", column.name, field)
+		}
+		if column.role == "labels" {
 			if x != math.Trunc(x) || math.Abs(x) > 1<<53 {
 				return 0, fmt.Errorf("column label: %.40q is no class: give whole numbers", field)
 			}
 			label = int64(x)
+			continue
+		}
+		if x-x != 0 {
+			return 0, fmt.Errorf("column %s: %.40q is not finite: fill it, leave the row out, or take a checkpoint that has not diverged", column.name, field)
+		}
+		if column.role == "features" {
+			features[column.at] = x
+		} else {
+			logits[column.at] = x
 		}
 	}
 	return label, nil

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 )
 
 // File is a source over one feature file or over the shards of a set, read in blocks at each sweep: see OpenFeatures.
@@ -43,7 +44,8 @@ type rows interface {
 func OpenFeatures(spec string) (*File, error) {
 	f, err := OpenRows(spec)
 	if err == nil && f.info.Unlabelled {
-		err = errors.Join(fmt.Errorf("analysis: %s: there is no array labels: give integer labels [%d]", f.info.Name, f.info.N), f.Close())
+		first := f.parts[0].info
+		err = errors.Join(fmt.Errorf("analysis: %s: there are no labels, which this set needs: %s", first.Name, howLabelled(first)), f.Close())
 	}
 	if err != nil {
 		return nil, err
@@ -51,7 +53,22 @@ func OpenFeatures(spec string) (*File, error) {
 	return f, nil
 }
 
-// OpenRows is OpenFeatures for rows that are only scored: an .npz or .safetensors without labels is taken too (Info.Unlabelled).
+// howLabelled tells how a part would carry the labels that it lacks.
+func howLabelled(part Info) string {
+	switch filepath.Ext(part.Name) {
+	case ".npy":
+		beside := ""
+		if labels, ok := inRole(part.Name, "labels"); ok {
+			beside = ", or put " + filepath.Base(labels) + " beside it and name both"
+		}
+		return "write features=F.npy,labels=L.npy[,logits=G.npy]" + beside
+	case ".csv":
+		return "add a column label, each row's class as a whole number"
+	}
+	return fmt.Sprintf("add an array labels, integers [%d]", part.N)
+}
+
+// OpenRows is OpenFeatures for rows that are only scored, which need no labels in any format (Info.Unlabelled).
 func OpenRows(spec string) (*File, error) {
 	openers, err := locate(spec)
 	if err != nil {
@@ -120,7 +137,7 @@ func sameSet(a, b Info) error {
 		if b.Unlabelled {
 			without, with = b, a
 		}
-		return fmt.Errorf("analysis: %s: there is no array labels, which %s has: shards of one set have labels all or none", without.Name, with.Name)
+		return fmt.Errorf("analysis: %s: there are no labels, which %s has: shards of one set have labels all or none: %s", without.Name, with.Name, howLabelled(without))
 	case a.Type != b.Type:
 		return differ("features in", b.Type, a.Type, "shards of one set have one type: write them again in one")
 	case a.Meta.Checkpoint != b.Meta.Checkpoint:

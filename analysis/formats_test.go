@@ -1,6 +1,8 @@
 package analysis_test
 
 import (
+	"archive/zip"
+	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -177,7 +179,7 @@ func TestShardsThatDoNotBelongTogetherAreRefused(t *testing.T) {
 		}, "logits none, " + first + " has [2,2]"},
 		"nolabels.npz": {func(w *npz.Writer) error {
 			return errors.Join(npz.Put(w, "features", make([]float32, 6), 2, 3), npz.Put(w, "logits", make([]float32, 4), 2, 2), meta(w, "aaaa"))
-		}, "there is no array labels"},
+		}, "there are no labels, which " + first + " has: shards of one set have labels all or none: add an array labels, integers [2]"},
 	} {
 		path := part(t, at(name), c.fill)
 		_, err := analysis.OpenFeatures(first + "," + path)
@@ -193,7 +195,23 @@ func TestSpecsThatNameNothingAreRefused(t *testing.T) {
 	if err := npz.WriteNPY(alone, make([]float32, 6), 2, 3); err != nil {
 		t.Fatal(err)
 	}
+	torch := filepath.Join(t.TempDir(), "features.pt")
+	pickled := &bytes.Buffer{}
+	archive := zip.NewWriter(pickled)
+	if _, err := archive.Create("features/data.pkl"); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(archive.Close(), os.WriteFile(torch, pickled.Bytes(), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	const export = "is a file of torch.save, not of numpy.savez: export features and head as nctrain features --help shows"
+	for _, spec := range []string{torch, "weight=" + torch} {
+		if _, err := analysis.OpenHead(spec); err == nil || !strings.Contains(err.Error(), export) {
+			t.Errorf("head %s: %v", spec, err)
+		}
+	}
 	for spec, want := range map[string]string{
+		torch:                               torch + " " + export,
 		"":                                  "an empty name",
 		"testdata/torch.npz,":               "an empty name",
 		"testdata/nowhere_*.npz":            "no file matches",
@@ -202,11 +220,11 @@ func TestSpecsThatNameNothingAreRefused(t *testing.T) {
 		"testdata/nowhere.safetensors":      "check the path",
 		"testdata/[.npz":                    "write a pattern such as",
 		empty:                               "holds no .npz, .npy, .safetensors or .csv",
-		alone:                               alone + ": there is no labels.npy beside it",
+		alone:                               alone + ": there are no labels, which this set needs: write features=F.npy,labels=L.npy[,logits=G.npy], or put labels.npy beside it",
 		"testdata/loose_labels.npy":         "one array alone",
-		filepath.Dir(alone):                 "there is no labels.npy beside it",
-		"features=" + alone:                 "features and labels are needed",
-		"labels=" + alone:                   "features and labels are needed",
+		filepath.Dir(alone):                 alone + ": there are no labels",
+		"features=" + alone:                 alone + ": there are no labels",
+		"labels=" + alone:                   "features are needed: write",
 		"features=" + alone + ",features=x": `cannot read "features=x"`,
 		"features=" + alone + ",sauce=x":    `cannot read "sauce=x"`,
 		"features=" + alone + ",labels=a,b": "1 files of features and 2 of labels",
@@ -231,10 +249,14 @@ func TestCSVSaysWhatIsWrong(t *testing.T) {
 		"few fields":     {head + "1,2,0,1,2\n1,2,0,1\n", "line 3: 4 fields, the header has 5: the file was cut off"},
 		"many fields":    {head + "1,2,0,1,2,3\n", "line 2: 6 fields"},
 		"late":           {head + strings.Repeat("1,2,0,1,2\n", 100) + "1,2\n", "line 102: 2 fields"},
-		"word":           {head + "1,two,0,1,2\n", `line 2: column f1: "two" is no number`},
+		"word":           {head + "1,two,0,1,2\n", `line 2: column f1: "two" is no number: write one, or leave`},
 		"late word":      {head + strings.Repeat("1,2,0,1,2\n", 700) + "1,2,0,x,2\n", `line 702: column logit0: "x" is no number`},
-		"no label":       {"f0,f1\n1,2\n", "line 1: there is no column label"},
-		"empty label":    {head + "1,2,,1,2\n", `line 2: column label: "" is no class`},
+		"no label":       {"f0,f1\n1,2\n", "there are no labels, which this set needs: add a column label"},
+		"empty label":    {head + "1,2,,1,2\n", `line 2: column label: the field is empty: fill it`},
+		"empty feature":  {head + "1,2,0,1,2\n,2,0,1,2\n", `line 3: column f0: the field is empty: fill it`},
+		"late empty":     {head + strings.Repeat("1,2,0,1,2\n", 700) + "1,2,0,,2\n", `line 702: column logit0: the field is empty: fill it`},
+		"NaN":            {head + "1,nan,0,1,2\n", `line 2: column f1: "nan" is not finite: fill it`},
+		"Inf":            {head + "1,2,0,1,-1e999\n", `line 2: column logit1: "-1e999" is not finite`},
 		"half label":     {head + "1,2,0.5,1,2\n", `line 2: column label: "0.5" is no class`},
 		"no features":    {"a,label\n1,2\n", "line 1: no columns f0"},
 		"semicolons":     {"f0;f1;label\n1;2;0\n", "line 1: no columns f0"},
@@ -264,7 +286,7 @@ func TestCSVSaysWhatIsWrong(t *testing.T) {
 
 func TestCSVTakesWhatSpreadsheetsWrite(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "x.csv")
-	text := "\xef\xbb\xbf\"label\", \"f1\",f0,\"a \"\"note\"\", quoted\"\r\n\r\n1,2.5, -1e3 ,\"x,y\"\r\n\"2.0\",,inf,\r\n"
+	text := "\xef\xbb\xbf\"label\", \"f1\",f0,\"a \"\"note\"\", quoted\"\r\n\r\n1,2.5, -1e3 ,\"x,y\"\r\n\"2.0\",4,5.5,\r\n"
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -274,7 +296,7 @@ func TestCSVTakesWhatSpreadsheetsWrite(t *testing.T) {
 	}
 	defer src.Close()
 	features, logits, labels := collect(t, src, 0)
-	if !slices.Equal(labels, []int64{1, 2}) || len(logits) > 0 || features[0] != -1000 || features[1] != 2.5 || !math.IsInf(features[2], 1) || !math.IsNaN(features[3]) {
+	if !slices.Equal(labels, []int64{1, 2}) || len(logits) > 0 || features[0] != -1000 || features[1] != 2.5 || features[2] != 5.5 || features[3] != 4 {
 		t.Errorf("features %v, logits %v, labels %v", features, logits, labels)
 	}
 	// A file that loses rows between two sweeps.
@@ -288,8 +310,8 @@ func TestCSVTakesWhatSpreadsheetsWrite(t *testing.T) {
 
 func TestHeadsOfEveryFormat(t *testing.T) {
 	dir := t.TempDir()
-	weight, bias := filepath.Join(dir, "w.npy"), filepath.Join(dir, "b.npy")
-	if err := errors.Join(npz.WriteNPY(weight, []float32{1, 2, 3, 4, 5, 6}, 2, 3), npz.WriteNPY(bias, []float32{7, 8})); err != nil {
+	weight, turned, bias := filepath.Join(dir, "w.npy"), filepath.Join(dir, "wt.npy"), filepath.Join(dir, "b.npy")
+	if err := errors.Join(npz.WriteNPY(turned, make([]float32, 6), 3, 2), npz.WriteNPY(weight, []float32{1, 2, 3, 4, 5, 6}, 2, 3), npz.WriteNPY(bias, []float32{7, 8})); err != nil {
 		t.Fatal(err)
 	}
 	header := `{"weight":{"dtype":"F32","shape":[2,3],"data_offsets":[0,24]},"__metadata__":{"checkpoint":"abc"}}`
@@ -314,7 +336,8 @@ func TestHeadsOfEveryFormat(t *testing.T) {
 	for spec, want := range map[string]string{
 		"bias=" + bias:                             "array weight: found no such array",
 		"weight=" + weight + ",sauce=" + bias:      `cannot read "sauce=`,
-		"weight=" + weight + ",bias=" + weight:     "want floating-point bias [2]",
+		"weight=" + weight + ",bias=" + weight:     "want floating-point bias [2], one for each row of weight [2,3]",
+		"weight=" + turned + ",bias=" + bias:       "array weight [3,2] beside a bias [2], want weight [C,D], a row a class: transpose it",
 		"weight=" + filepath.Join(dir, "none.npy"): "check the path",
 		"testdata/torch.safetensors":               "array weight: found no such array",
 	} {

@@ -58,8 +58,12 @@ func readHead(name string, weight, bias fileArray, meta Meta) (*Head, error) {
 		return nil, fmt.Errorf("analysis: %s: array weight: found %s, want floating-point weight [C,D]: take the file that features --head-out wrote", name, found)
 	}
 	c, d := w.Shape[0], w.Shape[1]
-	if bias.file != nil && (!bias.info.DType.IsFloat() || bias.info.Len() != c) {
-		return nil, fmt.Errorf("analysis: %s: array bias: found %s, want floating-point bias [%d]: save it so or leave it out", name, bias.info, c)
+	switch {
+	case bias.file == nil || bias.info.DType.IsFloat() && bias.info.Len() == c:
+	case bias.info.DType.IsFloat() && bias.info.Len() == d:
+		return nil, fmt.Errorf("analysis: %s: array weight [%d,%d] beside a bias [%d], want weight [C,D], a row a class: transpose it", name, c, d, d)
+	default:
+		return nil, fmt.Errorf("analysis: %s: array bias: found %s, want floating-point bias [%d], one for each row of weight [%d,%d]: save it so", name, bias.info, c, c, d)
 	}
 	values, err := weight.file.Float64s(w.Name)
 	if err != nil {

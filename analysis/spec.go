@@ -9,6 +9,9 @@ import (
 	"sync"
 )
 
+// looseForm names loose arrays; labels only where the rows need them.
+const looseForm = "features=F.npy[,labels=L.npy][,logits=G.npy]"
+
 // IsLoose tells whether a spec of OpenFeatures names loose arrays, whose own commas and equals signs separate its parts.
 func IsLoose(spec string) bool {
 	role, _, ok := strings.Cut(spec, "=")
@@ -27,14 +30,14 @@ func locate(spec string) ([]opener, error) {
 	return group(paths)
 }
 
-// locateLoose pairs the files of "features=F.npy,labels=L.npy[,logits=G.npy]" in order.
+// locateLoose pairs the files of looseForm in order.
 func locateLoose(spec string) ([]opener, error) {
 	items := map[string][]string{}
 	role := ""
 	for _, item := range strings.Split(spec, ",") {
 		if before, after, named := strings.Cut(item, "="); named {
 			if !slices.Contains(roles, before) || items[before] != nil {
-				return nil, fmt.Errorf("analysis: %s: cannot read %q: write features=F.npy,labels=L.npy[,logits=G.npy]", spec, item)
+				return nil, fmt.Errorf("analysis: %s: cannot read %q: write "+looseForm, spec, item)
 			}
 			role, item = before, after
 		}
@@ -45,8 +48,8 @@ func locateLoose(spec string) ([]opener, error) {
 		items[role] = append(items[role], paths...)
 	}
 	n := len(items["features"])
-	if n == 0 || len(items["labels"]) == 0 {
-		return nil, fmt.Errorf("analysis: %s: features and labels are needed: write features=F.npy,labels=L.npy[,logits=G.npy]", spec)
+	if n == 0 {
+		return nil, fmt.Errorf("analysis: %s: features are needed: write "+looseForm, spec)
 	}
 	openers := make([]opener, n)
 	for i := range openers {
@@ -134,9 +137,6 @@ func group(paths []string) ([]opener, error) {
 					taken[partner] = true
 				}
 			}
-			if labels, isFeatures := inRole(path, "labels"); isFeatures && named["labels"] == "" {
-				return nil, fmt.Errorf("analysis: %s: there is no %s beside it: write features=F.npy,labels=L.npy[,logits=G.npy]", path, filepath.Base(labels))
-			}
 			if len(named) > 0 {
 				openers = append(openers, openLoose(named))
 			}
@@ -148,7 +148,7 @@ func group(paths []string) ([]opener, error) {
 	}
 	for _, path := range paths {
 		if filepath.Ext(path) == ".npy" && !taken[path] {
-			return nil, fmt.Errorf("analysis: %s: one array alone: write features=F.npy,labels=L.npy[,logits=G.npy], or name the files NAMEfeatures.npy, NAMElabels.npy", path)
+			return nil, fmt.Errorf("analysis: %s: one array alone: write "+looseForm+", or name the files NAMEfeatures.npy, NAMElabels.npy", path)
 		}
 	}
 	return openers, nil

@@ -85,7 +85,7 @@ func Compute(ctx context.Context, o Options) (*Result, error) {
 	res := &Result{Epoch: firstEpoch(o.Head, info), Checkpoint: firstHash(o.Head, info), N: int(class.N()), Classes: o.Head.C, Warnings: warnings}
 	if tally.NonFinite > 0 {
 		res.N = info.N
-		reason := nonFinite(int(tally.NonFinite), info.N, info)
+		reason := holes(tally.Holes, info)
 		res.unusable(reason)
 		res.undefined(o, reason)
 		res.Health.Set("nan_count", float64(tally.NonFinite))
@@ -152,8 +152,8 @@ func (r *Result) nearestMeans(ctx context.Context, o Options, m *measure) error 
 	}
 	reason := ""
 	switch {
-	case test.nonFinite > 0:
-		reason = nonFinite(int(test.nonFinite), int(test.n), o.Test.Info())
+	case test.NonFinite > 0:
+		reason = holes(test.Holes, o.Test.Info())
 		r.unusable(reason)
 		r.NC4.Null("test", reason)
 	case m.undefined != "":
@@ -163,6 +163,7 @@ func (r *Result) nearestMeans(ctx context.Context, o Options, m *measure) error 
 	}
 	if reason == "" && test.outside > 0 {
 		reason = fmt.Sprintf("%d of %d labels of %s are no class of the head", test.outside, test.n, o.Test.Info().Name)
+		r.Warnings = append(r.Warnings, reason)
 	}
 	if reason != "" {
 		r.Accuracy.Null("test", reason)
@@ -195,16 +196,16 @@ func (r *Result) onTrain(ctx context.Context, o Options, m *measure) (agreement,
 	return train, nil
 }
 
-// nonFinite words the reason for what rows with NaN or Inf leave undefined.
-func nonFinite(bad, n int, info analysis.Info) string {
-	return fmt.Sprintf("%s: %d of %d rows hold NaN or Inf", info.Name, bad, n)
+// holes words the reason for what rows with NaN or Inf leave undefined.
+func holes(h stats.Holes, info analysis.Info) string {
+	return info.Name + ": " + h.Among(fmt.Sprintf("%d rows", info.N))
 }
 
 // unusable keeps the first reason as an error, for those who want to stop.
 func (r *Result) unusable(reason string) {
 	r.Warnings = append(r.Warnings, reason)
 	if r.Unusable == nil {
-		r.Unusable = fmt.Errorf("analysis: %s: take a checkpoint that has not diverged", reason)
+		r.Unusable = fmt.Errorf("analysis: %s: %s", reason, stats.HolesWayOut)
 	}
 }
 

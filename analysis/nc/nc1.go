@@ -33,7 +33,7 @@ func (m *measure) nc1() (v analysis.Values) {
 	}
 	trace := m.traceRatio(m.specMeans, m.rank)
 	v.Set("rank", trace/c)
-	const eps32 = 0x1p-23
+	const eps32 = 0x1p-23 // of float32, whatever the type of the features: nothing is cut off below it
 	v.Set("notebook", m.traceRatio(m.specRows, m.specRows.Above(d*eps32*m.specRows.Values[0]))/c)
 	v.Set("papyan_code", trace)
 	v.Set("quotient", stats.Trace(m.within, m.class.D)/floats.Sum(m.specMeans.Values))
@@ -45,9 +45,9 @@ func (m *measure) nc1() (v analysis.Values) {
 	switch smallest := m.specMeans.Values[m.r-1]; {
 	case m.rank < m.r:
 		v.Warn("S_B has rank %d, less than min(C-1, D) = %d: rank uses the %d directions that are there", m.rank, m.r, m.rank)
-	case smallest < d*m.eps*m.specMeans.Values[0]:
-		v.Warn("eigenvalue %d of S_B is %.2g of the first, under D eps = %.2g: one such direction can carry the whole of rank", m.r,
-			smallest/m.specMeans.Values[0], d*m.eps)
+	case smallest < d*eps32*m.specMeans.Values[0]:
+		v.Warn("eigenvalue %d of S_B is %.2g of the first, under D eps32 = %.2g: one such direction can carry the whole of rank", m.r,
+			smallest/m.specMeans.Values[0], d*eps32)
 	}
 	return v
 }

@@ -15,7 +15,8 @@ var nc4Table = variants{
 
 // agreement counts a set's rows by what the network and the nearest class mean say.
 type agreement struct {
-	n, differ, nonFinite int64
+	n, differ int64
+	stats.Holes
 	// outside counts labels that are no class of the head.
 	outside int64
 	// ofClass [C]: finite rows of each class, and those classified as it.
@@ -45,6 +46,7 @@ func disagreement(ctx context.Context, src analysis.Source, m *measure, check *a
 	type judged struct {
 		predicted []int   // -1 for rows that are not finite
 		nearest   []int64 // nil where class means are undefined
+		holes     stats.Holes
 		mismatch  analysis.HeadMismatch
 	}
 	err := analysis.Stages[judged]{
@@ -52,7 +54,12 @@ func disagreement(ctx context.Context, src analysis.Source, m *measure, check *a
 			r.predicted = make([]int, b.N)
 			for i := range b.N {
 				h, l := b.Features[i*d:(i+1)*d], b.Logits[i*c:(i+1)*c]
-				if r.predicted[i] = analysis.Argmax(l); check != nil && !(stats.Finite(h) && stats.Finite(l)) {
+				r.predicted[i] = analysis.Argmax(l)
+				if check == nil {
+					continue
+				}
+				if hole := stats.Hole(h, l); hole != "" {
+					r.holes.Add(b.Start+i, hole)
 					r.predicted[i] = -1
 				}
 			}
@@ -66,11 +73,11 @@ func disagreement(ctx context.Context, src analysis.Source, m *measure, check *a
 		},
 		Then: func(b *analysis.Block, r judged) error {
 			mismatch.Merge(r.mismatch)
+			total.Merge(r.holes)
 			for i, label := range b.Labels {
 				total.n++
 				predicted := r.predicted[i]
 				if predicted < 0 {
-					total.nonFinite++
 					continue
 				}
 				if r.nearest != nil && r.nearest[i] != int64(predicted) {
@@ -91,7 +98,7 @@ func disagreement(ctx context.Context, src analysis.Source, m *measure, check *a
 	if err != nil {
 		return total, err
 	}
-	if total.nonFinite == 0 {
+	if total.NonFinite == 0 {
 		total.warning, err = mismatch.Judge(m.head, info)
 	}
 	return total, err

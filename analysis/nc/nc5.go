@@ -26,16 +26,16 @@ var nc5Table = variants{
 // nc5 measures one OOD set. unusable is the reason where rows of the set hold NaN or Inf.
 func (m *measure) nc5(ctx context.Context, set analysis.Named, threads int) (v analysis.Values, unusable string, err error) {
 	info := set.Source.Info()
-	mean, n, bad, warning, err := rowMean(ctx, set.Source, m.head, threads)
+	mean, bad, warning, err := rowMean(ctx, set.Source, m.head, threads)
 	if err != nil {
 		return v, "", err
 	}
-	v.N = n
+	v.N = info.N
 	if warning != "" {
 		v.Warn("%s", warning)
 	}
-	if bad > 0 {
-		unusable = nonFinite(bad, n, info)
+	if bad.NonFinite > 0 {
+		unusable = holes(bad, info)
 	}
 	if reason := cmp.Or(unusable, m.undefined); reason != "" {
 		for _, key := range nc5Table.names() {
@@ -95,13 +95,13 @@ func (m *measure) energyInSpan(x []float64) float64 {
 	return floats.Dot(along, along)
 }
 
-// rowMean is the mean of all rows of a set [D]; n rows, of which bad hold NaN or Inf and do not count. The mean logits, where the set has them, are held against the head:
+// rowMean is the mean of all rows of a set [D] but those of bad, whose features hold NaN or Inf. The mean logits, where the set has them, are held against the head:
 // they are W times the mean plus b.
-func rowMean(ctx context.Context, src analysis.Source, head *analysis.Head, threads int) (mean []float64, n, bad int, warning string, err error) {
+func rowMean(ctx context.Context, src analysis.Source, head *analysis.Head, threads int) (mean []float64, bad stats.Holes, warning string, err error) {
 	info := src.Info()
 	type averages struct {
 		features, logits average
-		bad              int
+		bad              stats.Holes
 	}
 	var all averages
 	err = analysis.Stages[averages]{
@@ -109,7 +109,7 @@ func rowMean(ctx context.Context, src analysis.Source, head *analysis.Head, thre
 			for i := range b.N {
 				h := b.Features[i*info.D : (i+1)*info.D]
 				if !stats.Finite(h) {
-					part.bad++
+					part.bad.Add(b.Start+i, "features")
 					continue
 				}
 				part.features.add(h)
@@ -122,17 +122,17 @@ func rowMean(ctx context.Context, src analysis.Source, head *analysis.Head, thre
 		Then: func(_ *analysis.Block, part averages) error {
 			all.features.merge(part.features)
 			all.logits.merge(part.logits)
-			all.bad += part.bad
+			all.bad.Merge(part.bad)
 			return nil
 		},
 	}.Sweep(ctx, src, analysis.WorkRows, threads)
-	mean, n, bad = all.features.mean(), all.features.n+all.bad, all.bad
-	if err != nil || bad > 0 || !info.HasLogits() {
-		return mean, n, bad, "", err
+	mean, bad = all.features.mean(), all.bad
+	if err != nil || bad.NonFinite > 0 || !info.HasLogits() {
+		return mean, bad, "", err
 	}
 	mismatch := analysis.NewHeadCheck(head).Mismatch(mean, all.logits.mean(), 1, 0)
 	warning, err = mismatch.Judge(head, analysis.Info{Name: info.Name + ", mean of all rows", Meta: info.Meta})
-	return mean, n, bad, warning, err
+	return mean, bad, warning, err
 }
 
 // average sums rows less the first of them, so that a common offset costs no digits.

@@ -66,7 +66,7 @@ func TestUndefinedIsNullWithReason(t *testing.T) {
 	cases = append(cases, struct {
 		name, reason string
 		o            nc.Options
-	}{"NaN", "1 of 2 rows hold NaN", nan})
+	}{"NaN", "1 of 2 rows hold NaN or Inf, the first is row 1 (features)", nan})
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
 			r := compute(t, c.o)
@@ -100,10 +100,12 @@ func TestNaNInTestAndOODSetsIsNull(t *testing.T) {
 	r := compute(t, o)
 	all := marshal(t, r)
 	nullWithReason(t, all["nc4"].(map[string]any), "test", "1 of 1 rows")
-	nullWithReason(t, all["accuracy"].(map[string]any), "test", "1 of 1 rows")
+	nullWithReason(t, all["accuracy"].(map[string]any), "test", "1 of 1 rows hold NaN or Inf, the first is row 0 (features)")
 	if _, ok := r.NC4.Get("train"); !ok || r.Unusable == nil {
 		t.Errorf("NC4 of the training set is null, or Unusable is %v", r.Unusable)
 	}
+	o.Test = memory(t, make([]float64, 6), []float64{1, 2, math.NaN(), 1}, []int64{0, 1})
+	nullWithReason(t, marshal(t, compute(t, o))["nc4"].(map[string]any), "test", "1 of 2 rows hold NaN or Inf, the first is row 1 (logits)")
 	o.Test, o.OOD[0].Source = nil, bad
 	r = compute(t, o)
 	nullWithReason(t, marshal(t, r)["nc5"].(map[string]any)["noise"].(map[string]any), "raw", "1 of 1 rows")
@@ -264,5 +266,34 @@ func TestOODOfAnotherHeadIsRefused(t *testing.T) {
 	o.OOD = []analysis.Named{{Name: "far", Source: far}}
 	if _, err := nc.Compute(t.Context(), o); err == nil || !strings.Contains(err.Error(), "far.npz, mean of all rows") || !strings.Contains(err.Error(), "another checkpoint") {
 		t.Errorf("err %v", err)
+	}
+}
+
+// typed is a source of features stored in another type.
+type typed struct {
+	analysis.Source
+	stored analysis.DType
+}
+
+func (s typed) Info() analysis.Info {
+	info := s.Source.Info()
+	info.Type = s.stored
+	return info
+}
+
+// The bound under which the last eigenvalue of S_B is warned of is D eps32 for features of any type (SPEC 4): nothing is cut off there, so it is no floor.
+func TestWarningOfAWeakDirectionDoesNotDependOnTheType(t *testing.T) {
+	for _, c := range []struct {
+		second float64 // of the class means, whose first is 1
+		warned bool
+	}{{0.1, false}, {1e-4, true}} { // a third of their squares against 3 * 2^-23 = 3.6e-7
+		for _, stored := range []analysis.DType{analysis.BFloat16, analysis.Float16, analysis.Float32, analysis.Float64} {
+			o := small(t, 3, []int64{0, 1, 2})
+			o.Train = typed{memory(t, []float64{1, 0, 0, -1, 0, 0, 0, c.second, 0}, nil, []int64{0, 1, 2}), stored}
+			warnings := compute(t, o).NC1.Warnings
+			if (len(warnings) == 1) != c.warned || c.warned && !strings.Contains(warnings[0], "eigenvalue 2 of S_B is 3.3e-09 of the first, under D eps32 = 3.6e-07") {
+				t.Errorf("%s, second direction %g: warnings %q", stored, c.second, warnings)
+			}
+		}
 	}
 }

@@ -171,11 +171,14 @@ func tally(b *analysis.Block, square []float64, check *analysis.HeadCheck, c, d 
 	finite := 0 // rows in a line before this one that are not in MaxAbs yet
 	for i, label := range b.Labels {
 		l := b.Logits[i*c : (i+1)*c]
-		if !finiteBySquares(square[i], b.Features[i*d:(i+1)*d]) || !Finite(l) {
-			if t.NonFinite == 0 {
-				t.FirstNonFinite = b.Start + i
-			}
-			t.NonFinite++
+		hole := ""
+		if !finiteBySquares(square[i], b.Features[i*d:(i+1)*d]) {
+			hole = "features"
+		} else if !Finite(l) {
+			hole = "logits"
+		}
+		if hole != "" {
+			t.Holes.Add(b.Start+i, hole)
 			vector.Largest(t.MaxAbs, b.Features[(i-finite)*d:i*d])
 			finite = 0
 			continue

@@ -73,8 +73,7 @@ func CollectPart(ctx context.Context, src analysis.Ranger, head *analysis.Head, 
 	sums := acc.Sums()
 	p.Tally = sums.Tally
 	if p.Tally.NonFinite > 0 {
-		return nil, nil, fmt.Errorf("analysis: %s: %d of rows %d..%d hold NaN or Inf, the first is row %d: take a checkpoint that has not diverged",
-			info.Name, p.Tally.NonFinite, from, to-1, p.Tally.FirstNonFinite)
+		return nil, nil, fmt.Errorf("analysis: %s: %s: %s", info.Name, p.Tally.Among(fmt.Sprintf("rows %d..%d", from, to-1)), HolesWayOut)
 	}
 	if head != nil {
 		warning, err := p.Tally.Mismatch.Judge(head, src.Info())

@@ -210,7 +210,7 @@ func TestWhatCannotBeSummedIsRefused(t *testing.T) {
 		{set(rows, rows, 0, 1, 0), nil, 3, 2, "shard 3/2"},
 		{set(rows, rows, 0, 1, 0), nil, 1, 4, "3 rows do not make 4 shards"},
 		{set(rows, rows, 0, 1, 2), nil, 3, 3, "rows: labels: row 2 has label 2, outside 0..1"},
-		{set(nan, nil, 0, 1, 0), head, 2, 2, "rows: 1 of rows 1..2 hold NaN or Inf, the first is row 2"},
+		{set(nan, nil, 0, 1, 0), head, 2, 2, "rows: 1 of rows 1..2 hold NaN or Inf, the first is row 2 (features)"},
 		{set(rows, []float64{3, 0, 0, 1, 0, 2}, 0, 1, 0), head, 1, 1, "rows: row 2: ||logits - (W h + b)||"},
 		{set([]float64{1, 2, 3, 4, 5, 6}, nil, 0, 1), head, 1, 1, "do not fit the head h.npz"},
 	} {

@@ -153,7 +153,7 @@ func withPart(path string, use func(*npz.File, about) error) (err error) {
 func readPart(file *npz.File, a about, path string) (*Part, error) {
 	c, d := a.C, a.D
 	p := &Part{Info: analysis.Info{Name: path, N: a.N, D: d, C: c, Meta: a.Meta}, Of: a.Of, Shards: a.Shards, Checked: a.Checked, Class: &Class{C: c, D: d},
-		Tally: Tally{Correct: a.Correct, FirstNonFinite: -1, MaxLogit: a.MaxLogit, Mismatch: a.Mismatch}}
+		Tally: Tally{Correct: a.Correct, MaxLogit: a.MaxLogit, Mismatch: a.Mismatch}}
 	var err error
 	if p.Info.Type, err = analysis.ParseDType(a.Type); err != nil {
 		return nil, err

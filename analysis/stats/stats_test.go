@@ -319,7 +319,13 @@ func TestTally(t *testing.T) {
 	if src, err = analysis.NewMemory(analysis.Info{Name: "m"}, inf, nil, []int64{0, 0, 1}); err != nil {
 		t.Fatal(err)
 	}
-	if _, tally, err = stats.Collect(t.Context(), src, head, 1); err != nil || tally.NonFinite != 2 || tally.FirstNonFinite != 1 {
+	if _, tally, err = stats.Collect(t.Context(), src, head, 1); err != nil || tally.Holes != (stats.Holes{NonFinite: 2, FirstNonFinite: 1, FirstArray: "features"}) {
+		t.Errorf("%+v, err %v", tally, err)
+	}
+	if src, err = analysis.NewMemory(analysis.Info{Name: "m"}, make([]float64, 6), inf, []int64{0, 0, 1}); err != nil {
+		t.Fatal(err)
+	}
+	if _, tally, err = stats.Collect(t.Context(), src, head, 1); err != nil || tally.Among("3 rows") != "2 of 3 rows hold NaN or Inf, the first is row 1 (logits)" {
 		t.Errorf("%+v, err %v", tally, err)
 	}
 }

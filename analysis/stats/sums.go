@@ -36,10 +36,8 @@ type Sums struct {
 type Tally struct {
 	// Correct rows: argmax of the logits is the label.
 	Correct int64
-	// NonFinite rows hold NaN or Inf in features or logits. Where there is one the moments mean nothing.
-	NonFinite int64
-	// FirstNonFinite is the index of the first such row.
-	FirstNonFinite int
+	// Holes: where there is one the moments mean nothing.
+	Holes
 	// MaxLogit is the sum over rows of the largest logit.
 	MaxLogit float64
 	// MaxAbs [D]: largest magnitude of each unit; 0 is a unit that is always zero.
@@ -49,14 +47,11 @@ type Tally struct {
 }
 
 // newTally is that of no rows of d features.
-func newTally(d int) Tally { return Tally{MaxAbs: make([]float64, d), FirstNonFinite: -1} }
+func newTally(d int) Tally { return Tally{MaxAbs: make([]float64, d)} }
 
 // add counts the rows of other after those of t.
 func (t *Tally) add(other *Tally) {
-	if t.NonFinite == 0 {
-		t.FirstNonFinite = other.FirstNonFinite
-	}
-	t.NonFinite += other.NonFinite
+	t.Holes.Merge(other.Holes)
 	t.Correct += other.Correct
 	t.MaxLogit += other.MaxLogit
 	for j, x := range other.MaxAbs {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	_ "embed"
 	"encoding/json"
@@ -60,7 +61,7 @@ Any other model's features and head come from PyTorch by this (docs/features.md)
 	outputFile(flags, &f.out, "out", "feature file to write, .npz")
 	outputFile(flags, &f.headOut, "head-out", "head file to write, .npz")
 	flags.IntVar(&f.batch, "batch-size", 0, "images a pass; default that of the training, so that the bits are those of the run's own analysis")
-	flags.IntVar(&f.limit, "limit", 0, "take the first N images; 0: all")
+	flags.IntVar(&f.limit, "limit", 0, "take the first N images; 0: all; default that of the weights' own run if the set is one of its sets, else 0")
 	flags.IntVar(&f.imageSize, "image-size", 32, "side that images of folder: sets are resized to")
 	outputFile(flags, &f.trace, "trace", "profile one batch and write it to this file for Perfetto (ui.perfetto.dev)")
 	f.normalizationFlags.register(flags)
@@ -91,6 +92,11 @@ func (f *featuresFlags) execute(c *cobra.Command) error {
 	}
 	model, meta := checkpoint.Model, checkpoint.Meta
 	f.normalizationFlags.apply(checkpoint)
+	var settings run.Settings
+	if json.Unmarshal(meta.Settings, &settings) != nil { // none, or somebody else's
+		settings = run.Settings{}
+	}
+	note, warning := f.chooseLimit(settings, c.Flags().Changed("limit"))
 	set, err := f.openSet(meta)
 	if err != nil {
 		return err
@@ -107,7 +113,7 @@ func (f *featuresFlags) execute(c *cobra.Command) error {
 		return fmt.Errorf("weights: %s: %w", f.checkpoint, err)
 	}
 	var pool nn.MemoryPool
-	eval, err := nn.NewEvaluator(m.Device, model, set, f.batchSize(meta), &pool, m.options)
+	eval, err := nn.NewEvaluator(m.Device, model, set, f.batchSize(settings), &pool, m.options)
 	if err != nil {
 		return err
 	}
@@ -117,7 +123,14 @@ func (f *featuresFlags) execute(c *cobra.Command) error {
 			return err
 		}
 	}
-	printMapping(f.stdout(c), checkpoint)
+	out := f.stdout(c)
+	printMapping(out, checkpoint)
+	if note != "" {
+		fmt.Fprintln(out, note)
+	}
+	if warning != "" {
+		warn(out, []string{warning})
+	}
 	about := analysis.Meta{Checkpoint: meta.Hash, Normalization: (*analysis.Normalization)(&model.Normalization), Version: version.String()}
 	if checkpoint.EpochKnown {
 		about.Epoch = &meta.Epoch
@@ -126,15 +139,26 @@ func (f *featuresFlags) execute(c *cobra.Command) error {
 }
 
 // batchSize is the flag's, else that of the training, else the notebook's.
-func (f *featuresFlags) batchSize(meta nn.Metadata) int {
-	var settings run.Settings
+func (f *featuresFlags) batchSize(settings run.Settings) int {
+	return cmp.Or(f.batch, settings.Training.BatchSize, nn.NotebookSettings().BatchSize)
+}
+
+// chooseLimit takes the limit of the weights' own run where none is given and the set is one of its sets. The note says so; the warning says that rows beyond the limit are taken
+// as training rows, or that it is not the run's rows that are taken.
+func (f *featuresFlags) chooseLimit(settings run.Settings, given bool) (note, warning string) {
+	own, limit := settings.Names(f.data, f.split), settings.Limit
 	switch {
-	case f.batch > 0:
-		return f.batch
-	case json.Unmarshal(meta.Settings, &settings) == nil && settings.Training.BatchSize > 0:
-		return settings.Training.BatchSize
+	case limit == 0 || f.limit == limit:
+	case own && !given:
+		f.limit = limit
+		note = fmt.Sprintf("%s: the first %s images at most, as in the run of these weights (--limit 0 takes all)", f.data, table.Count(limit))
+	case own:
+		warning = fmt.Sprintf("the run of these weights took the first %s images of %s, this is with --limit %d: its numbers will differ", table.Count(limit), f.data, f.limit)
+	case f.split != data.Test:
+		warning = fmt.Sprintf("these weights were trained on the first %s images of %s, the limit does not count for %s: pass --limit %d if it is the same set",
+			table.Count(limit), settings.Data, f.data, limit)
 	}
-	return nn.NotebookSettings().BatchSize
+	return note, warning
 }
 
 // openSet opens the split; where the weights were trained with a part of it held out, train is the rest and val that part.

@@ -14,7 +14,9 @@ import (
 
 // What the flags for features and heads take.
 const (
-	featureSpecs = ".npz, .safetensors, .csv, a directory, pattern or list of shards, or features=F.npy,labels=L.npy[,logits=G.npy]"
+	filesOfRows  = ".npz, .safetensors, .csv, a directory, pattern or list of shards, or "
+	featureSpecs = filesOfRows + "features=F.npy,labels=L.npy[,logits=G.npy]"
+	rowSpecs     = filesOfRows + "features=F.npy[,logits=G.npy]" // where nobody asks for labels
 	headSpecs    = ".npz, .safetensors, or weight=W.npy[,bias=B.npy]"
 )
 

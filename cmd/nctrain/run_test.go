@@ -180,9 +180,29 @@ func TestFilesGiveTheNumbersOfTheRun(t *testing.T) {
 	must(t, append([]string{"run", "--no-report"}, tiny(dir, "--ood", "digits", "--checkpoint-every", "0")...)...)
 	at := func(name string) string { return filepath.Join(tmp, name) }
 	checkpoint := nn.CheckpointPath(dir, 2)
-	must(t, "features", "--checkpoint", checkpoint, "--data", "shapes", "--limit", "60", "--split", "train", "--out", at("train.npz"), "--head-out", at("head.npz"), "--threads", "1")
-	must(t, "features", "--checkpoint", checkpoint, "--data", "shapes", "--limit", "60", "--split", "test", "--out", at("test.npz"))
-	must(t, "features", "--checkpoint", checkpoint, "--data", "digits", "--limit", "60", "--split", "test", "--out", at("digits.npz"))
+	features := func(set, split, out string, more ...string) string {
+		return must(t, append([]string{"features", "--checkpoint", checkpoint, "--data", set, "--split", split, "--out", at(out)}, more...)...)
+	}
+	// The run's own --limit counts for its sets, and each of them says so.
+	for _, text := range []string{
+		features("shapes", "train", "train.npz", "--head-out", at("head.npz"), "--threads", "1"), features("shapes", "test", "test.npz"), features("digits", "test", "digits.npz"),
+	} {
+		if !strings.Contains(text, "the first 60 images at most, as in the run of these weights") || !strings.Contains(text, "60 rows") || strings.Contains(text, "warning") {
+			t.Errorf("the run's limit:\n%s", text)
+		}
+	}
+	must(t, "data", "convert", "shapes", "--split", "train", "--limit", "70", "--out", at("images.npz"))
+	for _, c := range []struct{ text, want string }{
+		{features("shapes", "train", "f.npz", "--limit", "60"), "60 rows"},
+		{features("shapes", "train", "f.npz", "--limit", "70"), "warning: the run of these weights took the first 60 images of shapes, this is with --limit 70"},
+		{features("shapes", "test", "f.npz", "--limit", "0"), "warning: the run of these weights took the first 60 images of shapes, this is with --limit 0"},
+		{features("npz:"+at("images.npz"), "train", "f.npz"), "the limit does not count for npz:" + at("images.npz") + ": pass --limit 60 if it is the same set"},
+		{features("npz:"+at("images.npz"), "test", "f.npz"), "70 rows"},
+	} {
+		if !strings.Contains(c.text, c.want) || strings.Contains(c.text, "as in the run") || strings.Contains(c.text, "warning") != strings.Contains(c.want, "limit") {
+			t.Errorf("no %q in\n%s", c.want, c.text)
+		}
+	}
 	text := must(t, "nc", "--features", at("train.npz"), "--head", at("head.npz"), "--test", at("test.npz"), "--ood", at("digits.npz"), "--json", at("nc.json"))
 	if !strings.Contains(text, "equiangularity_weights") {
 		t.Errorf("the table leaves variants out:\n%s", text)

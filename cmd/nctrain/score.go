@@ -37,7 +37,7 @@ features without logits are enough; features of another checkpoint are refused.`
 	}
 	flags := c.Flags()
 	flags.StringVar(&f.detector, "detector", "", "fitted detectors that nctrain ood --save wrote")
-	flags.StringVar(&f.features, "features", "", "features of the same checkpoint, labels not needed: "+featureSpecs)
+	flags.StringVar(&f.features, "features", "", "features of the same checkpoint, labels not needed in any format: "+rowSpecs)
 	outputFile(flags, &f.out, "out", "write every row's scores to this .csv or .npz")
 	flags.StringSliceVar(&f.scores, "scores", nil, "scores to compute; default all that the file holds")
 	flags.IntVar(&f.threads, "threads", 0, "threads, 0 for one a core; does not change a bit of the results")

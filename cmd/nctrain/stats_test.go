@@ -211,11 +211,11 @@ func TestBadFeatures(t *testing.T) {
 		status int
 		says   []string
 	}{
-		{nc(s.at("nan.npz")), exitFailed, []string{"nan.npz", "1 of 300 rows hold NaN or Inf", "not diverged"}},
+		{nc(s.at("nan.npz")), exitFailed, []string{"nan.npz", "1 of 300 rows hold NaN or Inf, the first is row 17 (features)", "leave out the rows", "not diverged"}},
 		{sum(s.at("nan.npz")), exitFailed, []string{"nan.npz", "NaN or Inf", "row 17", "not diverged"}},
 		{nc(s.at("wide.npz")), exitFailed, []string{"wide.npz", "features [300,5]", "head.npz", "[4,6]", "one checkpoint"}},
 		{sum(s.at("wide.npz")), exitFailed, []string{"wide.npz", "features [300,5]", "head.npz"}},
-		{nc(s.at("nolabels.npz")), exitFailed, []string{"nolabels.npz", "no array labels", "give integer labels [300]"}},
+		{nc(s.at("nolabels.npz")), exitFailed, []string{"nolabels.npz", "no labels", "add an array labels, integers [300]"}},
 		{nc(s.at("outside.npz")), exitFailed, []string{"outside.npz", "row 5 has label 99", "0..3"}},
 		{sum(s.at("outside.npz")), exitFailed, []string{"outside.npz", "row 5 has label 99", "0..3"}},
 		{nc(s.at("a.npz") + "," + s.at("other.npz")), exitFailed, []string{"other.npz", "meta.checkpoint xyz", "a.npz", "abc", "one model"}},

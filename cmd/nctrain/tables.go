@@ -63,21 +63,35 @@ func printCollapse(w io.Writer, rows []*nc.Result) error {
 	return nil
 }
 
-// printCollapseWhole prints every variant of one checkpoint.
+// printCollapseWhole prints every variant of one checkpoint, and below them why some are undefined.
 func printCollapseWhole(w io.Writer, r *nc.Result) error {
 	fmt.Fprintf(w, "Neural collapse%s, %s training rows, accuracy: train %s %%, test %s %%\n", of(r.Epoch, r.Checkpoint), table.Count(r.N),
 		percent(r.Accuracy, "train"), percent(r.Accuracy, "test"))
 	t := table.New("metric", "variant", "value").Left(1)
-	add := func(metric string, v analysis.Values) {
+	var undefined byText
+	explain := func(metric string, v analysis.Values) {
+		var reasons byText
 		for _, key := range v.Keys() {
-			value := number(v, key)
 			if reason := v.Reason(key); reason != "" {
-				value = "- (" + reason + ")"
+				reasons.add(key, reason)
 			}
-			t.Row(metric, key, value)
+		}
+		for reason, keys := range reasons.scores.All() {
+			name := metric
+			if len(keys) < len(v.Keys()) {
+				name += " " + strings.Join(keys, " ")
+			}
+			undefined.add(name, reason)
+		}
+	}
+	add := func(metric string, v analysis.Values) {
+		explain(metric, v)
+		for _, key := range v.Keys() {
+			t.Row(metric, key, number(v, key))
 			metric = ""
 		}
 	}
+	explain("accuracy", r.Accuracy)
 	add("nc1", r.NC1)
 	add("nc2", r.NC2)
 	add("nc3", r.NC3)
@@ -91,6 +105,9 @@ func printCollapseWhole(w io.Writer, r *nc.Result) error {
 	add("health", r.Health)
 	if err := t.Write(w, "  "); err != nil {
 		return err
+	}
+	for reason, names := range undefined.scores.All() {
+		fmt.Fprintf(w, "  undefined: %s: %s\n", strings.Join(names, ", "), reason)
 	}
 	warn(w, warningsOf(r))
 	return nil
@@ -205,7 +222,7 @@ func printDetection(w io.Writer, r *ood.Result) error {
 	return nil
 }
 
-// byText gathers the scores that give the same warning.
+// byText gathers the scores that give the same warning, or the names that are undefined for the same reason.
 type byText struct{ scores analysis.Ordered[[]string] }
 
 func (b *byText) add(score string, texts ...string) {

@@ -8,6 +8,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
 	"strings"
 )
@@ -36,6 +37,9 @@ type array struct {
 	// checksum says that reading to the end through open holds the elements against a checksum.
 	checksum bool
 }
+
+// ErrPyTorch tells of a file of torch.save, which is a zip archive too.
+var ErrPyTorch = errors.New("a file of torch.save, not of numpy.savez")
 
 // Open opens the .npz archive or the .npy file at path (told apart by their first bytes) and checks every array's header
 // against the bytes that are there. The caller closes the File.
@@ -152,6 +156,9 @@ func (f *File) list() error {
 		return fmt.Errorf("npz: %s: %w", f.path, err)
 	}
 	for _, entry := range archive.File {
+		if path.Base(entry.Name) == "data.pkl" {
+			return fmt.Errorf("npz: %s is %w", f.path, ErrPyTorch)
+		}
 		name, isArray := strings.CutSuffix(entry.Name, ".npy")
 		if !isArray {
 			continue // NumPy, too, treats other members as no arrays.

@@ -48,6 +48,30 @@ func TestPageInChromium(t *testing.T) {
 	}
 }
 
+// TestNothingIsCutOff: at a desk no table of the settings is wider than its place, and no number of a tile breaks or runs over, there or on a phone.
+func TestNothingIsCutOff(t *testing.T) {
+	findChromium(t)
+	dir := writeRun(t, "alone", 1)
+	rebuild(t, dir)
+	b := openBrowser(t)
+	for _, width := range []int{320, 400, 1160, 1200, 1400} {
+		b.open("file://"+filepath.Join(dir, report.PageFile), width, "light")
+		var page struct {
+			Tiles       int
+			Broken, Cut []string
+		}
+		b.eval(`(() => {
+			const tiles = [...document.querySelectorAll(".tiles dd")], range = document.createRange();
+			const lines = (node) => { range.selectNodeContents(node); return range.getClientRects().length; };
+			return {Tiles: tiles.length, Broken: tiles.filter((dd) => lines(dd.firstChild) !== 1 || dd.scrollWidth > dd.clientWidth).map((dd) => dd.textContent),
+				Cut: [...document.querySelectorAll(".pair .scroll")].filter((s) => s.scrollWidth > s.clientWidth).map((s) => s.textContent.trim().slice(0, 40))};
+		})()`, &page)
+		if page.Tiles < 4 || len(page.Broken) > 0 || (width > 1000 && len(page.Cut) > 0) {
+			t.Errorf("width %d: %d tiles, broken %q, cut off %q", width, page.Tiles, page.Broken, page.Cut)
+		}
+	}
+}
+
 // checkPage holds a loaded page against its window.
 func (b *browser) checkPage(width int, scheme string) {
 	b.t.Helper()

@@ -38,7 +38,11 @@ func writeRun(t *testing.T, name string, seed uint64) string {
 	sets := []run.NamedSet{{Name: "digits", Set: "digits"}, {Name: hostile, Set: "npz:odd.npz"}}
 	config := run.Config{
 		Settings: run.Settings{Data: "shapes", OOD: sets, ImageSize: 32, Width: 8, CheckpointEvery: 10, Precision: "fp32", Training: training, Analysis: &run.Analysis{Notebook: true}},
-		Sets:     map[string]run.SetRecord{"train": {Set: "shapes", Split: "train", N: 2000, Classes: 10, Height: 32, Width: 32, SHA256: "00ff"}, "test": {Set: "shapes", Split: "test", N: 80, Classes: 10, Height: 32, Width: 32, SHA256: "01ff"}},
+		Sets: map[string]run.SetRecord{
+			"train":      {Set: "shapes", Split: "train", N: 2000, Classes: 10, Height: 32, Width: 32, SHA256: strings.Repeat("00ff", 16)},
+			"test":       {Set: "shapes", Split: "test", N: 80, Classes: 10, Height: 32, Width: 32, SHA256: strings.Repeat("01ff", 16)},
+			"ood/digits": {Set: "digits", Split: "test", N: 60, Classes: 10, Height: 32, Width: 32, SHA256: strings.Repeat("02ff", 16)},
+		},
 		Sessions: []run.Session{{Started: "2026-11-24T08:50:52Z", Command: []string{"nctrain", "run"}, Version: "(devel)", Go: "go1.26", BLAS: "gonum", Device: "a processor", ISA: "avx2", Threads: 2, Variants: []string{"conv_fprop=im2col"}}},
 	}
 	put(t, dir, "config.json", config)

@@ -5,6 +5,7 @@
 package run
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -13,6 +14,7 @@ import (
 	"strings"
 
 	"nctrain/nn"
+	"nctrain/nn/data"
 )
 
 // Settings decide every number of a run: two runs with the same settings, on the same device with the same variants, have the same bits.
@@ -65,6 +67,14 @@ func (s *Settings) Validate() error {
 		return fmt.Errorf("--val-fraction %v: a share of the training images in [0, 1)", s.ValFraction)
 	}
 	return s.Training.Validate()
+}
+
+// Names tells whether a split of a set is one that the run reads, so that its Limit is meant for it.
+func (s *Settings) Names(set, split string) bool {
+	if split != data.Test {
+		return set == s.Data
+	}
+	return set == cmp.Or(s.Test, s.Data) || slices.ContainsFunc(s.OOD, func(named NamedSet) bool { return named.Set == set })
 }
 
 // adopt takes over what the notebook's checkpoint decides.
