@@ -210,12 +210,15 @@ func TestOverlapIsCountedListedAndBounded(t *testing.T) {
 	if !slices.ContainsFunc(r.Warnings, func(w string) bool { return strings.Contains(w, "1 of 160 rows also occur") }) {
 		t.Errorf("warnings %q", r.Warnings)
 	}
-	if _, err := ood.Compute(t.Context(), withRows(t, 2)); err == nil || !strings.Contains(err.Error(), "--allow-overlap") {
+	if _, err := ood.Compute(t.Context(), withRows(t, 2)); err == nil || !strings.Contains(err.Error(), "--drop-overlap to leave these rows out") || !strings.Contains(err.Error(), "--allow-overlap to go on") {
 		t.Errorf("2 of 160: err %v", err)
 	}
 	o := withRows(t, 2)
-	o.AllowOverlap, o.DropOverlap = true, true
+	o.DropOverlap = true
 	r = compute(t, o)
+	if !slices.ContainsFunc(r.Warnings, func(w string) bool { return strings.Contains(w, "2 of 160 rows") && strings.Contains(w, "left out") }) {
+		t.Errorf("warnings %q", r.Warnings)
+	}
 	scores, _ := r.Scores.Get(ood.IDName)
 	if energy, _ := scores.Get("energy"); r.NID != 158 || len(energy) != 158 {
 		t.Errorf("%d rows and %d scores after dropping 2 of 160", r.NID, len(energy))
