@@ -100,6 +100,12 @@ func Compute(ctx context.Context, o Options) (*Result, error) {
 	if o.Baseline != "" && !slices.ContainsFunc(chosen, func(d Detector) bool { return d.Name == o.Baseline }) {
 		return nil, fmt.Errorf("analysis: ood: the baseline %q is not among the chosen scores: add it to --scores", o.Baseline)
 	}
+	intervals := IntervalOptions{Replicates: o.Replicates, Seed: o.Seed, Baseline: o.Baseline, Threads: o.Threads}
+	if o.Replicates != 0 {
+		if err := intervals.check(); err != nil {
+			return nil, err
+		}
+	}
 	if o.Preset != nil {
 		var names []string
 		for _, s := range o.OOD {
@@ -161,8 +167,8 @@ func Compute(ctx context.Context, o Options) (*Result, error) {
 			return nil, err
 		}
 	}
-	if o.Replicates > 0 {
-		if err := res.AddIntervals(ctx, IntervalOptions{Replicates: o.Replicates, Seed: o.Seed, Baseline: o.Baseline, Threads: o.Threads}); err != nil {
+	if o.Replicates != 0 {
+		if err := res.AddIntervals(ctx, intervals); err != nil {
 			return nil, err
 		}
 	}

@@ -91,14 +91,19 @@ func TestParametersAreChecked(t *testing.T) {
 		if _, err := ood.Compute(t.Context(), o); err == nil || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), setting) {
 			t.Errorf("%s: err %v", setting, err)
 		}
-		if err := ood.CheckParams(o.Params); err == nil {
+		if err := ood.CheckParams(ood.Detectors(), o.Params); err == nil {
 			t.Errorf("%s = %g was taken", setting, c.value)
 		}
 	}
 	for _, s := range ood.Params() {
-		if err := ood.CheckParams(map[string]float64{s.Name: s.Default}); err != nil {
+		if err := ood.CheckParams(ood.Detectors(), map[string]float64{s.Name: s.Default}); err != nil {
 			t.Errorf("the default of %s is refused: %v", s.Name, err)
 		}
+	}
+	if chosen, _ := ood.Select([]string{"vim"}, false); ood.CheckParams(chosen, map[string]float64{"vim.dim": 3}) != nil {
+		t.Error("vim.dim is refused for vim")
+	} else if err := ood.CheckParams(chosen, map[string]float64{"knn.k": 3}); err == nil || !strings.Contains(err.Error(), "knn is not among") {
+		t.Errorf("knn.k without knn: err %v", err)
 	}
 	o := plain(t)
 	o.Params = map[string]float64{"vim.dim": 300, "neco.k": 400, "vim@notebook.dim": 20}
