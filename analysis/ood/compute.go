@@ -27,7 +27,7 @@ type Options struct {
 	Notebook bool
 	// Params are hyper-parameters by "NAME.KEY", e.g. "vim.dim".
 	Params map[string]float64
-	// DropOverlap leaves scored rows that occur in a fit set out; AllowOverlap accepts more than 1 % of them.
+	// DropOverlap leaves out scored rows that occur in a fit set, and rows of Val that occur in Train or ID; AllowOverlap lets more than 1 % of them stay in.
 	DropOverlap, AllowOverlap bool
 	// Replicates of the bootstrap behind intervals and comparisons, 0 for none; Seed of its resamples; Baseline of the comparisons (empty: msp). See AddIntervals.
 	Replicates int
@@ -73,8 +73,10 @@ type Result struct {
 	Reasons     map[string]string                                   `json:"reasons,omitempty"`
 	// Scores: set (IDName first) -> score -> one value a row, in the set's order less dropped rows. A detector that could not be fitted is absent.
 	Scores analysis.Ordered[analysis.Ordered[[]float64]] `json:"-"`
-	// Overlap: set -> rows that occur in a fit set.
+	// Overlap: set -> rows that occur in a fit set; those of ID that occur in Val stand in ValOverlap.
 	Overlap analysis.Ordered[[]int] `json:"-"`
+	// ValOverlap lists the rows of Val, where it is used, that occur in Train or ID.
+	ValOverlap []int `json:"-"`
 	// mismatch of logits and head, the worst over the scored sets.
 	mismatch analysis.HeadMismatch
 	// Correct [n_id]: whether each ID row is classified correctly; nil where its labels are no classes of the head.
@@ -97,6 +99,12 @@ func Compute(ctx context.Context, o Options) (*Result, error) {
 	}
 	if o.Baseline != "" && !slices.ContainsFunc(chosen, func(d Detector) bool { return d.Name == o.Baseline }) {
 		return nil, fmt.Errorf("analysis: ood: the baseline %q is not among the chosen scores: add it to --scores", o.Baseline)
+	}
+	intervals := IntervalOptions{Replicates: o.Replicates, Seed: o.Seed, Baseline: o.Baseline, Threads: o.Threads}
+	if o.Replicates != 0 {
+		if err := intervals.check(); err != nil {
+			return nil, err
+		}
 	}
 	if o.Preset != nil {
 		var names []string
@@ -131,6 +139,9 @@ func Compute(ctx context.Context, o Options) (*Result, error) {
 	}
 	res.identify(o)
 	index := newRowIndex()
+	if o.Val, err = res.holdVal(ctx, o, chosen, index); err != nil {
+		return nil, err
+	}
 	ready, fits, err := fit(ctx, o, chosen, settings, index, res)
 	if err != nil {
 		return nil, err
@@ -140,8 +151,8 @@ func Compute(ctx context.Context, o Options) (*Result, error) {
 			release(scorer)
 		}
 	}()
-	for i, set := range scored {
-		if err := res.score(ctx, o, set, ready, index, i == 0); err != nil {
+	for _, set := range scored {
+		if err := res.score(ctx, o, set, ready, fits, index); err != nil {
 			return nil, err
 		}
 	}
@@ -156,15 +167,17 @@ func Compute(ctx context.Context, o Options) (*Result, error) {
 			return nil, err
 		}
 	}
-	if o.SaveTo != "" {
+	if o.Replicates != 0 {
+		if err := res.AddIntervals(ctx, intervals); err != nil {
+			return nil, err
+		}
+	}
+	if o.SaveTo != "" { // last: what fails leaves no file
 		if err := save(o.SaveTo, o.Head, ready, fits, settings, res); err != nil {
 			return nil, err
 		}
 	}
-	if o.Replicates > 0 {
-		err = res.AddIntervals(ctx, IntervalOptions{Replicates: o.Replicates, Seed: o.Seed, Baseline: o.Baseline, Threads: o.Threads})
-	}
-	return res, err
+	return res, nil
 }
 
 // identify takes epoch and hash from the first part that carries them.
@@ -179,18 +192,43 @@ func (r *Result) identify(o Options) {
 	}
 }
 
-// score computes every score of one set, the ID accuracy where isID, and the overlap with the fit sets.
-func (r *Result) score(ctx context.Context, o Options, set analysis.Named, ready scorers, index *rowIndex, isID bool) error {
-	c := o.Head.C
+// score computes every score of one set, the ID accuracy where it is the ID set, and the overlap with the fit sets, of an OOD set with the ID set too.
+func (r *Result) score(ctx context.Context, o Options, set analysis.Named, ready scorers, fits map[string]*Fit, index *rowIndex) error {
+	c, isID, info := o.Head.C, set.Name == IDName, set.Source.Info()
+	var against []string
+	if fits["train"] != nil {
+		against = append(against, "train")
+	}
+	if fits["val"] != nil && !isID { // val was held against the ID rows
+		against = append(against, "val")
+	}
+	newID := isID && index.begin(IDName)
+	search := func(b *analysis.Block) (f found) {
+		f.hashes = index.hashes(b)
+		f.inFit = index.find(f.hashes, against...)
+		if !isID {
+			f.inID = index.find(f.hashes, IDName)
+		}
+		return f
+	}
 	columns := make([][]float64, ready.Len())
 	names := ready.Keys()
-	var shared []int
+	inFit := overlap{set: info, where: "a fit set"}
+	inID := overlap{set: info, where: "the ID set " + o.ID.Info().Name}
 	var n, correct, outside int
-	mismatch, warning, err := scoreRows(ctx, set.Source, o.Head, ready, index, o.Threads, func(b *analysis.Block, rows scoredRows) error {
+	mismatch, warning, err := scoreRows(ctx, set.Source, o.Head, ready, search, o.Threads, func(b *analysis.Block, rows scoredRows) error {
 		drop := map[int]bool{}
-		for _, i := range rows.shared {
-			shared = append(shared, b.Start+i)
+		if newID {
+			index.add(IDName, rows.hashes)
+		}
+		for _, i := range rows.inFit {
+			inFit.rows = append(inFit.rows, b.Start+i)
 			drop[i] = o.DropOverlap
+		}
+		for _, i := range rows.inID {
+			if !drop[i] {
+				inID.rows = append(inID.rows, b.Start+i)
+			}
 		}
 		for i, label := range b.Labels {
 			if drop[i] {
@@ -220,14 +258,16 @@ func (r *Result) score(ctx context.Context, o Options, set analysis.Named, ready
 	if warning != "" {
 		r.Warnings = append(r.Warnings, warning)
 	}
-	info := set.Source.Info()
-	warning, err = judgeOverlap(info.Name, shared, info.N, o.DropOverlap, o.AllowOverlap)
+	warning, err = inFit.judge(o, ", as in published tables")
 	if err != nil {
 		return err
 	}
 	if warning != "" {
 		r.Warnings = append(r.Warnings, warning)
-		r.Overlap.Set(set.Name, shared)
+		r.Overlap.Set(set.Name, inFit.rows)
+	}
+	if len(inID.rows) > 0 {
+		r.Warnings = append(r.Warnings, inID.String()+": no score can tell a row from itself")
 	}
 	var byScore analysis.Ordered[[]float64]
 	for k, name := range names {

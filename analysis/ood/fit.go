@@ -13,7 +13,7 @@ import (
 )
 
 // fit prepares the chosen detectors and fills Detectors. Each fit set in use is swept once for its class moments, once more for detectors that learn from
-// final means and for the hashes of its rows, and on while a learner asks for it.
+// final means and for the hashes of its rows where index lacks them, and on while a learner asks for it.
 func fit(ctx context.Context, o Options, chosen []Detector, settings map[string]Values, index *rowIndex, res *Result) (ready scorers, fits map[string]*Fit, err error) {
 	type pending struct {
 		scorer  Scorer
@@ -78,16 +78,16 @@ func fit(ctx context.Context, o Options, chosen []Detector, settings map[string]
 			continue
 		}
 		src := analysis.WithLogits(sets[set], o.Head)
-		for round := 0; round == 0 || len(learners) > 0; round++ {
+		for unseen := index.begin(set); unseen || len(learners) > 0; unseen = false {
 			scorers := make([]Learner, len(learners))
 			for i, p := range learners {
 				scorers[i] = p.scorer.(Learner)
 			}
-			seen := index
-			if round > 0 {
-				seen = nil
+			into := index
+			if !unseen {
+				into = nil
 			}
-			if err := learn(ctx, src, scorers, seen, o.Threads); err != nil {
+			if err := learn(ctx, src, scorers, into, set, o.Threads); err != nil {
 				return ready, fits, err
 			}
 			stats.Parallel(len(learners), o.Threads, func(i int) { learners[i].reason = scorers[i].Finish() })
@@ -124,7 +124,7 @@ func fit(ctx context.Context, o Options, chosen []Detector, settings map[string]
 }
 
 // learn sweeps a fit set once for the learners among its scorers, and for the hashes of its rows unless index is nil.
-func learn(ctx context.Context, src analysis.Source, learners []Learner, index *rowIndex, threads int) error {
+func learn(ctx context.Context, src analysis.Source, learners []Learner, index *rowIndex, set string, threads int) error {
 	var observers []Observer
 	var summers []Summer
 	for _, s := range learners {
@@ -155,7 +155,7 @@ func learn(ctx context.Context, src analysis.Source, learners []Learner, index *
 				s.Add(l.sums[i])
 			}
 			if index != nil {
-				index.add(l.hashes)
+				index.add(set, l.hashes)
 			}
 			stats.Parallel(len(observers), threads, func(i int) { observers[i].Observe(b) })
 			return nil

@@ -8,7 +8,7 @@ var healthTable = []analysis.Part{
 	{Name: "fit_rows", Meaning: "training rows that detectors are fitted on; 0 where none is"},
 	{Name: "fit_smallest_class", Meaning: "rows of the smallest class among them"},
 	{Name: "val_rows", Meaning: "held-out rows that detectors are fitted on; 0 where none is"},
-	{Name: "overlap", Meaning: "scored rows that also occur in a fit set"},
+	{Name: "overlap", Meaning: "scored rows that also occur in a fit set, and rows of val that occur in the training or ID test rows"},
 	{Name: "largest_ties", Meaning: "the largest share of (ID, OOD) pairs with equal scores over sets and scores, percent"},
 }
 
@@ -28,7 +28,7 @@ func (r *Result) health(o Options, fits map[string]*Fit) {
 	if f := fits["val"]; f != nil {
 		v.Set("val_rows", float64(f.Class.N()))
 	}
-	overlap := 0
+	overlap := len(r.ValOverlap)
 	for _, rows := range r.Overlap.All() {
 		overlap += len(rows)
 	}

@@ -23,6 +23,16 @@ type IntervalOptions struct {
 	Threads int
 }
 
+// LeastReplicates that a 95 % interval is found from: one of them at each end.
+const LeastReplicates = 40
+
+func (o IntervalOptions) check() error {
+	if o.Replicates < LeastReplicates {
+		return fmt.Errorf("analysis: ood: %d bootstrap replicates: a 95 %% interval needs at least %d, usual are 2000", o.Replicates, LeastReplicates)
+	}
+	return nil
+}
+
 // IntervalNote says what the intervals of a result are.
 type IntervalNote struct {
 	Replicates int    `json:"replicates"`
@@ -50,8 +60,8 @@ type cell struct {
 // all sets and scores and the OOD rows of a set once for all scores, so differences are paired, and thresholds are found anew in each. Rows are sorted once a
 // score, not once a replicate. An AUROC of 100, which every resample repeats, gets the one-sided bound of perfectBound. r must hold its Scores.
 func (r *Result) AddIntervals(ctx context.Context, o IntervalOptions) error {
-	if o.Replicates < 40 {
-		return fmt.Errorf("analysis: ood: %d bootstrap replicates: a 95 %% interval needs at least 40, usual are 2000", o.Replicates)
+	if err := o.check(); err != nil {
+		return err
 	}
 	id, ok := r.Scores.Get(IDName)
 	if !ok {

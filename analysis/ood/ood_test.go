@@ -91,14 +91,19 @@ func TestParametersAreChecked(t *testing.T) {
 		if _, err := ood.Compute(t.Context(), o); err == nil || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), setting) {
 			t.Errorf("%s: err %v", setting, err)
 		}
-		if err := ood.CheckParams(o.Params); err == nil {
+		if err := ood.CheckParams(ood.Detectors(), o.Params); err == nil {
 			t.Errorf("%s = %g was taken", setting, c.value)
 		}
 	}
 	for _, s := range ood.Params() {
-		if err := ood.CheckParams(map[string]float64{s.Name: s.Default}); err != nil {
+		if err := ood.CheckParams(ood.Detectors(), map[string]float64{s.Name: s.Default}); err != nil {
 			t.Errorf("the default of %s is refused: %v", s.Name, err)
 		}
+	}
+	if chosen, _ := ood.Select([]string{"vim"}, false); ood.CheckParams(chosen, map[string]float64{"vim.dim": 3}) != nil {
+		t.Error("vim.dim is refused for vim")
+	} else if err := ood.CheckParams(chosen, map[string]float64{"knn.k": 3}); err == nil || !strings.Contains(err.Error(), "knn is not among") {
+		t.Errorf("knn.k without knn: err %v", err)
 	}
 	o := plain(t)
 	o.Params = map[string]float64{"vim.dim": 300, "neco.k": 400, "vim@notebook.dim": 20}
@@ -210,12 +215,15 @@ func TestOverlapIsCountedListedAndBounded(t *testing.T) {
 	if !slices.ContainsFunc(r.Warnings, func(w string) bool { return strings.Contains(w, "1 of 160 rows also occur") }) {
 		t.Errorf("warnings %q", r.Warnings)
 	}
-	if _, err := ood.Compute(t.Context(), withRows(t, 2)); err == nil || !strings.Contains(err.Error(), "--allow-overlap") {
+	if _, err := ood.Compute(t.Context(), withRows(t, 2)); err == nil || !strings.Contains(err.Error(), "--drop-overlap to leave these rows out") || !strings.Contains(err.Error(), "--allow-overlap to go on") {
 		t.Errorf("2 of 160: err %v", err)
 	}
 	o := withRows(t, 2)
-	o.AllowOverlap, o.DropOverlap = true, true
+	o.DropOverlap = true
 	r = compute(t, o)
+	if !slices.ContainsFunc(r.Warnings, func(w string) bool { return strings.Contains(w, "2 of 160 rows") && strings.Contains(w, "left out") }) {
+		t.Errorf("warnings %q", r.Warnings)
+	}
 	scores, _ := r.Scores.Get(ood.IDName)
 	if energy, _ := scores.Get("energy"); r.NID != 158 || len(energy) != 158 {
 		t.Errorf("%d rows and %d scores after dropping 2 of 160", r.NID, len(energy))

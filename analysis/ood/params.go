@@ -2,6 +2,7 @@ package ood
 
 import (
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"strings"
@@ -67,10 +68,19 @@ func Params() []Setting {
 	return all
 }
 
-// CheckParams refuses settings "NAME.KEY" = value whose name is unknown or whose value is not of the parameter's type.
-func CheckParams(settings map[string]float64) error {
-	_, err := params(nil, settings)
-	return err
+// CheckParams refuses settings "NAME.KEY" = value whose name is unknown, whose value is not of the parameter's type, or whose score is not among the chosen.
+func CheckParams(chosen []Detector, settings map[string]float64) error {
+	values, err := params(chosen, settings)
+	if err != nil {
+		return err
+	}
+	for _, setting := range slices.Sorted(maps.Keys(settings)) {
+		name, _, _ := strings.Cut(setting, ".")
+		if _, there := values[name]; !there {
+			return fmt.Errorf("analysis: ood: parameter %s: %s is not among the chosen scores: add it to them, or leave the parameter out", setting, name)
+		}
+	}
+	return nil
 }
 
 // Values are the hyper-parameters of one detector by key, each of its parameter's type.

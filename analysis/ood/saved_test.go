@@ -198,3 +198,15 @@ func FuzzOpenFitted(f *testing.F) {
 		fitted.Score(t.Context(), row, 1, func(int, [][]float64) error { return nil })
 	})
 }
+
+// TestFailureAfterTheFitSavesNothing: the baseline turns out not to be fitted.
+func TestFailureAfterTheFitSavesNothing(t *testing.T) {
+	o := plain(t)
+	o.Train, o.Replicates, o.Baseline, o.SaveTo = nil, ood.LeastReplicates, "vim", filepath.Join(t.TempDir(), "d.npz")
+	if _, err := ood.Compute(t.Context(), o); err == nil || !strings.Contains(err.Error(), "vim") {
+		t.Errorf("err %v", err)
+	}
+	if _, err := os.Stat(o.SaveTo); err == nil {
+		t.Error("a file was left behind")
+	}
+}

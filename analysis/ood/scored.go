@@ -146,6 +146,7 @@ func (s *scoring) summary() *Scored {
 }
 
 func (s *scoring) csv(ctx context.Context, path string) error {
+	var read, written error // an error of the rows names them, and is none of the file that is written
 	err := wholefile.Write(path, 0o644, func(w io.Writer) error {
 		line := []byte("row")
 		for _, name := range s.names {
@@ -159,7 +160,7 @@ func (s *scoring) csv(ctx context.Context, path string) error {
 		if _, err := w.Write(append(line, '\n')); err != nil {
 			return err
 		}
-		return s.sweep(ctx, func(start int, scores [][]float64) error {
+		read = s.sweep(ctx, func(start int, scores [][]float64) error {
 			for i := range scores[0] {
 				line = strconv.AppendInt(line[:0], int64(start+i), 10)
 				for k := range scores {
@@ -170,13 +171,17 @@ func (s *scoring) csv(ctx context.Context, path string) error {
 						line = append(line, ',', "01"[bit(t.accepts(scores[k][i]))])
 					}
 				}
-				if _, err := w.Write(append(line, '\n')); err != nil {
-					return err
+				if _, written = w.Write(append(line, '\n')); written != nil {
+					return written
 				}
 			}
 			return nil
 		})
+		return read
 	})
+	if read != nil && written == nil {
+		return read
+	}
 	if err != nil {
 		return fmt.Errorf("analysis: ood: %w", err)
 	}

@@ -121,6 +121,22 @@ func TestScoresWithoutThresholds(t *testing.T) {
 	}
 }
 
+// TestScoresThatCannotBeWritten: a full disk is an error of the file that is written, and not of the rows.
+func TestScoresThatCannotBeWritten(t *testing.T) {
+	if _, err := os.Stat("/dev/full"); err != nil {
+		t.Skip("no /dev/full here")
+	}
+	r, o := saved(t)
+	f := openFitted(t, o.SaveTo)
+	link := filepath.Join(t.TempDir(), "s.csv")
+	if err := os.Symlink("/dev/full", link); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.ScoreTo(t.Context(), o.OOD[0].Source, link, 1); err == nil || !strings.Contains(err.Error(), "write "+link) {
+		t.Errorf("%d scores: err %v", r.Scores.Len(), err)
+	}
+}
+
 // TestScoreErrorsLeaveNoFile: another checkpoint, another width, a row that is not finite.
 func TestScoreErrorsLeaveNoFile(t *testing.T) {
 	_, o := saved(t)
@@ -147,7 +163,7 @@ func TestScoreErrorsLeaveNoFile(t *testing.T) {
 	} {
 		dir := t.TempDir()
 		_, err := f.ScoreTo(t.Context(), c.src, filepath.Join(dir, c.path), 1)
-		if err == nil || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "\n") {
+		if err == nil || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "write") || strings.Contains(err.Error(), "\n") {
 			t.Errorf("%s: err %v, want one line with %q", c.path, err, c.want)
 		}
 		if left, _ := os.ReadDir(dir); len(left) > 0 {

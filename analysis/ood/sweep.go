@@ -15,21 +15,27 @@ type scorers = analysis.Ordered[Scorer]
 type scoredRows struct {
 	scores    [][]float64 // by detector and row
 	predicted []int       // argmax of the logits of each row
-	shared    []int       // rows of the block that occur in a fit set
 	mismatch  analysis.HeadMismatch
+	found
 }
 
-// scoreRows sweeps src for the scores of its rows, which it hands to visit in order, with the rows that index (nil: nobody) knows. It gives how far the logits are from the
+// found is what a search for the rows of a block in other sets found.
+type found struct {
+	hashes      []uint64
+	inFit, inID []int // rows of the block that occur in a fit set, in the ID set
+}
+
+// scoreRows sweeps src for the scores of its rows, which it hands to visit in order, with what search (nil: nothing is looked for) finds of them. It gives how far the logits are from the
 // head's, and a warning where that is more than rounding; an error where the head is not that of the rows, or a row is not finite.
-func scoreRows(ctx context.Context, src analysis.Source, head *analysis.Head, ready scorers, index *rowIndex, threads int,
+func scoreRows(ctx context.Context, src analysis.Source, head *analysis.Head, ready scorers, search func(*analysis.Block) found, threads int,
 	visit func(*analysis.Block, scoredRows) error) (mismatch analysis.HeadMismatch, warning string, err error) {
 	src = analysis.WithLogits(src, head)
 	info, check := src.Info(), analysis.NewHeadCheck(head)
 	c, d := info.C, info.D
 	err = analysis.Stages[scoredRows]{
 		Work: func(b *analysis.Block) (r scoredRows, err error) {
-			if index != nil {
-				r.shared = index.find(b) // first, while the rows are in the cache
+			if search != nil {
+				r.found = search(b) // first, while the rows are in the cache
 			}
 			rows := newRows(b, c)
 			r.predicted = rows.Top

@@ -20,7 +20,7 @@ type deviceFlags struct {
 
 func (f *deviceFlags) register(flags *pflag.FlagSet) {
 	flags.StringVar(&f.device, "device", "auto", "cpu, cuda, or auto: the GPU where there is one")
-	flags.IntVar(&f.threads, "threads", 0, "CPU threads, 0 for one a core; does not change a bit of the results")
+	threadsFlag(flags, &f.threads)
 	flags.StringVar(&f.precision, "precision", "", "fp32, tf32 or bf16 (the last two on CUDA); default fp32 on the CPU, tf32 on CUDA")
 	flags.StringSliceVar(&f.variants, "variant", nil, "pin kernel variants, for example conv_fprop=direct (nctrain kernels list)")
 }
@@ -36,9 +36,6 @@ func (f *deviceFlags) open() (*machine, error) {
 	kind, err := f.kind()
 	if err != nil {
 		return nil, err
-	}
-	if f.threads < 0 || f.threads > 1<<10 {
-		return nil, usagef("--threads %d: from 1 to 1024, or 0 for one a core", f.threads)
 	}
 	if f.precision == "fp64" {
 		return nil, usagef("--precision fp64: one of fp32, tf32, bf16: the CPU's kernels have fp64 for tests alone, and kernels check runs it unasked")

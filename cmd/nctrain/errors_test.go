@@ -11,6 +11,8 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/spf13/cobra"
+
 	"nctrain/cmd/nctrain/internal/run"
 	"nctrain/internal/npz"
 	"nctrain/nn"
@@ -140,6 +142,12 @@ func TestErrorsAreOneLineAndLeaveNothing(t *testing.T) {
 		{"output over a shard", []string{"nc", "--features", at("*.npz"), "--head", "b", "--json", at("odd.npz")}, exitUsage, []string{"--json", "odd.npz", "--features"}},
 		{"output over an argument", []string{"stats", "--merge", at("odd.npz"), "--out", at("odd.npz")}, exitUsage, []string{"--out", "odd.npz"}},
 		{"two outputs in one", []string{"ood", "--id", "a", "--head", "b", "--ood", "c", "--json", at("f.npz"), "--save", at("f.npz")}, exitUsage, []string{"--json", "--save", "f.npz"}},
+		{"too few replicates", []string{"ood", "--id", "a", "--head", "b", "--ood", "c", "--bootstrap", "39"}, exitUsage, []string{"--bootstrap 39", "40"}},
+		{"parameter of a score not chosen", []string{"ood", "--id", "a", "--head", "b", "--ood", "c", "--param", "knn.k=5"}, exitUsage, []string{"--param", "knn.k", "not among the chosen"}},
+		{"no scores", []string{"ood", "--id", "a", "--head", "b", "--ood", "c", "--scores", ""}, exitUsage, []string{"--scores", "names nothing"}},
+		{"no scores of a run", append([]string{"run", "--ood", "digits", "--scores", "", "--out", out}, shapes...), exitUsage, []string{"--scores", "names nothing"}},
+		{"detectors under another extension", []string{"ood", "--id", "a", "--head", "b", "--ood", "c", "--save", at("d.txt")}, exitUsage, []string{"--save", "d.txt", "name it .npz"}},
+		{"statistics under another extension", []string{"stats", "--features", "a", "--out", at("x.txt")}, exitUsage, []string{"--out", "x.txt", "name it .npz"}},
 		{"ood parameter", []string{"ood", "--id", "a", "--head", "b", "--ood", "c", "--param", "vim=3"}, exitUsage, []string{"--param vim=3", "vim.dim=64"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -291,5 +299,30 @@ func TestFullDisk(t *testing.T) {
 		if !bytes.Equal(read(t, dir, name), read(t, whole, name)) {
 			t.Errorf("%s is not that of a run that had room", name)
 		}
+	}
+}
+
+// Every command that has --threads refuses what is no number of threads before it begins; 0 is one a core.
+func TestThreadsAreCheckedEverywhere(t *testing.T) {
+	var commands func(c *cobra.Command) int
+	commands = func(c *cobra.Command) (n int) {
+		for _, sub := range c.Commands() {
+			n += commands(sub)
+		}
+		if c.Flags().Lookup("threads") == nil {
+			return n
+		}
+		path := strings.Fields(c.CommandPath())[1:]
+		for _, threads := range []string{"-1", "1025"} {
+			_, stderr, status := call(append(path, "--threads", threads)...)
+			if status != exitUsage {
+				t.Errorf("%s --threads %s: status %d", c.Name(), threads, status)
+			}
+			wantLine(t, stderr, "--threads "+threads, "0 for one a core")
+		}
+		return n + 1
+	}
+	if n := commands(newRoot()); n < 8 {
+		t.Errorf("only %d commands have --threads", n)
 	}
 }

@@ -37,13 +37,70 @@ func newExplainCommand() *cobra.Command {
 
 func explainable() []string { return slices.Concat(nc.Explainable(), ood.Explainable()) }
 
-func explainName(name string) (fmt.Stringer, error) {
-	if e, err := nc.Explain(name); err == nil {
-		return e, nil
+// explainName explains a name in any case; a heading of the tables that several numbers share (FPR95, AUPR) has all of them explained.
+func explainName(name string) (string, error) {
+	key := strings.NewReplacer(" ", "_", "id+", "id_pos", "fpr@95", "fpr95").Replace(strings.ToLower(name))
+	if e, err := nc.Explain(key); err == nil {
+		return e.String(), nil
 	}
-	e, err := ood.Explain(name)
-	if err != nil {
-		return nil, usagef("there is no metric or score %q: nctrain explain lists them", name)
+	if e, err := ood.Explain(key); err == nil {
+		return e.String(), nil
 	}
-	return e, nil
+	var variants []string
+	for _, known := range explainable() {
+		if strings.HasPrefix(known, key+"_") {
+			text, err := explainName(known)
+			if err != nil {
+				return "", err
+			}
+			variants = append(variants, text)
+		}
+	}
+	if len(variants) > 0 {
+		return strings.Join(variants, "\n"), nil
+	}
+	near := ""
+	if names := nearNames(key, explainable()); len(names) > 0 {
+		near = "did you mean " + strings.Join(names, ", ") + "? "
+	}
+	return "", usagef("there is no metric or score %q: %snctrain explain lists them", name, near)
+}
+
+// nearNames are the names that hold the text, or that up to two letters changed, added or left out make of it, the nearest first.
+func nearNames(text string, names []string) (near []string) {
+	const most = 5
+	for allowed := 1; allowed <= 2; allowed++ {
+		for _, name := range names {
+			if len(text) > 2*allowed && edits(text, name) <= allowed && !slices.Contains(near, name) {
+				near = append(near, name)
+			}
+		}
+	}
+	for _, name := range names {
+		if len(text) > 2 && strings.Contains(name, text) && !slices.Contains(near, name) {
+			near = append(near, name)
+		}
+	}
+	return near[:min(most, len(near))]
+}
+
+// edits is the least number of letters changed, added or left out that makes b of a.
+func edits(a, b string) int {
+	row := make([]int, len(b)+1) // from the letters of a so far to each beginning of b
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			change := diagonal
+			if a[i] != b[j] {
+				change++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(change, row[j]+1, diagonal+1)
+		}
+	}
+	return row[len(b)]
 }

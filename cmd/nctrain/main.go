@@ -117,7 +117,12 @@ Sets are written KIND:PATH: cifar100:cifar-100-binary.tar.gz, npz:images.npz, or
 		Args:          cobra.NoArgs,
 		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
 
-		PersistentPreRunE: checkOutputs,
+		PersistentPreRunE: func(c *cobra.Command, args []string) error {
+			if err := checkCommon(c); err != nil {
+				return err
+			}
+			return checkOutputs(c, args)
+		},
 	}
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return usagef("%s: %v (%s --help lists the flags)", c.Name(), err, c.CommandPath())

@@ -39,7 +39,7 @@ func newNCCommand() *cobra.Command {
 	flags.StringArrayVar(&f.others, "ood", nil, "OOD features for nc5, [NAME=]o.npz; repeat, or separate by commas")
 	flags.StringVar(&f.run, "run", "", "run directory: every checkpoint it has analysed")
 	flags.BoolVar(&f.perClass, "per-class", false, "print the numbers of every class too (the last checkpoint's with --run)")
-	flags.IntVar(&f.threads, "threads", 0, "threads, 0 for one a core; does not change a bit of the results")
+	threadsFlag(flags, &f.threads)
 	f.outputFlags.register(flags)
 	return c
 }

@@ -58,10 +58,10 @@ Scores: ` + strings.Join(names, ", ") + `; without --scores the notebook's six.`
 	outputFile(flags, &f.options.SaveTo, "save", "write the fitted scores and their thresholds to this .npz")
 	flags.StringVar(&f.preset, "preset", "", "published protocol whose sets --ood names: near and far groups and their means ("+strings.Join(ood.PresetNames(), ", ")+")")
 	outputFile(flags, &f.csv, "csv", "write OpenOOD's table (dataset,FPR@95,AUROC,AUPR_IN,AUPR_OUT,ACC) to this file")
-	flags.BoolVar(&f.options.DropOverlap, "drop-overlap", false, "leave out scored rows that also occur in a fit set")
-	flags.BoolVar(&f.options.AllowOverlap, "allow-overlap", false, "go on where more than 1 % of a scored set occurs in a fit set")
+	flags.BoolVar(&f.options.DropOverlap, "drop-overlap", false, "leave out scored rows that also occur in a fit set, and rows of --val that occur in --train or --id")
+	flags.BoolVar(&f.options.AllowOverlap, "allow-overlap", false, "go on with them in where they are more than 1 % of their set")
 	flags.StringVar(&f.run, "run", "", "run directory: every checkpoint it has analysed")
-	flags.IntVar(&f.options.Threads, "threads", 0, "threads, 0 for one a core; does not change a bit of the results")
+	threadsFlag(flags, &f.options.Threads)
 	f.outputFlags.register(flags)
 	return c
 }
@@ -75,28 +75,31 @@ func (f *oodFlags) execute(c *cobra.Command) error {
 	}
 	o := f.options
 	o.Scores = f.scores
-	if _, err := ood.Select(o.Scores, o.Notebook); err != nil {
+	chosen, err := ood.Select(o.Scores, o.Notebook)
+	if err != nil {
 		return usagef("--scores: %w", err)
 	}
-	var err error
 	if o.Params, err = parseParams(f.params); err != nil {
 		return err
 	}
-	if err := ood.CheckParams(o.Params); err != nil {
+	if err := ood.CheckParams(chosen, o.Params); err != nil {
 		return usagef("--param: %w", err)
 	}
 	if o.Preset, err = f.findPreset(); err != nil {
 		return err
 	}
 	switch {
-	case o.Replicates < 0:
-		return usagef("--bootstrap %d: at least 0", o.Replicates)
+	case o.Replicates != 0 && o.Replicates < ood.LeastReplicates:
+		return usagef("--bootstrap %d: at least %d for a 95 %% interval, 2000 is usual; 0 for none", o.Replicates, ood.LeastReplicates)
 	case o.ThresholdAt < 0 || o.ThresholdAt >= 1:
 		return usagef("--threshold-at %v: a share of at least 0 and less than 1", o.ThresholdAt)
 	case o.ThresholdAt > 0 && f.val == "":
 		return usagef("--threshold-at takes its threshold from rows in neither training nor test: name them by --val")
 	case f.stats != "" && f.train != "":
 		return usagef("--stats stands in for --train: give one of them")
+	}
+	if err := checkExtension("save", f.options.SaveTo, ".npz"); err != nil {
+		return err
 	}
 	var files files
 	defer files.close()

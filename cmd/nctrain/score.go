@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"io"
-	"path/filepath"
 
 	"github.com/spf13/cobra"
 
@@ -40,7 +39,7 @@ features without logits are enough; features of another checkpoint are refused.`
 	flags.StringVar(&f.features, "features", "", "features of the same checkpoint, labels not needed in any format: "+rowSpecs)
 	outputFile(flags, &f.out, "out", "write every row's scores to this .csv or .npz")
 	flags.StringSliceVar(&f.scores, "scores", nil, "scores to compute; default all that the file holds")
-	flags.IntVar(&f.threads, "threads", 0, "threads, 0 for one a core; does not change a bit of the results")
+	threadsFlag(flags, &f.threads)
 	f.outputFlags.register(flags)
 	return c
 }
@@ -49,8 +48,8 @@ func (f *scoreFlags) execute(c *cobra.Command) error {
 	if f.detector == "" || f.features == "" {
 		return usagef("--detector and --features are needed: nctrain ood --save writes the one, nctrain features the other")
 	}
-	if ext := filepath.Ext(f.out); f.out != "" && ext != ".csv" && ext != ".npz" {
-		return usagef("--out %s: name it .csv or .npz", f.out)
+	if err := checkExtension("out", f.out, ".csv", ".npz"); err != nil {
+		return err
 	}
 	fitted, err := ood.OpenFitted(f.detector)
 	if err != nil {

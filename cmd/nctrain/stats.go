@@ -42,7 +42,7 @@ Without logits in the features --head computes them, and is then needed; with bo
 	flags.StringArrayVar(&f.merge, "merge", nil, "merge these parts; more may follow as arguments")
 	flags.BoolVar(&f.partial, "partial", false, "merge though shards are missing, to be merged further")
 	outputFile(flags, &f.out, "out", "file of statistics to write, .npz")
-	flags.IntVar(&f.threads, "threads", 0, "threads, 0 for one a core; does not change a bit of the results")
+	threadsFlag(flags, &f.threads)
 	f.outputFlags.register(flags)
 	return c
 }
@@ -60,6 +60,9 @@ func (f *statsFlags) execute(c *cobra.Command, args []string) error {
 		return usagef("stats: unexpected argument %q: parts are merged by --merge", args[0])
 	case !merging && f.features == "":
 		return usagef("--features is missing: name features, or parts to --merge")
+	}
+	if err := checkExtension("out", f.out, ".npz"); err != nil {
+		return err
 	}
 	part, warnings, err := f.part(c, args)
 	if err != nil {

@@ -189,11 +189,15 @@ func printDetection(w io.Writer, r *ood.Result) error {
 				cells = append(cells, percent(v, c.key))
 			}
 			selective, _ := r.Selective.Get(score)
-			cells = append(cells, percent(selective, "aurc"))
+			cells = append(cells, number(selective, "aurc"))
 			if r.Intervals != nil {
 				cells = append(cells, interval(v, "auroc_ci95"))
 			}
 			t.Row(cells...)
+			// Why a score is not fitted is the same for all sets, and said once after them.
+			if detector, _ := r.Detectors.Get(score); detector.Reason("fit") != "" {
+				continue
+			}
 			if reason := v.Reason("auroc"); reason != "" {
 				reasons = append(reasons, score+": "+reason)
 			}

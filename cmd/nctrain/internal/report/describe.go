@@ -1,5 +1,7 @@
 package report
 
+import "nctrain/cmd/nctrain/internal/table"
+
 // meaning says what a number is, and what it becomes under complete collapse.
 type meaning struct{ text, atCollapse string }
 
@@ -74,19 +76,20 @@ const (
 	lower  direction = -1
 )
 
-// detectionColumns are SPEC 6's metrics as the tables show them.
+// detectionColumns are SPEC 6's metrics as the tables show them. The AURC of a good classifier is of hundredths of a percent.
 var detectionColumns = []struct {
 	key, name string
 	better    direction
+	format    func(float64) string
 	text      string
 }{
-	{"auroc", "AUROC", higher, "probability that an ID row scores above an OOD row, ties half; 50 is a coin, and the same whichever class is positive"},
-	{"fpr95_ood_pos", "FPR95", lower, "OOD positive (the notebook, OpenOOD): share of ID rows rejected where 95 % of OOD is found"},
-	{"fpr95_id_pos", "FPR95 ID+", lower, "ID positive (ViM, NECO): share of OOD rows accepted where 95 % of ID is kept"},
-	{"aupr_out", "AUPR out", higher, "average precision with OOD positive; a useless score has the base rate of OOD"},
-	{"aupr_in", "AUPR in", higher, "average precision with ID positive; a useless score has the share of ID"},
-	{"aupr_out_trapz", "AUPR out trapz", higher, "AUPR out by trapezoids, as OpenOOD, ViM and pytorch-ood sum it"},
-	{"aupr_in_trapz", "AUPR in trapz", higher, "AUPR in by trapezoids"},
-	{"oscr", "OSCR", higher, "share of pairs in which the ID row is classified correctly and scores above the OOD row; at most the ID accuracy"},
-	{"aurc", "AURC", lower, "error of the classifier over the ID rows of largest score, mean over how many; the same for every OOD set"},
+	{"auroc", "AUROC", higher, table.Percent, "probability that an ID row scores above an OOD row, ties half; 50 is a coin, and the same whichever class is positive"},
+	{"fpr95_ood_pos", "FPR95", lower, table.Percent, "OOD positive (the notebook, OpenOOD): share of ID rows rejected where 95 % of OOD is found"},
+	{"fpr95_id_pos", "FPR95 ID+", lower, table.Percent, "ID positive (ViM, NECO): share of OOD rows accepted where 95 % of ID is kept"},
+	{"aupr_out", "AUPR out", higher, table.Percent, "average precision with OOD positive; a useless score has the base rate of OOD"},
+	{"aupr_in", "AUPR in", higher, table.Percent, "average precision with ID positive; a useless score has the share of ID"},
+	{"aupr_out_trapz", "AUPR out trapz", higher, table.Percent, "AUPR out by trapezoids, as OpenOOD, ViM and pytorch-ood sum it"},
+	{"aupr_in_trapz", "AUPR in trapz", higher, table.Percent, "AUPR in by trapezoids"},
+	{"oscr", "OSCR", higher, table.Percent, "share of pairs in which the ID row is classified correctly and scores above the OOD row; at most the ID accuracy"},
+	{"aurc", "AURC", lower, table.Number, "error of the classifier over the ID rows of largest score, mean over how many; the same for every OOD set"},
 }

@@ -198,15 +198,15 @@ func (g *grid) addScore(l scoreLine, withRun bool, best map[string]float64, extr
 		cells = append(cells, cell{Text: l.run, Class: "run"})
 	}
 	for _, c := range detectionColumns {
-		n := g.number(l.values, c.key, table.Percent)
+		n := g.number(l.values, c.key, c.format)
 		if x, ok := l.values.Get(c.key); ok && best != nil && float64(c.better)*x == best[c.key] {
 			n.Class += " best"
 		}
 		if low, high, ok := l.values.Pair(c.key + "_ci95"); ok {
-			n.Note = table.Percent(low) + "–" + table.Percent(high)
+			n.Note = c.format(low) + "–" + c.format(high)
 		}
 		if s, ok := l.std[c.key]; ok {
-			n.Note = "± " + table.Percent(s)
+			n.Note = "± " + c.format(s)
 		}
 		cells = append(cells, n)
 	}
