@@ -12,7 +12,8 @@ func TestListedNeedsDecide(t *testing.T) {
 	stem, odd, large, strided, pointwise := layer, layer, layer, layer, layer
 	stem.C, odd.C, large.N, strided.Stride = 3, 10, 1<<15, 2
 	pointwise.R, pointwise.S, pointwise.Pad = 1, 1, 0
-	calls := []Shape{layer, stem, odd, large, strided, pointwise}
+	samples := Shape{N: 1 << 22, H: 1, W: 1, C: 4, K: 4, R: 1, S: 1, Stride: 1}
+	calls := []Shape{layer, stem, odd, large, strided, pointwise, samples}
 	for i := range variants {
 		v := &variants[i]
 		for _, n := range slices.Concat(v.Can, v.Prefer) {

@@ -43,17 +43,17 @@ var cudaVariants = []Variant{
 	{Op: BNStats, Name: "two_pass", Kind: CUDA, Precisions: cudaPrecisions, Class: Float32Sum, Why: "each thread goes twice over eight rows in registers; threads and tasks are merged by Chan's formula in double"},
 	{Op: BNStats, Name: "welford", Kind: CUDA, Precisions: cudaPrecisions, Class: Float32Sum, Why: "one value at a time, for one more rounding of the mean a row"},
 	{Op: BNEvalStats, Name: "direct", Kind: CUDA, Precisions: cudaPrecisions, Class: Float32Sum, Why: "a thread a channel"},
-	{Op: BNForward, Name: "direct", Kind: CUDA, Precisions: cudaPrecisions, Class: Float32Sum, Why: "normalise, add and ReLU in one pass, four elements a thread"},
+	{Op: BNForward, Name: "direct", Kind: CUDA, Precisions: cudaPrecisions, Class: Float32Sum, Can: Needs{elements32}, Why: "normalise, add and ReLU in one pass, four elements a thread"},
 	{Op: BNBackwardStats, Name: "direct", Kind: CUDA, Precisions: cudaPrecisions, Class: Float32Sum, Why: "eight rows a thread in float32, the rest in double"},
-	{Op: BNBackward, Name: "direct", Kind: CUDA, Precisions: cudaPrecisions, Class: Float32Sum, Why: "mask, gradient and the residual's in one pass, four elements a thread"},
+	{Op: BNBackward, Name: "direct", Kind: CUDA, Precisions: cudaPrecisions, Class: Float32Sum, Can: Needs{elements32}, Why: "mask, gradient and the residual's in one pass, four elements a thread"},
 	{Op: ReLUForward, Name: "direct", Kind: CUDA, Precisions: cudaPrecisions, Class: Float32Sum, Why: "four elements a thread"},
 	{Op: ReLUBackward, Name: "direct", Kind: CUDA, Precisions: cudaPrecisions, Class: Float32Sum, Why: "four elements a thread"},
 	{Op: Add, Name: "direct", Kind: CUDA, Precisions: cudaPrecisions, Class: Float32Sum, Why: "four elements a thread"},
 	{Op: AvgPoolForward, Name: "direct", Kind: CUDA, Precisions: cudaPrecisions, Class: Float32Sum, Why: "a thread a channel of an image"},
 	{Op: AvgPoolBackward, Name: "direct", Kind: CUDA, Precisions: cudaPrecisions, Class: Float32Sum, Why: "a thread an element"},
-	{Op: LinearFprop, Name: "tiled", Kind: CUDA, Precisions: cudaPrecisions, Class: Float32Sum, Why: "tiles in shared memory, four sums a thread"},
+	{Op: LinearFprop, Name: "tiled", Kind: CUDA, Precisions: cudaPrecisions, Class: Float32Sum, Can: Needs{linearSamples}, Why: "tiles in shared memory, four sums a thread"},
 	{Op: LinearFprop, Name: "direct", Kind: CUDA, Precisions: cudaPrecisions, Class: Float32Sum, Why: "a warp an output"},
-	{Op: LinearDgrad, Name: "tiled", Kind: CUDA, Precisions: cudaPrecisions, Class: Float32Sum, Why: "tiles in shared memory, four sums a thread"},
+	{Op: LinearDgrad, Name: "tiled", Kind: CUDA, Precisions: cudaPrecisions, Class: Float32Sum, Can: Needs{linearSamples}, Why: "tiles in shared memory, four sums a thread"},
 	{Op: LinearDgrad, Name: "direct", Kind: CUDA, Precisions: cudaPrecisions, Class: Float32Sum, Why: "a thread an output"},
 	{Op: LinearWgrad, Name: "tiled", Kind: CUDA, Precisions: cudaPrecisions, Class: Float32Sum, Why: "tiles in shared memory, four sums a thread"},
 	{Op: LinearWgrad, Name: "direct", Kind: CUDA, Precisions: cudaPrecisions, Class: Float32Sum, Why: "a thread a weight"},
@@ -86,6 +86,18 @@ var (
 			return ""
 		}
 		return fmt.Sprintf("one of %d: take a smaller batch", n)
+	}}
+	elements32 = Need{"activations under 2^31 elements", func(s Shape) string {
+		if n := s.N * s.H * s.W * s.C; n > math.MaxInt32 {
+			return fmt.Sprintf("%d: take a smaller batch", n)
+		}
+		return ""
+	}}
+	linearSamples = Need{"at most 2097120 samples", func(s Shape) string { // tiles of 32 in a grid's second dimension
+		if s.N > 32*(1<<16-1) {
+			return fmt.Sprint(s.N)
+		}
+		return ""
 	}}
 	stemChannels = Need{"3 channels in", func(s Shape) string {
 		if s.C == 3 {

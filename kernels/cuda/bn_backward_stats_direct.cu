@@ -1,7 +1,7 @@
 // bn_backward_stats_direct: g = dy [flag RELU: where y > 0, else 0]; dbeta = sum g, dgamma = sum g*(x-mean)*invstd.      dy, y, x [rows,c]; the others [c]
 // The mask is y itself: bit for bit the sequence relu_backward, bn_backward_stats.
 // Each thread sums eight rows in float32; threads and tasks are added up in double.
-// Grid:  bn_backward_stats_direct: a tile of 16 loads of columns by a task of 128 rows; bn_backward_stats_direct_merge: 16 columns.
+// Grid:  bn_backward_stats_direct: a task of 128 rows by a tile of 16 loads of columns; bn_backward_stats_direct_merge: 16 columns.
 // Needs: 16-byte aligned dy, y, x; workspace: 16 bytes a task and channel.      Builds for: sm_75 and later.
 // Cost:  dy, x (and y) read once, bound by memory.
 #include "reduce.cuh"
@@ -36,7 +36,7 @@ DEVICE void task_sums(const float* dy, const float* y, const float* x, const flo
     total_sum += slots.first(s, column);
     total_product += slots.second(s, column);
   }
-  partial.put(blockIdx.y, at.tile + column, total_sum, total_product);
+  partial.put(blockIdx.x, at.tile + column, total_sum, total_product);
 }
 
 KERNEL bn_backward_stats_direct(double* partial, const float* dy, const float* y, const float* x, const float* mean, int64_t rows, int32_t c,

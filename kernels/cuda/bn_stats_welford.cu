@@ -2,7 +2,7 @@
 // running_var += momentum*(var*M/(M-1)-running_var), M = rows; num_batches_tracked += 1.      x [rows,c]; the others [c]
 // Each thread updates mean and squared differences row by row (Welford 1962): one value is held at a time, for one more rounding of the mean a row.
 // Threads and tasks are put together in double.
-// Grid:  bn_stats_welford: a tile of 16 loads of columns by a task of 256 rows; bn_stats_merge adds them up.
+// Grid:  bn_stats_welford: a task of 256 rows by a tile of 16 loads of columns; bn_stats_merge adds them up.
 // Needs: 16-byte aligned x; workspace: 16 bytes a task and channel.      Builds for: sm_75 and later.
 // Cost:  x read once, bound by memory.
 #include "bn_stats_merge.cuh"
@@ -23,7 +23,7 @@ DEVICE void task_moments(const float* x, const SlotPairs& slots, const Partial& 
       square[i] = fmaf(d, part(value, i) - mean[i], square[i]);
     }
   }
-  store_task_moments(at, blockIdx.y, slots, partial, [&](int i) { return Moments{static_cast<double>(count), mean[i], square[i]}; });
+  store_task_moments(at, blockIdx.x, slots, partial, [&](int i) { return Moments{static_cast<double>(count), mean[i], square[i]}; });
 }
 
 KERNEL bn_stats_welford(double* partial, const float* x, int64_t rows, int32_t c) {

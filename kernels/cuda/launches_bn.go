@@ -16,7 +16,7 @@ func init() {
 			total := append(c.pointers(5, 6), partial)
 			return []launch{
 				{"bn_backward_stats_direct", r.tasks(s), append(sums, count(s.N*s.H*s.W), small(s.C), cudart.Scalar(c.Flags))},
-				{"bn_backward_stats_direct_merge", foldColumns(s.C), append(append(total, c.pointers(4)...), small(s.C), small(r.tasks(s).Grid[1]))},
+				{"bn_backward_stats_direct_merge", foldColumns(s.C), append(append(total, c.pointers(4)...), small(s.C), small(r.tasks(s).Grid[0]))},
 			}
 		}},
 		"bn_backward_direct": single("bn_backward_direct", func(c *Call) (cudart.Geometry, []cudart.Arg) {
@@ -51,13 +51,13 @@ type rowReduction int
 
 func (r rowReduction) perTask() int { return int(r) * slots }
 
-// tasks is the first kernel's geometry.
+// tasks is the first kernel's geometry: its tasks in the dimension that has room for them.
 func (r rowReduction) tasks(s Shape) cudart.Geometry {
 	tile := lanes
 	if s.C%4 == 0 {
 		tile *= 4
 	}
-	return cudart.Geometry{Grid: [3]int{blocks(s.C, tile), blocks(s.N*s.H*s.W, r.perTask()), 1}, Block: [3]int{lanes * slots, 1, 1}}
+	return cudart.Geometry{Grid: [3]int{blocks(s.N*s.H*s.W, r.perTask()), blocks(s.C, tile), 1}, Block: [3]int{lanes * slots, 1, 1}}
 }
 
 // foldColumns is the second kernel's.
@@ -66,7 +66,7 @@ func foldColumns(columns int) cudart.Geometry {
 }
 
 func (r rowReduction) workspace(s Shape, _ Precision) int {
-	return partialBytes(r.tasks(s).Grid[1], s.C)
+	return partialBytes(r.tasks(s).Grid[0], s.C)
 }
 
 // partialBytes is what so many tasks leave in the workspace: two doubles for each task and column.

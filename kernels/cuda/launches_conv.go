@@ -10,10 +10,10 @@ func init() {
 	register(map[string]entry{
 		"conv_fprop_direct": conv(only("conv_fprop_direct"), Shape.outputs),
 		"conv_dgrad_direct": conv(only("conv_dgrad_direct"), Shape.inputs),
-		"conv_wgrad_direct": wgrad(only("conv_wgrad_direct"), func(s Shape) cudart.Geometry { return ones(s.weights()) }, wgradDirectPart),
+		"conv_wgrad_direct": wgrad(only("conv_wgrad_direct"), func(s Shape) cudart.Geometry { return ones(s.weights()) }, wgradPart),
 
 		"conv_fprop_registers": conv(only("conv_fprop_registers"), Shape.stemLines),
-		"conv_wgrad_registers": wgrad(only("conv_wgrad_registers"), func(s Shape) cudart.Geometry { return stem(1, s.K) }, wgradStemPart),
+		"conv_wgrad_registers": wgrad(only("conv_wgrad_registers"), func(s Shape) cudart.Geometry { return stem(1, s.K) }, wgradPart),
 
 		"conv_fprop_tiled": conv(only("conv_fprop_tiled"), Shape.fpropTiles),
 		"conv_dgrad_tiled": conv(only("conv_dgrad_tiled"), Shape.dgradTiles),
@@ -166,16 +166,17 @@ func wgrad(function naming, grid func(Shape) cudart.Geometry, part func(Shape) i
 	}
 }
 
-// A thread of the direct kernel goes through a part alone.
-func wgradDirectPart(Shape) int { return 512 }
+// wgradPart is 512 pixels, and more where the grid's last dimension has no room for so many parts. A thread of the direct kernel goes through a part alone, one of the stem's
+// has a quarter of it.
+func wgradPart(s Shape) int { return max(512, blocks(s.pixels(), gridZ)) }
 
-// A thread of the stem's kernel has a quarter of a part.
-func wgradStemPart(Shape) int { return 512 }
+// gridZ is CUDA's limit of a grid's second and third dimension.
+const gridZ = 1<<16 - 1
 
 // wgradTilePart makes some 512 blocks, which fill any card's multiprocessors three times over; not so many that the parts' sums would cost more than
-// they save, and none of more than wgradBlock (kernels/ops.go) pixels.
+// they save, and none of more than wgradBlock (kernels/ops.go) pixels while the grid has room for so many, 268 million pixels.
 func wgradTilePart(s Shape) int {
 	g := s.wgradTiles()
 	part := blocks(s.pixels(), blocks(512, g.Grid[0]*g.Grid[1]))
-	return min(max(blocks(part, 32)*32, 128), 4096)
+	return max(min(max(blocks(part, 32)*32, 128), 4096), blocks(s.pixels(), gridZ*32)*32)
 }

@@ -1,6 +1,6 @@
 // How kernels reduce a matrix [rows,c] over its rows, in an order that follows from the shape alone: the same bits in every run, without atomics.
 //
-// A first kernel has a block of kSlots x kLanes threads for each tile of columns and each task of task_rows rows. A thread takes the columns of one load (four, or
+// A first kernel has a block of kSlots x kLanes threads for each task of task_rows rows (grid x) and each tile of columns (y, of which a grid has fewer). A thread takes the columns of one load (four, or
 // one where c is no multiple of 4) and every kSlots-th row of the task, in float32 and few enough of them for its bound; the slots' results are folded in
 // double, and a task leaves two doubles a column in the workspace. A second kernel, whose block has kFoldSlots x kLanes threads for kLanes columns, folds the tasks'.
 // launches_bn.go has the grids.
@@ -23,10 +23,10 @@ struct Column {
   int32_t in_task, slot, tile, within, c;
 
   DEVICE Column(int64_t rows, int32_t task_rows, int32_t c)
-      : first(static_cast<int64_t>(blockIdx.y) * task_rows),
+      : first(static_cast<int64_t>(blockIdx.x) * task_rows),
         in_task(rows - first < task_rows ? static_cast<int32_t>(rows - first) : task_rows),
         slot(static_cast<int32_t>(threadIdx.x) / kLanes),
-        tile(static_cast<int32_t>(blockIdx.x) * kTile),
+        tile(static_cast<int32_t>(blockIdx.y) * kTile),
         within(static_cast<int32_t>(threadIdx.x) % kLanes * kWidth),
         c(c) {}
 
