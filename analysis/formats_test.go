@@ -352,13 +352,14 @@ func FuzzCSV(f *testing.F) {
 	f.Add("f0,f1,label,logit0\n1,2,0,1\n")
 	f.Add("\xef\xbb\xbf,\"h0\",label,\"a,b\"\r\n0,1e400,1,\"x\"\"y,z\"\r\n\n1,,2.0,q\n")
 	f.Add("# f0,label\n1.0000000001,0\nnan,1\n")
+	f.Add("f0,f1\n1,2\n3,4\n")
 	dir := f.TempDir()
 	f.Fuzz(func(t *testing.T, text string) {
 		path := filepath.Join(dir, "x.csv")
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		src, err := analysis.OpenFeatures(path)
+		src, err := analysis.OpenRows(path)
 		if err != nil {
 			return
 		}

@@ -40,7 +40,8 @@ func newFeaturesCommand() *cobra.Command {
 		Use:   "features --checkpoint F --data SET --split train|val|test --out f.npz",
 		Short: "The un-augmented features, logits and labels of a set, and the head",
 		Long: `Pass a set through the weights of a checkpoint, without augmentation and in the set's own order, and write features [N,D], logits [N,C]
-and labels [N] as .npz, with the checkpoint's hash beside them; --head-out writes the last layer, weight [C,D] and bias [C].
+and labels [N] as .npz, with the checkpoint's hash beside them; --head-out writes the last layer, weight [C,D] and bias [C]. The --limit of the run that
+trained the weights counts for that run's own sets, so that nctrain nc and ood of these files give the run's numbers; another --limit wins.
 
 The checkpoint may be the notebook's .pth, or a .pth or .safetensors file of this network under the names that OpenOOD and torchvision's kin use;
 what was renamed is printed. Nothing in a .pth is run. Names and shapes do not tell how images were normalised: --mean and --std do (OpenOOD's CIFAR-100
@@ -125,10 +126,9 @@ func (f *featuresFlags) execute(c *cobra.Command) error {
 	}
 	out := f.stdout(c)
 	printMapping(out, checkpoint)
-	if note != "" {
+	if note != "" && f.out != "" {
 		fmt.Fprintln(out, note)
-	}
-	if warning != "" {
+	} else if warning != "" && f.out != "" {
 		warn(out, []string{warning})
 	}
 	about := analysis.Meta{Checkpoint: meta.Hash, Normalization: (*analysis.Normalization)(&model.Normalization), Version: version.String()}
@@ -143,8 +143,8 @@ func (f *featuresFlags) batchSize(settings run.Settings) int {
 	return cmp.Or(f.batch, settings.Training.BatchSize, nn.NotebookSettings().BatchSize)
 }
 
-// chooseLimit takes the limit of the weights' own run where none is given and the set is one of its sets. The note says so; the warning says that rows beyond the limit are taken
-// as training rows, or that it is not the run's rows that are taken.
+// chooseLimit takes the limit of the weights' own run where none is given and the set is one of its sets. The note says so; the warning says
+// that the run's limit is not applied.
 func (f *featuresFlags) chooseLimit(settings run.Settings, given bool) (note, warning string) {
 	own, limit := settings.Names(f.data, f.split), settings.Limit
 	switch {
