@@ -25,8 +25,8 @@ type found struct {
 	inFit, inID []int // rows of the block that occur in a fit set, in the ID set
 }
 
-// scoreRows sweeps src for the scores of its rows, which it hands to visit in order, with what search (nil: nothing is looked for) finds of them. It gives how far the logits are from the
-// head's, and a warning where that is more than rounding; an error where the head is not that of the rows, or a row is not finite.
+// scoreRows sweeps src for the scores of its rows, which it hands to visit in order, with what search (nil: nothing is looked for) finds of them. It gives how far the
+// logits are from the head's, and a warning where that is more than rounding; an error where the head is not that of the rows, or a row is not finite.
 func scoreRows(ctx context.Context, src analysis.Source, head *analysis.Head, ready scorers, search func(*analysis.Block) found, threads int,
 	visit func(*analysis.Block, scoredRows) error) (mismatch analysis.HeadMismatch, warning string, err error) {
 	src = analysis.WithLogits(src, head)
