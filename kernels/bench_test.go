@@ -230,3 +230,24 @@ func TestRoofline(t *testing.T) {
 		t.Errorf("limit %v, want arithmetic's 1 s", got)
 	}
 }
+
+// What a filter steps over is not moved; by hand: 128 images of 16x16 outputs, 64 and 128 channels.
+func TestConvolutionsMoveWhatTheirWindowsReach(t *testing.T) {
+	s := Shape{N: 128, H: 32, W: 32, C: 64, K: 128, R: 1, S: 1, Stride: 2}
+	const pixels, w = 128 * 16 * 16, 64 * 128
+	for op, want := range map[OpID]float64{
+		ConvFprop: 4 * (pixels*(64+128) + w), ConvWgrad: 4 * (pixels*(64+128) + w), ConvDgradAdd: 4 * (pixels*(2*64+128) + w),
+		ConvDgrad: 4 * (pixels*(4*64+128) + w), // the others become zeros
+	} {
+		if got := op.Op().Cost(s, FP32, nil).Bytes; got != want {
+			t.Errorf("%v at %v moves %.0f bytes, want %.0f", op, s, got, want)
+		}
+	}
+	for _, s := range []Shape{
+		{N: 2, H: 9, W: 8, C: 4, K: 4, R: 3, S: 3, Stride: 1, Pad: 1}, {N: 2, H: 9, W: 8, C: 4, K: 4, R: 3, S: 3, Stride: 2, Pad: 1},
+	} {
+		if got, want := windowed(s), 2*9*8*4; got != want {
+			t.Errorf("%v: %d of %d elements are reached", s, got, want)
+		}
+	}
+}

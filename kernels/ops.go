@@ -29,13 +29,32 @@ func dimsOne(Shape) []int       { return []int{1} }
 func dimsState(Shape) []int     { return []int{StateLen} }
 func dimsLUT(s Shape) []int     { return []int{NormPixelValues, s.C} }
 
+// windowed is how many elements of an image [n,h,w,c] lie in a convolution's windows: of a 1x1 filter with a stride of 2 a quarter.
+func windowed(s Shape) int {
+	return s.N * reached(s.H, s.P(), s.R, s) * reached(s.W, s.Q(), s.S, s) * s.C
+}
+
+// reached counts the places of one dimension that `taps` taps of some output meet.
+func reached(extent, outputs, taps int, s Shape) int {
+	n := 0
+	for at := range extent {
+		for tap := range taps {
+			if place := at + s.Pad - tap; place >= 0 && place%s.Stride == 0 && place/s.Stride < outputs {
+				n++
+				break
+			}
+		}
+	}
+	return n
+}
+
 // ops is the table. Operands stand in the order of a call's buffers, on every device (kernels/cpu/nct.h, kernels/cuda).
 var ops = [numOps]Op{
 	ConvFprop: {
 		Name:    "conv_fprop",
 		Formula: "y[n,p,q,k] = sum_{r,s,c} x[n, p*stride+r-pad, q*stride+s-pad, c] * w[k,r,s,c]",
 		Operands: []Operand{
-			{Name: "x", Dims: dimsX}, {Name: "w", Dims: dimsW, Weight: true}, {Name: "y", Role: Out, Dims: dimsY},
+			{Name: "x", Dims: dimsX, Moved: windowed}, {Name: "w", Dims: dimsW, Weight: true}, {Name: "y", Role: Out, Dims: dimsY},
 		},
 		Flop: convFlop, Reference: refConvFprop, Shapes: convShapes, Exact: true,
 	},
@@ -51,7 +70,7 @@ var ops = [numOps]Op{
 		Name:    "conv_wgrad",
 		Formula: "dw[k,r,s,c] = sum_{n,p,q} x[n, p*stride+r-pad, q*stride+s-pad, c] * dy[n,p,q,k]",
 		Operands: []Operand{
-			{Name: "x", Dims: dimsX}, {Name: "dy", Dims: dimsY}, {Name: "dw", Role: Out, Dims: dimsW},
+			{Name: "x", Dims: dimsX, Moved: windowed}, {Name: "dy", Dims: dimsY}, {Name: "dw", Role: Out, Dims: dimsW},
 		},
 		Flop: convFlop, Reference: refConvWgrad, Shapes: convShapes, Exact: true,
 	},
@@ -59,7 +78,7 @@ var ops = [numOps]Op{
 		Name:    "conv_fprop_bn",
 		Formula: "y = (conv_fprop(x, w) - mean) * (invstd*gamma) + beta [+ residual] [ReLU: max(., 0)]: conv_fprop, bn_forward",
 		Operands: []Operand{
-			{Name: "x", Dims: dimsX}, {Name: "w", Dims: dimsW, Weight: true},
+			{Name: "x", Dims: dimsX, Moved: windowed}, {Name: "w", Dims: dimsW, Weight: true},
 			{Name: "mean", Dims: dimsK}, {Name: "invstd", Dims: dimsK}, {Name: "gamma", Dims: dimsK}, {Name: "beta", Dims: dimsK},
 			{Name: "residual", Dims: dimsY, Optional: true}, {Name: "y", Role: Out, Dims: dimsY},
 		},
@@ -70,7 +89,7 @@ var ops = [numOps]Op{
 		Name:    "conv_fprop_stats",
 		Formula: "y = conv_fprop(x, w); mean, invstd, running_mean, running_var and num_batches_tracked as bn_stats of y: conv_fprop, bn_stats",
 		Operands: []Operand{
-			{Name: "x", Dims: dimsX}, {Name: "w", Dims: dimsW, Weight: true},
+			{Name: "x", Dims: dimsX, Moved: windowed}, {Name: "w", Dims: dimsW, Weight: true},
 			{Name: "running_mean", Role: InOut, Dims: dimsK}, {Name: "running_var", Role: InOut, Dims: dimsK},
 			{Name: "num_batches_tracked", Role: InOut, Type: Int64, Dims: dimsOne},
 			{Name: "y", Role: Out, Dims: dimsY}, {Name: "mean", Role: Out, Dims: dimsK}, {Name: "invstd", Role: Out, Dims: dimsK},
@@ -81,7 +100,7 @@ var ops = [numOps]Op{
 	ConvDgradAdd: {
 		Name: "conv_dgrad_add", Formula: "dx += conv_dgrad(dy, w): conv_dgrad, add",
 		Operands: []Operand{
-			{Name: "dy", Dims: dimsY}, {Name: "w", Dims: dimsW, Weight: true}, {Name: "dx", Role: InOut, Dims: dimsX},
+			{Name: "dy", Dims: dimsY}, {Name: "w", Dims: dimsW, Weight: true}, {Name: "dx", Role: InOut, Dims: dimsX, Moved: windowed},
 		},
 		Fuses: []OpID{ConvDgrad, Add},
 		Flop:  convFlop, Reference: refConvDgradAdd, Shapes: convShapes, Exact: true,
