@@ -192,8 +192,7 @@ func firstSweep(ctx context.Context, o Options, src analysis.Source, res *Result
 	}
 	info := src.Info()
 	if tally.NonFinite > 0 {
-		return nil, fmt.Errorf("analysis: %s: %d of %d rows hold NaN or Inf, the first is row %d: take a checkpoint that has not diverged",
-			info.Name, tally.NonFinite, info.N, tally.FirstNonFinite)
+		return nil, fmt.Errorf("analysis: %s: %s: %s", info.Name, tally.Among(fmt.Sprintf("%d rows", info.N)), stats.HolesWayOut)
 	}
 	warning, err := tally.Mismatch.Judge(o.Head, info)
 	if err != nil {

@@ -157,8 +157,8 @@ func TestScoreErrorsLeaveNoFile(t *testing.T) {
 	}{
 		{source("y", o.Head.D, 1), "s.csv", "one checkpoint"},
 		{source("x", o.Head.D+1, 1), "s.npz", "do not fit the head"},
-		{source("x", o.Head.D, math.NaN()), "s.csv", "row 2 holds NaN"},
-		{source("x", o.Head.D, math.Inf(1)), "s.npz", "row 2 holds NaN"},
+		{source("x", o.Head.D, math.NaN()), "s.csv", "row 2 (features) holds NaN"},
+		{source("x", o.Head.D, math.Inf(1)), "s.npz", "row 2 (features) holds NaN"},
 		{source("x", o.Head.D, 1), "s.txt", ".csv or .npz"},
 	} {
 		dir := t.TempDir()

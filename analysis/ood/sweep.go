@@ -40,8 +40,8 @@ func scoreRows(ctx context.Context, src analysis.Source, head *analysis.Head, re
 			rows := newRows(b, c)
 			r.predicted = rows.Top
 			for i := range b.N {
-				if !stats.Finite(b.Features[i*d:(i+1)*d]) || !stats.Finite(rows.logits(i)) {
-					return r, fmt.Errorf("analysis: %s: row %d holds NaN or Inf: take a checkpoint that has not diverged", info.Name, b.Start+i)
+				if array := stats.Hole(b.Features[i*d:(i+1)*d], rows.logits(i)); array != "" {
+					return r, fmt.Errorf("analysis: %s: row %d (%s) holds NaN or Inf: %s", info.Name, b.Start+i, array, stats.HolesWayOut)
 				}
 			}
 			r.mismatch = check.Mismatch(b.Features, b.Logits, b.N, b.Start)
