@@ -13,7 +13,10 @@ func TestListedNeedsDecide(t *testing.T) {
 	stem.C, odd.C, large.N, strided.Stride = 3, 10, 1<<15, 2
 	pointwise.R, pointwise.S, pointwise.Pad = 1, 1, 0
 	samples := Shape{N: 1 << 22, H: 1, W: 1, C: 4, K: 4, R: 1, S: 1, Stride: 1}
-	calls := []Shape{layer, stem, odd, large, strided, pointwise, samples}
+	columns, pixels, leaps := samples, samples, pointwise
+	columns.N, columns.K = 1, 1<<21
+	pixels.N, leaps.Stride = 1<<28, 256
+	calls := []Shape{layer, stem, odd, large, strided, pointwise, samples, columns, pixels, leaps}
 	for i := range variants {
 		v := &variants[i]
 		for _, n := range slices.Concat(v.Can, v.Prefer) {

@@ -36,6 +36,24 @@ func TestConvolutionsOnCUDASayWhatTheyCannot(t *testing.T) {
 	}
 }
 
+// Batch norm's kernels count elements in 32 bits.
+func TestBatchNormOnCUDASaysWhatItCannot(t *testing.T) {
+	caps := Capabilities{Kind: CUDA, Precisions: cudaPrecisions}
+	large := Shape{N: 1 << 15, H: 32, W: 32, C: 64} // 2^31 elements
+	fits := large
+	fits.N--
+	for _, op := range []OpID{BNForward, BNBackward} {
+		for _, v := range Variants(op, CUDA) {
+			if err := v.Check(large, TF32, caps); err == nil || !strings.Contains(err.Error(), "smaller batch") {
+				t.Errorf("%v at %v: %v", v, large, err)
+			}
+			if err := v.Check(fits, TF32, caps); err != nil {
+				t.Errorf("%v at %v: %v", v, fits, err)
+			}
+		}
+	}
+}
+
 // An operation that fuses others is done as the first of them is chosen to be, and not at all where another of them is pinned.
 func TestFusedOperationsFollowTheChoice(t *testing.T) {
 	layer := Shape{N: 128, H: 32, W: 32, C: 64, K: 64, R: 3, S: 3, Stride: 1, Pad: 1}

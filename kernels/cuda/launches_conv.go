@@ -166,17 +166,17 @@ func wgrad(function naming, grid func(Shape) cudart.Geometry, part func(Shape) i
 	}
 }
 
-// wgradPart is 512 pixels, and more where the grid's last dimension has no room for so many parts. A thread of the direct kernel goes through a part alone, one of the stem's
-// has a quarter of it.
+// wgradPart is 512 pixels, and more where the grid's last dimension has no room for so many parts: at most wgradBlock (kernels/ops.go) of as many pixels as
+// kernels/variants_cuda.go lets through. A thread of the direct kernel goes through a part alone, one of the stem's has a quarter of it.
 func wgradPart(s Shape) int { return max(512, blocks(s.pixels(), gridZ)) }
 
 // gridZ is CUDA's limit of a grid's second and third dimension.
 const gridZ = 1<<16 - 1
 
 // wgradTilePart makes some 512 blocks, which fill any card's multiprocessors three times over; not so many that the parts' sums would cost more than
-// they save, and none of more than wgradBlock (kernels/ops.go) pixels while the grid has room for so many, 268 million pixels.
+// they save, and none of more than wgradBlock (kernels/ops.go) pixels.
 func wgradTilePart(s Shape) int {
 	g := s.wgradTiles()
 	part := blocks(s.pixels(), blocks(512, g.Grid[0]*g.Grid[1]))
-	return max(min(max(blocks(part, 32)*32, 128), 4096), blocks(s.pixels(), gridZ*32)*32)
+	return min(max(blocks(part, 32)*32, 128), 4096)
 }

@@ -33,6 +33,7 @@ func TestWeightGradientParts(t *testing.T) {
 		{N: 128, H: 8, W: 8, C: 256, K: 512, R: 3, S: 3, Stride: 2, Pad: 1},
 		{N: 4096, H: 32, W: 32, C: 512, K: 512, R: 1, S: 1, Stride: 2},
 		{N: 1, H: 1, W: 1, C: 4, K: 4, R: 1, S: 1, Stride: 1},
+		{N: 65535 * 4096, H: 1, W: 1, C: 4, K: 4, R: 1, S: 1, Stride: 1}, // the most pixels that kernels/variants_cuda.go lets through
 	} {
 		for name, part := range map[string]func(Shape) int{"tiles": wgradTilePart, "direct and stem": wgradPart} {
 			n := part(s)

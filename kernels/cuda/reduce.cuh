@@ -1,9 +1,9 @@
 // How kernels reduce a matrix [rows,c] over its rows, in an order that follows from the shape alone: the same bits in every run, without atomics.
 //
-// A first kernel has a block of kSlots x kLanes threads for each task of task_rows rows (grid x) and each tile of columns (y, of which a grid has fewer). A thread takes the columns of one load (four, or
-// one where c is no multiple of 4) and every kSlots-th row of the task, in float32 and few enough of them for its bound; the slots' results are folded in
-// double, and a task leaves two doubles a column in the workspace. A second kernel, whose block has kFoldSlots x kLanes threads for kLanes columns, folds the tasks'.
-// launches_bn.go has the grids.
+// A first kernel has a block of kSlots x kLanes threads for each task of task_rows rows (grid x) and each tile of columns (grid y, which has room for fewer). A
+// thread takes the columns of one load (four, or one where c is no multiple of 4) and every kSlots-th row of the task, in float32 and few enough of them for its
+// bound; the slots' results are folded in double, and a task leaves two doubles a column in the workspace. A second kernel, whose block has kFoldSlots x kLanes
+// threads for kLanes columns, folds the tasks'. launches_bn.go has the grids.
 #ifndef NCTRAIN_REDUCE_CUH
 #define NCTRAIN_REDUCE_CUH
 #include "device.cuh"
