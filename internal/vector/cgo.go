@@ -49,6 +49,13 @@ VECTORS static void largest(double *restrict to, const double *restrict x, size_
     }
 }
 
+// fold adds four of the widest vectors up, into the first number.
+static inline __attribute__((always_inline)) void fold(double *sum) {
+  for (size_t half = 16; half > 0; half /= 2)
+    for (size_t k = 0; k < half; k++)
+      sum[k] += sum[k + half];
+}
+
 VECTORS static void squares(double *restrict to, const double *restrict x, size_t n, size_t d) {
   for (size_t i = 0; i < n; i++, x += d) {
     double sum[32] = {0}; // four of the widest vectors: one addition need not wait for the one before
@@ -56,9 +63,7 @@ VECTORS static void squares(double *restrict to, const double *restrict x, size_
     for (; j + 32 <= d; j += 32)
       for (size_t k = 0; k < 32; k++)
         sum[k] += x[j + k] * x[j + k];
-    for (size_t half = 16; half > 0; half /= 2)
-      for (size_t k = 0; k < half; k++)
-        sum[k] += sum[k + half];
+    fold(sum);
     for (; j < d; j++)
       sum[0] += x[j] * x[j];
     to[i] = sum[0];
@@ -78,9 +83,7 @@ VECTORS static void less(double *restrict to, double *restrict squares, const do
           to[i * d + j + k] = a;
         sum[k] += a * a;
       }
-    for (size_t half = 16; half > 0; half /= 2)
-      for (size_t k = 0; k < half; k++)
-        sum[k] += sum[k + half];
+    fold(sum);
     for (; j < d; j++) {
       const double a = x[j] - origin[j];
       if (to)

@@ -126,8 +126,8 @@ inline void add_staged(const WinogradWgrad<T>& g, const WinogradWgradPlanes<T>& 
     parallel(pool, kFilterPlanes<A> * groups, [&](int64_t task, int) {
       // The last filter has the most products: it goes first, so that no thread is left with it.
       const int64_t filter = kFilterPlanes<A> - 1 - task / groups, first = task % groups * together;
-      for (int64_t block = first; block < smaller(row_blocks, first + together); block++)
-        add_filters<A>(g.grid, planes, tiles, filter, filter + 1, block * kPlaneWidth, 0, planes.x.channels, du, begin > 0);
+      for (int64_t row_block = first; row_block < smaller(row_blocks, first + together); row_block++)
+        add_filters<A>(g.grid, planes, tiles, filter, filter + 1, row_block * kPlaneWidth, 0, planes.x.channels, du, begin > 0);
     });
   }
 }
