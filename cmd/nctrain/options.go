@@ -3,7 +3,6 @@ package main
 import (
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -17,12 +16,11 @@ func threadsFlag(flags *pflag.FlagSet, to *int) {
 
 // checkCommon refuses values of flags that several commands share, before any of them begins.
 func checkCommon(c *cobra.Command) error {
-	if f := c.Flags().Lookup("threads"); f != nil {
-		if n, err := strconv.Atoi(f.Value.String()); err == nil && (n < 0 || n > 1<<10) {
-			return usagef("--threads %d: from 1 to 1024, or 0 for one a core", n)
-		}
+	// A command without the flag gives an error.
+	if n, err := c.Flags().GetInt("threads"); err == nil && (n < 0 || n > 1<<10) {
+		return usagef("--threads %d: from 1 to 1024, or 0 for one a core", n)
 	}
-	if f := c.Flags().Lookup("scores"); f != nil && f.Changed && len(flagValues(f)) == 0 {
+	if names, err := c.Flags().GetStringSlice("scores"); err == nil && c.Flags().Changed("scores") && len(names) == 0 {
 		return usagef("--scores names nothing: leave the flag out, or name scores (nctrain explain lists them)")
 	}
 	return nil
