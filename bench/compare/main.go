@@ -57,7 +57,8 @@ func contenders(task, nctrain, isa string, width, batch, steps, threads int, var
 		return &contender{name: "PyTorch " + name, args: append(args, common...), env: env}
 	}
 	command := map[string]string{"train": "train-step", "infer": "infer"}[task]
-	ours := []string{nctrain, "bench", command, "--width", fmt.Sprint(width), "--batch", fmt.Sprint(batch), "--steps", fmt.Sprint(steps), "--threads", fmt.Sprint(threads)}
+	ours := []string{nctrain, "bench", command, "--width", fmt.Sprint(width), "--batch", fmt.Sprint(batch), "--steps", fmt.Sprint(steps), "--threads", fmt.Sprint(threads),
+		"--by-operation=false"}
 	list := []*contender{
 		{name: "nctrain", args: ours, ours: true},
 		torch("float32, NCHW, default allocator", nil),

@@ -241,7 +241,12 @@ func TestBenchGivesTheJSONOfSpec(t *testing.T) {
 	for _, what := range []string{"train-step", "infer"} {
 		path := filepath.Join(t.TempDir(), "bench.json")
 		trace := filepath.Join(t.TempDir(), "trace.json")
-		must(t, "bench", what, "--width", "2", "--batch", "4", "--steps", "3", "--json", path, "--trace", trace)
+		args := []string{"bench", what, "--width", "2", "--batch", "4", "--steps", "3", "--json", path}
+		text := must(t, append(args, "--by-operation=false")...)
+		if bare := string(read(t, path)); strings.Contains(text, "conv_fprop") || strings.Contains(bare, "operations") || strings.Contains(bare, "peak") {
+			t.Errorf("%s --by-operation=false gives\n%s\n%s", what, text, bare)
+		}
+		must(t, append(args, "--trace", trace)...)
 		var got struct {
 			ImagesPerSecond float64            `json:"images_per_second"`
 			StepMs          map[string]float64 `json:"step_ms"`
