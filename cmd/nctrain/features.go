@@ -6,6 +6,7 @@ import (
 	_ "embed"
 	"encoding/json"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -31,7 +32,7 @@ type featuresFlags struct {
 	outputFlags
 	normalizationFlags
 	checkpoint, data, split, out, headOut, trace string
-	batch, limit, imageSize                      int
+	batch, limit, subset, imageSize              int
 }
 
 func newFeaturesCommand() *cobra.Command {
@@ -40,8 +41,9 @@ func newFeaturesCommand() *cobra.Command {
 		Use:   "features --checkpoint F --data SET --split train|val|test --out f.npz",
 		Short: "The un-augmented features, logits and labels of a set, and the head",
 		Long: `Pass a set through the weights of a checkpoint, without augmentation and in the set's own order, and write features [N,D], logits [N,C]
-and labels [N] as .npz, with the checkpoint's hash beside them; --head-out writes the last layer, weight [C,D] and bias [C]. The --limit of the run that
-trained the weights counts for that run's own sets, so that nctrain nc and ood of these files give the run's numbers; another --limit wins.
+and labels [N] as .npz, with the checkpoint's hash beside them; --head-out writes the last layer, weight [C,D] and bias [C]. The --limit and --image-size of the
+run that trained the weights count for that run's own sets, and of an OOD set larger than its test set the subset that it scored, so that nctrain nc and ood of
+these files give the run's numbers; what is given here wins.
 
 The checkpoint may be the notebook's .pth, or a .pth or .safetensors file of this network under the names that OpenOOD and torchvision's kin use;
 what was renamed is printed. Nothing in a .pth is run. Names and shapes do not tell how images were normalised: --mean and --std do (OpenOOD's CIFAR-100
@@ -63,7 +65,8 @@ Any other model's features and head come from PyTorch by this (docs/features.md)
 	outputFile(flags, &f.headOut, "head-out", "head file to write, .npz")
 	flags.IntVar(&f.batch, "batch-size", 0, "images a pass; default that of the training, so that the bits are those of the run's own analysis")
 	flags.IntVar(&f.limit, "limit", 0, "take the first N images; 0: all; default that of the weights' own run if the set is one of its sets, else 0")
-	flags.IntVar(&f.imageSize, "image-size", 32, "side that images of folder: sets are resized to")
+	flags.IntVar(&f.subset, "subset", 0, "take N images at random where there are more (randperm of seed 42, as a run does of an OOD set larger than its test set); 0: all; default that of the weights' own run if the set is one of its OOD sets, else 0")
+	flags.IntVar(&f.imageSize, "image-size", 32, "side that images of folder: sets are resized to; default that of the weights' own run, else 32")
 	outputFile(flags, &f.trace, "trace", "profile one batch and write it to this file for Perfetto (ui.perfetto.dev)")
 	f.normalizationFlags.register(flags)
 	f.deviceFlags.register(flags)
@@ -83,6 +86,8 @@ func (f *featuresFlags) execute(c *cobra.Command) error {
 		return usagef("--split %s: one of train, val, test", f.split)
 	case f.batch < 0:
 		return usagef("--batch-size %d: at least 1", f.batch)
+	case f.subset < 0:
+		return usagef("--subset %d: a number of images, or 0 for all", f.subset)
 	}
 	if err := f.normalizationFlags.check(); err != nil {
 		return err
@@ -97,10 +102,21 @@ func (f *featuresFlags) execute(c *cobra.Command) error {
 	if json.Unmarshal(meta.Settings, &settings) != nil { // none, or somebody else's
 		settings = run.Settings{}
 	}
-	note, warning := f.chooseLimit(settings, c.Flags().Changed("limit"))
+	if settings.ImageSize > 0 && !c.Flags().Changed("image-size") {
+		f.imageSize = settings.ImageSize
+	}
+	var asInRun remarks
+	f.chooseLimit(settings, c.Flags().Changed("limit"), &asInRun)
 	set, err := f.openSet(meta)
 	if err != nil {
 		return err
+	}
+	if !c.Flags().Changed("subset") {
+		f.subset = f.subsetOfRun(settings, &asInRun)
+	}
+	if all := set.Len(); f.subset > 0 && f.subset < all {
+		set = set.Subset(data.OODSubset(all, f.subset))
+		asInRun.notes = append(asInRun.notes, fmt.Sprintf("%s: %s of its %s images, chosen at random as a run does (--subset 0 takes all)", f.data, table.Count(f.subset), table.Count(all)))
 	}
 	m, err := f.open()
 	if err != nil {
@@ -126,10 +142,11 @@ func (f *featuresFlags) execute(c *cobra.Command) error {
 	}
 	out := f.stdout(c)
 	printMapping(out, checkpoint)
-	if note != "" && f.out != "" {
-		fmt.Fprintln(out, note)
-	} else if warning != "" && f.out != "" {
-		warn(out, []string{warning})
+	if f.out != "" {
+		for _, note := range asInRun.notes {
+			fmt.Fprintln(out, note)
+		}
+		warn(out, asInRun.warnings)
 	}
 	about := analysis.Meta{Checkpoint: meta.Hash, Normalization: (*analysis.Normalization)(&model.Normalization), Version: version.String()}
 	if checkpoint.EpochKnown {
@@ -143,22 +160,44 @@ func (f *featuresFlags) batchSize(settings run.Settings) int {
 	return cmp.Or(f.batch, settings.Training.BatchSize, nn.NotebookSettings().BatchSize)
 }
 
-// chooseLimit takes the limit of the weights' own run where none is given and the set is one of its sets. The note says so; the warning says
-// that the run's limit is not applied.
-func (f *featuresFlags) chooseLimit(settings run.Settings, given bool) (note, warning string) {
+// remarks tell which of the run's choices were taken over, and which were not.
+type remarks struct{ notes, warnings []string }
+
+// chooseLimit takes the limit of the weights' own run where none is given and the set is one of its sets.
+func (f *featuresFlags) chooseLimit(settings run.Settings, given bool, r *remarks) {
 	own, limit := settings.Names(f.data, f.split), settings.Limit
 	switch {
 	case limit == 0 || f.limit == limit:
 	case own && !given:
 		f.limit = limit
-		note = fmt.Sprintf("%s: the first %s images at most, as in the run of these weights (--limit 0 takes all)", f.data, table.Count(limit))
+		r.notes = append(r.notes, fmt.Sprintf("%s: the first %s images at most, as in the run of these weights (--limit 0 takes all)", f.data, table.Count(limit)))
 	case own:
-		warning = fmt.Sprintf("the run of these weights took the first %s images of %s, this is with --limit %d: its numbers will differ", table.Count(limit), f.data, f.limit)
+		r.warnings = append(r.warnings, fmt.Sprintf("the run of these weights took the first %s images of %s, this is with --limit %d: its numbers will differ",
+			table.Count(limit), f.data, f.limit))
 	case f.split != data.Test:
-		warning = fmt.Sprintf("these weights were trained on the first %s images of %s, the limit does not count for %s: pass --limit %d if it is the same set",
-			table.Count(limit), settings.Data, f.data, limit)
+		r.warnings = append(r.warnings, fmt.Sprintf("these weights were trained on the first %s images of %s, the limit does not count for %s: pass --limit %d if it is the same set",
+			table.Count(limit), settings.Data, f.data, limit))
 	}
-	return note, warning
+}
+
+// subsetOfRun is how many images of the set the weights' own run scored, where that is an OOD set of it; else 0. The run's directory tells, if the weights still lie there:
+// its OOD sets may have come after the weights.
+func (f *featuresFlags) subsetOfRun(settings run.Settings, r *remarks) int {
+	if f.split != data.Test {
+		return 0
+	}
+	same := func(named run.NamedSet) bool { return named.Set == f.data }
+	if config, err := run.ReadConfig(filepath.Dir(filepath.Dir(f.checkpoint))); err == nil {
+		if at := slices.IndexFunc(config.Settings.OOD, same); at >= 0 {
+			return config.Sets["ood/"+config.Settings.OOD[at].Name].N
+		}
+		return 0
+	}
+	if slices.ContainsFunc(settings.OOD, same) {
+		r.warnings = append(r.warnings, fmt.Sprintf("the run of these weights scored no more images of %s than its test set has, and its config.json is not beside checkpoints/ to say how many: pass --subset N",
+			f.data))
+	}
+	return 0
 }
 
 // openSet opens the split; where the weights were trained with a part of it held out, train is the rest and val that part.

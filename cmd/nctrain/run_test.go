@@ -4,8 +4,11 @@ import (
 	"bytes"
 	"encoding/csv"
 	"encoding/json"
+	"fmt"
+	"image"
 	"image/png"
 	"math"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -177,25 +180,40 @@ func checkTables(t *testing.T, dir, out string) {
 func TestFilesGiveTheNumbersOfTheRun(t *testing.T) {
 	tmp := t.TempDir()
 	dir := filepath.Join(tmp, "run")
-	must(t, append([]string{"run", "--no-report"}, tiny(dir, "--ood", "digits", "--checkpoint-every", "0")...)...)
 	at := func(name string) string { return filepath.Join(tmp, name) }
+	// The OOD set, 60 images by the limit, is larger than the test set.
+	must(t, "data", "convert", "shapes", "--split", "test", "--limit", "40", "--out", at("unseen.npz"))
+	unseen := "npz:" + at("unseen.npz")
+	must(t, append([]string{"run", "--no-report"}, tiny(dir, "--test", unseen, "--ood", "digits", "--checkpoint-every", "0")...)...)
 	checkpoint := nn.CheckpointPath(dir, 2)
 	features := func(set, split, out string, more ...string) string {
 		return must(t, append([]string{"features", "--checkpoint", checkpoint, "--data", set, "--split", split, "--out", at(out)}, more...)...)
 	}
 	// The run's own --limit counts for its sets, and each of them says so.
-	for _, text := range []string{
-		features("shapes", "train", "train.npz", "--head-out", at("head.npz"), "--threads", "1"), features("shapes", "test", "test.npz"), features("digits", "test", "digits.npz"),
+	for _, c := range []struct{ text, rows string }{
+		{features("shapes", "train", "train.npz", "--head-out", at("head.npz"), "--threads", "1"), "60 rows"},
+		{features(unseen, "test", "test.npz"), "40 rows"},
+		{features("digits", "test", "digits.npz"), "40 rows"},
 	} {
-		if !strings.Contains(text, "the first 60 images at most, as in the run of these weights") || !strings.Contains(text, "60 rows") || strings.Contains(text, "warning") {
-			t.Errorf("the run's limit:\n%s", text)
+		if !strings.Contains(c.text, "the first 60 images at most, as in the run of these weights") || !strings.Contains(c.text, c.rows) || strings.Contains(c.text, "warning") {
+			t.Errorf("the run's limit, no %s:\n%s", c.rows, c.text)
 		}
+	}
+	if text := features("digits", "test", "f.npz", "--subset", "0"); !strings.Contains(text, "60 rows") {
+		t.Errorf("--subset 0:\n%s", text)
+	}
+	moved := at("moved.safetensors")
+	if err := os.WriteFile(moved, read(t, checkpoint), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if text := must(t, "features", "--checkpoint", moved, "--data", "digits", "--out", at("f.npz")); !strings.Contains(text, "60 rows") || !strings.Contains(text, "pass --subset N") {
+		t.Errorf("weights away from their run:\n%s", text)
 	}
 	must(t, "data", "convert", "shapes", "--split", "train", "--limit", "70", "--out", at("images.npz"))
 	for _, c := range []struct{ text, want string }{
 		{features("shapes", "train", "f.npz", "--limit", "60"), "60 rows"},
 		{features("shapes", "train", "f.npz", "--limit", "70"), "warning: the run of these weights took the first 60 images of shapes, this is with --limit 70"},
-		{features("shapes", "test", "f.npz", "--limit", "0"), "warning: the run of these weights took the first 60 images of shapes, this is with --limit 0"},
+		{features(unseen, "test", "f.npz", "--limit", "0"), "warning: the run of these weights took the first 60 images of " + unseen + ", this is with --limit 0"},
 		{features("npz:"+at("images.npz"), "train", "f.npz"), "the limit does not count for npz:" + at("images.npz") + ": pass --limit 60 if it is the same set"},
 		{features("npz:"+at("images.npz"), "test", "f.npz"), "70 rows"},
 	} {
@@ -237,6 +255,41 @@ func TestFilesGiveTheNumbersOfTheRun(t *testing.T) {
 	loose := "features=" + at("train.npz") + ",labels=" + at("train.npz")
 	if _, stderr, status := call("nc", "--features", loose, "--head", at("head.npz")); status != exitFailed || strings.Count(stderr, "\n") != 1 {
 		t.Errorf("archives as loose arrays: status %d, %q", status, stderr)
+	}
+}
+
+func TestFeaturesTakeTheImageSizeOfTheRun(t *testing.T) {
+	tmp := t.TempDir()
+	at := func(name string) string { return filepath.Join(tmp, name) }
+	for i := range 6 {
+		class := at("images/" + string(rune('a'+i%2)))
+		if err := os.MkdirAll(class, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		picture := image.NewGray(image.Rect(0, 0, 20, 20))
+		for k := range picture.Pix {
+			picture.Pix[k] = byte(k * (i + 1))
+		}
+		var text bytes.Buffer
+		if err := png.Encode(&text, picture); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(class, fmt.Sprintf("%d.png", i)), text.Bytes(), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	set := "folder:" + at("images")
+	must(t, "train", "--data", set, "--image-size", "24", "--width", "2", "--epochs", "1", "--batch-size", "4", "--out", at("run"))
+	features := func(out string, more ...string) []byte {
+		must(t, append([]string{"features", "--checkpoint", nn.CheckpointPath(at("run"), 1), "--data", set, "--split", "train", "--out", at(out)}, more...)...)
+		return read(t, at(out))
+	}
+	own := features("own.npz")
+	if !bytes.Equal(own, features("24.npz", "--image-size", "24")) {
+		t.Error("the run's image size is not the default")
+	}
+	if bytes.Equal(own, features("32.npz", "--image-size", "32")) {
+		t.Error("--image-size changes nothing")
 	}
 }
 
