@@ -143,6 +143,7 @@ func TestErrorsAreOneLineAndLeaveNothing(t *testing.T) {
 		{"output over an argument", []string{"stats", "--merge", at("odd.npz"), "--out", at("odd.npz")}, exitUsage, []string{"--out", "odd.npz"}},
 		{"two outputs in one", []string{"ood", "--id", "a", "--head", "b", "--ood", "c", "--json", at("f.npz"), "--save", at("f.npz")}, exitUsage, []string{"--json", "--save", "f.npz"}},
 		{"too few replicates", []string{"ood", "--id", "a", "--head", "b", "--ood", "c", "--bootstrap", "39"}, exitUsage, []string{"--bootstrap 39", "40"}},
+		{"baseline without intervals", []string{"ood", "--id", "a", "--head", "b", "--ood", "c", "--baseline", "energy"}, exitUsage, []string{"--baseline energy", "--bootstrap"}},
 		{"parameter of a score not chosen", []string{"ood", "--id", "a", "--head", "b", "--ood", "c", "--param", "knn.k=5"}, exitUsage, []string{"--param", "knn.k", "not among the chosen"}},
 		{"no scores", []string{"ood", "--id", "a", "--head", "b", "--ood", "c", "--scores", ""}, exitUsage, []string{"--scores", "names nothing"}},
 		{"no scores of a run", append([]string{"run", "--ood", "digits", "--scores", "", "--out", out}, shapes...), exitUsage, []string{"--scores", "names nothing"}},

@@ -53,7 +53,7 @@ Scores: ` + strings.Join(names, ", ") + `; without --scores the notebook's six.`
 	flags.StringSliceVar(&f.params, "param", nil, "set a score's parameter, for example vim.dim=64")
 	flags.IntVar(&f.options.Replicates, "bootstrap", 0, "replicates of the bootstrap behind 95 % intervals and comparisons, 2000 is usual; 0: none")
 	flags.Uint64Var(&f.options.Seed, "seed", 47, "seed of the bootstrap's resamples")
-	flags.StringVar(&f.options.Baseline, "baseline", "", "score that the others are compared with (default msp)")
+	flags.StringVar(&f.options.Baseline, "baseline", "", "score that the others are compared with, by --bootstrap (default msp)")
 	flags.Float64Var(&f.options.ThresholdAt, "threshold-at", 0, "share of ID rows to accept, between 0 and 1: each score's conformal threshold, from --val")
 	outputFile(flags, &f.options.SaveTo, "save", "write the fitted scores and their thresholds to this .npz")
 	flags.StringVar(&f.preset, "preset", "", "published protocol whose sets --ood names: near and far groups and their means ("+strings.Join(ood.PresetNames(), ", ")+")")
@@ -91,6 +91,8 @@ func (f *oodFlags) execute(c *cobra.Command) error {
 	switch {
 	case o.Replicates != 0 && o.Replicates < ood.LeastReplicates:
 		return usagef("--bootstrap %d: at least %d for a 95 %% interval, 2000 is usual; 0 for none", o.Replicates, ood.LeastReplicates)
+	case o.Baseline != "" && o.Replicates == 0:
+		return usagef("--baseline %s: scores are compared by the paired intervals of --bootstrap: give it too, 2000 is usual", o.Baseline)
 	case o.ThresholdAt < 0 || o.ThresholdAt >= 1:
 		return usagef("--threshold-at %v: a share of at least 0 and less than 1", o.ThresholdAt)
 	case o.ThresholdAt > 0 && f.val == "":
