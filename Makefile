@@ -67,7 +67,7 @@ test-go: $(CUDA_PARTS)
 
 .PHONY: race
 race: tools ## the tests under Go's race detector
-	$(GO) test $(CPU_TAGS) -race -short ./...
+	$(GO) test $(CPU_TAGS) -race -short -timeout 40m ./...
 
 .PHONY: lint
 lint: tools $(CUDA_PARTS) ## gofmt, vet, staticcheck, clang-format, tidy modules
