@@ -163,6 +163,25 @@ func TestKLMGroupsByPredictionAndLeavesEmptyClassesOut(t *testing.T) {
 	}
 }
 
+// TestKLMOfSureRows: where 1 - p is far below the rounding of 1 the divergence is the series of the small terms, and neither negative nor 0: with two classes
+// KL(p || d) = (1-q) log((1-q)/(1-e)) + q log(q/e), q and e the second of p and of d, which are e^-gap to within themselves.
+func TestKLMOfSureRows(t *testing.T) {
+	s := small{c: 2, d: 2, weight: []float64{1, 0, 0, 1}}
+	s.val, s.valLabels = []float64{50, 0, 0, 50}, []int64{0, 1}
+	var want []float64
+	for _, gap := range []float64{30, 49, 51, 80, 200} {
+		s.id = append(s.id, gap, 0)
+		q, e := math.Exp(-gap), math.Exp(-50)
+		want = append(want, -(e - q + q*(50-gap)))
+	}
+	got, _ := s.score(t, "klm")
+	for i := range want {
+		if !(math.Abs(got[i]-want[i]) <= 1e-12*math.Abs(want[i])) {
+			t.Errorf("row %d is %.17g, want %.17g", i, got[i], want[i])
+		}
+	}
+}
+
 func TestNCIIsNotDividedByTheWeight(t *testing.T) {
 	s := small{c: 2, d: 2, weight: []float64{3, 4, 0, 1}}
 	s.train, s.labels = []float64{1, 1, -1, -1}, []int64{0, 1} // mean 0
