@@ -351,6 +351,19 @@ func TestViMWithoutBias(t *testing.T) {
 	s.want(t, "residual", -3)
 }
 
+// TestNECOOfAllComponents: with K = D every score is 1, and what order rows had would be that of its rounding. Times the largest logit it is mls.
+func TestNECOOfAllComponents(t *testing.T) {
+	s := identity()
+	s.train, s.labels = []float64{2, 1, -2, 1, 2, -1, -2, 0}, []int64{0, 1, 0, 1}
+	s.id = []float64{3, 4, 0.1, 0.7}
+	s.params = map[string]float64{"neco.k": 2}
+	if got, fit := s.score(t, "neco"); got != nil || !strings.Contains(fit.Reason("fit"), "every score is 1") {
+		t.Errorf("scores %g, reason %q", got, fit.Reason("fit"))
+	}
+	s.params["neco.max_logit"] = 1
+	s.want(t, "neco", 4, 0.7)
+}
+
 func TestNECODeadUnitsAndRowsWithoutDirection(t *testing.T) {
 	s := small{c: 2, d: 3, weight: []float64{1, 0, 0, 0, 1, 0}}
 	s.train, s.labels = []float64{2, 1, 0, -2, 1, 0, 2, -1, 0, -2, -1, 0}, []int64{0, 1, 0, 1}
