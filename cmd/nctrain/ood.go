@@ -91,7 +91,7 @@ func (f *oodFlags) execute(c *cobra.Command) error {
 	switch {
 	case o.Replicates != 0 && o.Replicates < ood.LeastReplicates:
 		return usagef("--bootstrap %d: at least %d for a 95 %% interval, 2000 is usual; 0 for none", o.Replicates, ood.LeastReplicates)
-	case o.ThresholdAt < 0 || o.ThresholdAt >= 1:
+	case !(o.ThresholdAt >= 0 && o.ThresholdAt < 1): // NaN too
 		return usagef("--threshold-at %v: a share of at least 0 and less than 1", o.ThresholdAt)
 	case o.ThresholdAt > 0 && f.val == "":
 		return usagef("--threshold-at takes its threshold from rows in neither training nor test: name them by --val")
