@@ -182,6 +182,22 @@ func TestKLMOfSureRows(t *testing.T) {
 	}
 }
 
+// TestVRAOfReLUFeatures: with a tenth of the activations or more at 0 nothing is zeroed, the score is react's, and a warning says so; a low share beyond the zeros is vra's own.
+func TestVRAOfReLUFeatures(t *testing.T) {
+	s := small{c: 2, d: 2, weight: []float64{1, -1, -1, 2}}
+	s.train, s.labels = []float64{0, 1, 2, 0, 0, 3, 4, 5, 6, 7}, []int64{0, 1, 0, 1, 0}
+	s.id = []float64{0.5, 9, 8, 2}
+	react, _ := s.score(t, "react")
+	if fit := s.want(t, "vra", react...); !warned(fit, "the score is react's") {
+		t.Errorf("warnings %q", fit.Warnings)
+	}
+	s.params = map[string]float64{"vra.low": 0.6, "vra.high": 1} // between 3 and 4 of 0 0 0 1 2 3 4 5 6 7: 3.4
+	energy := func(x, y float64) float64 { return math.Log(math.Exp(x-y) + math.Exp(2*y-x)) }
+	if fit := s.want(t, "vra", energy(0, 7), energy(7, 0)); warned(fit, "react") {
+		t.Errorf("warnings %q", fit.Warnings)
+	}
+}
+
 func TestNCIIsNotDividedByTheWeight(t *testing.T) {
 	s := small{c: 2, d: 2, weight: []float64{3, 4, 0, 1}}
 	s.train, s.labels = []float64{1, 1, -1, -1}, []int64{0, 1} // mean 0
