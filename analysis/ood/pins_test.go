@@ -367,6 +367,17 @@ func TestViMWithoutBias(t *testing.T) {
 	s.want(t, "residual", -3)
 }
 
+// TestViMOfNegativeLogits: alpha takes their sign, and the residual then speaks for a row: as published, with a warning.
+func TestViMOfNegativeLogits(t *testing.T) {
+	s := small{c: 2, d: 2, weight: []float64{-1, 0, -0.5, 0}}
+	s.train, s.labels = []float64{3, 1, 2, -1, 3, -1, 2, 1}, []int64{0, 1, 0, 1}
+	s.id = []float64{2, 3}
+	s.params = map[string]float64{"vim.dim": 1}
+	if fit := s.want(t, "vim", math.Log(math.Exp(-2)+math.Exp(-1))+1.25*3); !warned(fit, "alpha is -1.25") || !warned(fit, "more in-distribution") {
+		t.Errorf("warnings %q", fit.Warnings)
+	}
+}
+
 // TestNECOOfAllComponents: with K = D every score is 1, and what order rows had would be that of its rounding. Times the largest logit it is mls.
 func TestNECOOfAllComponents(t *testing.T) {
 	s := identity()

@@ -45,6 +45,6 @@ func (s *vraScorer) Report(v *analysis.Values) {
 	v.Set("low_threshold", s.values[0])
 	v.Set("high_threshold", s.values[1])
 	if s.values[0] == 0 {
-		v.Warn("the low threshold is 0, below which no activation of a ReLU lies: nothing is set to 0, and the score is react's: give a larger vra.low (the authors: 0.6)")
+		v.Warn("the low threshold is 0: of ReLU features nothing is set to 0, and the score is react's: give a larger vra.low (the authors: 0.6)")
 	}
 }
