@@ -56,19 +56,22 @@ func TestTheTableHasWhatTheJSONHas(t *testing.T) {
 		`(?m)^  score .* AUROC 95 %  +less msp  +95 % of that  +p \(Holm\)$`,
 		`(?m)^  msp .* +- +- +-$`,
 		`(?m)^  klm .* -?\d+\.\d\d +-?\d+\.\d\d\.\.-?\d+\.\d\d +\S*\d$`,
-		`(?m)^  95 %: of the sampling of test rows alone, 40 resamples; less msp: .* over 2 comparisons$`,
+		`(?m)^  95 %: of the sampling of test rows alone, 40 resamples; less msp: .* for all comparisons \(2\)$`,
 		`(?m)^  msp +-?[\d.e-]+ +90\.00 +\d+\.\d\d\.\.\d+\.\d\d +\d+\.\d\d$`,
 		`(?m)^warning: klm: fitted on the rows that the threshold is taken from`,
 		`(?m)^  mahalanobis +train +rank \d+, floor \S+, rank_eps32 \d+, floor_eps32 `,
 		`(?m)^  klm +val +classes \d`,
-		`(?m)^  health +head_mismatch \S+, fit_rows 160, fit_smallest_class \d+, val_rows 40, overlap 0, `,
+		`(?m)^  health .*: head_mismatch \S+, fit_rows 160, fit_smallest_class \d+, val_rows 40, overlap 0, `,
 	} {
 		if !regexp.MustCompile(line).MatchString(text) {
 			t.Errorf("no line %s in\n%s", line, text)
 		}
 	}
-	if text := must(t, append(args, "--scores", "msp")...); strings.Contains(text, "less msp") || strings.Contains(text, "Thresholds") {
-		t.Errorf("nobody asked for intervals or thresholds:\n%s", text)
+	if text := must(t, append(args, "--scores", "msp")...); strings.Contains(text, "less msp") || strings.Contains(text, "Thresholds") || strings.Contains(text, "fitted on") {
+		t.Errorf("nobody asked for intervals, thresholds or fits:\n%s", text)
+	}
+	if text := must(t, append(args, "--scores", "mls,energy", "--bootstrap", "40")...); !strings.Contains(text, "no differences: msp is not among the scores") {
+		t.Errorf("no word of the missing baseline in\n%s", text)
 	}
 }
 

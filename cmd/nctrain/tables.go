@@ -223,8 +223,11 @@ func printDetection(w io.Writer, r *ood.Result) error {
 	fmt.Fprintln(w, "  AURC: error of the classifier over the ID rows of largest score, mean over how many")
 	if note := r.Intervals; note != nil {
 		fmt.Fprintf(w, "  95 %%: of the sampling of test rows alone, %s resamples", table.Count(note.Replicates))
-		if note.Baseline != "" {
-			fmt.Fprintf(w, "; less %s: AUROC less its, in points; p: DeLong's, corrected over %d comparisons", note.Baseline, note.Family)
+		switch {
+		case note.Baseline != "":
+			fmt.Fprintf(w, "; less %s: AUROC less its, in points; p: DeLong's, corrected for all comparisons (%d)", note.Baseline, note.Family)
+		case r.Detectors.Len() > 1:
+			fmt.Fprint(w, "; no differences: msp is not among the scores, and --baseline names no other")
 		}
 		fmt.Fprintln(w)
 	}
@@ -303,7 +306,7 @@ func printThresholds(w io.Writer, r *ood.Result) error {
 	return nil
 }
 
-// printFits prints what the fit of each score found, ranks and floors among them, and the health of the whole.
+// printFits prints what the fit of each score found, ranks and floors among it, and the health of the whole.
 func printFits(w io.Writer, r *ood.Result) error {
 	t := table.New("score", "fitted on", "what the fit found, parameters among it").Left(1, 2)
 	for score, v := range r.Detectors.All() {
@@ -311,8 +314,13 @@ func printFits(w io.Writer, r *ood.Result) error {
 			t.Row(score, fit, found)
 		}
 	}
-	t.Row("health", "", figures(r.Health))
-	return t.Write(w, "  ")
+	if t.Len() > 0 {
+		if err := t.Write(w, "  "); err != nil {
+			return err
+		}
+	}
+	_, err := fmt.Fprintf(w, "  health (nctrain explain ood.health): %s\n", figures(r.Health))
+	return err
 }
 
 // figures lists the numbers of v: "rank 96, floor 8.41e-15".
