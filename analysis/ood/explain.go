@@ -26,6 +26,8 @@ var metricTable = []analysis.Explanation{
 	{Name: "ties", Definition: "share of (ID, OOD) pairs with equal scores; auroc counts them half; percent", Source: "-",
 		Pitfalls: "a score that saturates (a float32 softmax) ties: what it would say of those rows is lost, and curves between them are straight lines"},
 	{Name: "ood.health", Definition: "what a reader needs to trust a result", Source: "-", Pitfalls: "a warning beside a number says that it should not be read", Parts: healthTable},
+	{Name: "ood.fit", Definition: "what the fit of a score found, beside the fit set and the parameters (nctrain explain SCORE)", Source: "-",
+		Pitfalls: "a figure belongs to this network and fit set; a rank or dimension near an end says that a floor or a choice decided", Parts: fitTable},
 	{Name: "oscr", Definition: "area under correct classification rate against false positive rate: share of (ID, OOD) pairs in which the ID row is classified correctly and scores higher, ties half; percent",
 		Source: "A. Dhamija, M. Günther, T. Boult, NeurIPS 2018", Pitfalls: "bounded by the ID accuracy: compare networks by it, not scores across networks"},
 	{Name: "aurc", Definition: "area under the risk-coverage curve of the ID rows: mean over k of the error among the k rows of largest score, ties in random order; percent",

@@ -241,11 +241,11 @@ func printDetection(w io.Writer, r *ood.Result) error {
 		return err
 	}
 	warn(w, r.Warnings)
+	var fits byText
 	for name, v := range r.Detectors.All() {
-		for _, text := range v.Warnings {
-			warn(w, []string{name + ": " + text})
-		}
+		fits.add(name, v.Warnings...)
 	}
+	fits.print(w)
 	for _, key := range slices.Sorted(maps.Keys(r.Reasons)) {
 		warn(w, []string{key + ": " + r.Reasons[key]})
 	}
@@ -308,7 +308,7 @@ func printThresholds(w io.Writer, r *ood.Result) error {
 
 // printFits prints what the fit of each score found, ranks and floors among it, and the health of the whole.
 func printFits(w io.Writer, r *ood.Result) error {
-	t := table.New("score", "fitted on", "what the fit found, parameters among it").Left(1, 2)
+	t := table.New("score", "fitted on", "parameters, and what the fit found (nctrain explain ood.fit)").Left(1, 2)
 	for score, v := range r.Detectors.All() {
 		if fit, found := v.Text("fit"), figures(v); fit != "none" && found != "" {
 			t.Row(score, fit, found)
