@@ -61,7 +61,7 @@ func newNECO(f *Fit, k int, scaler, maxLogit, rawNorm bool) (Scorer, error) {
 		return nil, fmt.Errorf("%d principal components of %d rows with D = %d do not exist: K must lie between 1 and both", k, n, d)
 	}
 	if k == d && !rawNorm && !maxLogit {
-		return nil, fmt.Errorf("K = D = %d keeps the whole of every row: every score is 1 but for rounding: give a smaller neco.k", d)
+		return nil, fmt.Errorf("all D = %d components keep the whole of every row: every score is 1 but for rounding: give a smaller neco.k", d)
 	}
 	s := &necoScorer{k: k, mean: f.Class.MeanOfRows(), maxLogit: maxLogit, rawNorm: rawNorm}
 	moment := f.Class.Total()
