@@ -15,7 +15,7 @@ var metricTable = []analysis.Explanation{
 	{Name: "fpr95_ood_pos", Definition: "share of ID rows rejected at the first threshold that finds 95 % of OOD rows (ceil(0.95 n), ties whole); percent", Source: "OpenOOD and the notebook",
 		Pitfalls: "published FPR95 is of two kinds: this one takes OOD as positive, fpr95_id_pos takes ID; they are different numbers"},
 	{Name: "fpr95_id_pos", Definition: "share of OOD rows accepted at the threshold that keeps 95 % of ID rows (ceil(0.95 n), ties whole); percent", Source: "ViM, NECO and most of the literature since ODIN",
-		Pitfalls: "published FPR95 is of two kinds: this one takes ID as positive, fpr95_ood_pos takes OOD. scikit-learn's roc_curve drops points that this needs unless told otherwise"},
+		Pitfalls: "published FPR95 is of two kinds: this one takes ID as positive, fpr95_ood_pos takes OOD. scikit-learn's roc_curve drops points that this needs unless told otherwise; ViM's code keeps floor(0.95 n)"},
 	{Name: "aupr_out", Definition: "step-wise average precision with OOD rows positive; percent", Source: "scikit-learn's average_precision_score", Pitfalls: "read it against base_rate, what a useless score gets"},
 	{Name: "aupr_in", Definition: "step-wise average precision with ID rows positive; percent", Source: "scikit-learn's average_precision_score", Pitfalls: "read it against 100 - base_rate, what a useless score gets"},
 	{Name: "aupr_out_trapz", Definition: "trapezoid under the precision-recall curve with OOD rows positive, from recall 0 and precision 1; percent", Source: "OpenOOD, ViM, pytorch-ood",
