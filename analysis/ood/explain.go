@@ -39,7 +39,7 @@ var metricTable = []analysis.Explanation{
 		Pitfalls: "for rows drawn as the held-out ones were, seen by neither network nor detector; says nothing of how many OOD rows pass"},
 	{Name: "ci95", Definition: "KEY_ci95: " + IntervalCover + "; the same ID rows for all sets and scores, the same OOD rows for all scores of a set, thresholds anew in each replicate",
 		Source: "B. Efron, R. Tibshirani, 1993", Pitfalls: "does not cover the spread over training seeds, which is usually larger. An AUROC of 100 gets the one-sided bound 0.05^(1/min(n_id, n_ood)), " +
-			"since no resample differs; other metrics at their limit get an interval of no width, which is too narrow"},
+			"since no resample differs; other metrics at their limit get an interval of no width, which is too narrow. Null where a kind has one row"},
 	{Name: "diff", Definition: "KEY_diff: score less baseline, in points; KEY_diff_ci95 from the same replicates of both (paired)", Source: "B. Efron, R. Tibshirani, 1993",
 		Pitfalls: "two intervals that overlap do not mean a difference that could be 0: read this one"},
 	{Name: "delong_p", Definition: "two-sided p-value of no difference between two AUROCs of the same rows; delong_p_holm is corrected over all comparisons of a result",

@@ -73,6 +73,10 @@ func TestTheTableHasWhatTheJSONHas(t *testing.T) {
 	if text := must(t, append(args, "--scores", "mls,energy", "--bootstrap", "40")...); !strings.Contains(text, "no differences: msp is not among the scores") {
 		t.Errorf("no word of the missing baseline in\n%s", text)
 	}
+	s.write(t, "one.npz", 260, 261, analysis.Meta{Checkpoint: "abc"})
+	if text := must(t, append(args, "--ood", "one="+s.at("one.npz"), "--scores", "energy", "--bootstrap", "40")...); !strings.Contains(text, "warning: energy: 60 ID and 1 OOD rows: one row tells nothing") {
+		t.Errorf("no word of why there is no interval in\n%s", text)
+	}
 }
 
 // TestAURCKeepsItsDigits: an area of hundredths of a percent is told from 0.

@@ -197,11 +197,12 @@ func printDetection(w io.Writer, r *ood.Result) error {
 			cells = append(cells, number(selective, "aurc"))
 			if r.Intervals != nil {
 				cells = append(cells, interval(v, "auroc_ci95"))
+				warnings.add(score, v.Reason("auroc_ci95"))
 			}
 			if compared.Len() > 0 {
 				c, _ := compared.Get(score)
 				cells = append(cells, percent(c, "auroc_diff"), interval(c, "auroc_diff_ci95"), number(c, "delong_p_holm"))
-				warnings.add(score, v.Reason("auroc_ci95"), c.Reason("auroc_diff_ci95"), c.Reason("delong_p_holm"))
+				warnings.add(score, c.Reason("auroc_diff_ci95"), c.Reason("delong_p_holm"))
 			}
 			t.Row(cells...)
 			// Why a score is not fitted is the same for all sets, and said once after them.
