@@ -16,6 +16,9 @@ var nc1Table = variants{
 	{"cdnv", "class-distance normalised variance: mean over c != c' of (var_c + var_c') / (2 ||mu_c - mu_c'||^2), var_c the mean of ||h - mu_c||^2"},
 }
 
+// noBetween is why nothing can be held against S_B.
+const noBetween = "all class means are equal: S_B is zero"
+
 func (m *measure) nc1() (v analysis.Values) {
 	v.N = int(m.class.N())
 	if m.undefined != "" {
@@ -27,7 +30,7 @@ func (m *measure) nc1() (v analysis.Values) {
 	c, d := float64(m.class.C), float64(m.class.D)
 	if m.specMeans.Values[0] == 0 {
 		for _, key := range nc1Table.names() {
-			v.Null(key, "all class means are equal: S_B is zero")
+			v.Null(key, noBetween)
 		}
 		return v
 	}

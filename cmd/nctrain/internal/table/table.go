@@ -80,6 +80,14 @@ func Number(x float64) string {
 	return strconv.FormatFloat(x, 'f', decimals, 64)
 }
 
+// Figure writes a whole number as Count does, and any other as Number.
+func Figure(x float64) string {
+	if x == math.Trunc(x) && math.Abs(x) < 1e15 {
+		return Count(int(x))
+	}
+	return Number(x)
+}
+
 // Percent writes a number that is in percent already, with two decimals.
 func Percent(x float64) string { return strconv.FormatFloat(x, 'f', 2, 64) }
 
