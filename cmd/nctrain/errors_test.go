@@ -4,6 +4,7 @@ import (
 	"archive/tar"
 	"bytes"
 	"compress/gzip"
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
@@ -232,6 +233,46 @@ func TestSecondProcessAndSecondRunAreRefused(t *testing.T) {
 		t.Errorf("files were %v, are %v", before, after)
 	}
 	must(t, append([]string{"train", "--overwrite"}, tiny(dir)...)...)
+	must(t, "train", "--resume", dir)
+}
+
+// TestHalfFilesOfAKilledProcess: what kill -9 leaves of a write, under the name that the write gives it, goes with the next process and is in nobody's way.
+func TestHalfFilesOfAKilledProcess(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "run")
+	leave := func(names ...string) {
+		for _, name := range names {
+			path := filepath.Join(dir, name)
+			if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, []byte("half"), 0o644)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	leave(".lock", ".config.json123") // killed before there was a run
+	must(t, append([]string{"train"}, tiny(dir)...)...)
+	wholeFiles(t, dir)
+	for _, args := range [][]string{{"train", "--resume", dir}, append([]string{"train", "--overwrite"}, tiny(dir)...)} {
+		leave(".history.csv1", ".nc.json123", ".report.html4", "state/.last.safetensors5", "checkpoints/.epoch_0001.safetensors6", "thumbs/.train.png7")
+		must(t, args...)
+		wholeFiles(t, dir)
+	}
+}
+
+// TestOverwriteRefusesBeforeItRemoves: a run beside files of somebody else is refused whole, not removed first.
+func TestOverwriteRefusesBeforeItRemoves(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "run")
+	must(t, append([]string{"train"}, tiny(dir)...)...)
+	if err := os.WriteFile(filepath.Join(dir, "notes.txt"), []byte("mine"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	before := filesIn(t, dir)
+	_, stderr, status := call(append([]string{"train", "--overwrite"}, tiny(dir)...)...)
+	if status != exitFailed {
+		t.Errorf("status %d", status)
+	}
+	wantLine(t, stderr, "run: ", dir, "notes.txt", "--out")
+	if after := filesIn(t, dir); !slices.Equal(before, after) {
+		t.Errorf("files were %v, are %v", before, after)
+	}
 	must(t, "train", "--resume", dir)
 }
 
