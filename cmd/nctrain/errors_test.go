@@ -5,6 +5,8 @@ import (
 	"bytes"
 	"compress/gzip"
 	"errors"
+	"image"
+	"image/png"
 	"os"
 	"path/filepath"
 	"slices"
@@ -89,6 +91,19 @@ func TestErrorsAreOneLineAndLeaveNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	write("full/notes.txt", nil)
+	if err := os.Mkdir(at("svhn"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for _, class := range []string{"train/ant", "train/cat", "test/ant", "test/bee"} {
+		if err := os.MkdirAll(at("folder/"+class), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		var picture bytes.Buffer
+		if err := png.Encode(&picture, image.NewGray(image.Rect(0, 0, 32, 32))); err != nil {
+			t.Fatal(err)
+		}
+		write("folder/"+class+"/0.png", picture.Bytes())
+	}
 
 	out := at("run")
 	shapes := []string{"--data", "shapes", "--limit", "20", "--width", "2", "--epochs", "1", "--batch-size", "10"}
@@ -103,6 +118,8 @@ func TestErrorsAreOneLineAndLeaveNothing(t *testing.T) {
 		{"channels first", []string{"train", "--data", "npz:" + at("chw.npz"), "--out", out}, exitFailed, []string{"data: ", "chw.npz", "channels first", "transpose"}},
 		{"size of images", []string{"train", "--data", "npz:" + at("odd.npz"), "--out", out}, exitFailed, []string{"odd.npz", "30x30"}},
 		{"OOD set of another size", append([]string{"run", "--ood", "npz:" + at("odd.npz"), "--out", out}, shapes...), exitFailed, []string{"data: ", "odd.npz", "30x30", "32x32"}},
+		{"test classes of other names", []string{"train", "--data", "folder:" + at("folder"), "--out", out}, exitFailed, []string{"data: ", "folder", "class 1 is bee", "it is cat", "same classes"}},
+		{"no split of SVHN", []string{"train", "--data", "svhn:" + at("svhn"), "--out", out}, exitFailed, []string{"data: ", "svhn/train_32x32.mat", "no such file", "name a .mat file"}},
 		{"missing file", []string{"train", "--data", "npz:" + at("nowhere.npz"), "--out", out}, exitFailed, []string{"data: ", "nowhere.npz", "no such file"}},
 		{"unknown set", []string{"train", "--data", "imagenet", "--out", out}, exitFailed, []string{"data: ", "imagenet", "shapes"}},
 		{"directory under a file", append([]string{"train", "--out", at("file/run")}, shapes...), exitFailed, []string{"run: ", "file/run", "not a directory", "choose another"}},
