@@ -98,6 +98,9 @@ func (d *Dir) sweep() error {
 	if err := wholefile.Sweep(d.Path, func(name string) bool { return slices.Contains(contents, name) }); err != nil {
 		return err
 	}
+	if !has(d.Path, configFile) {
+		return nil // the folders are somebody else's: --resume was given another directory
+	}
 	for _, folder := range []string{"checkpoints", "state", "thumbs", "features"} {
 		err := wholefile.Sweep(filepath.Join(d.Path, folder), func(string) bool { return true })
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
