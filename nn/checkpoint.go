@@ -102,7 +102,7 @@ func readSafetensors(path string, meta any) ([]Tensor, error) {
 	}
 	if encoded != "" {
 		if err := json.Unmarshal([]byte(encoded), meta); err != nil {
-			return nil, fmt.Errorf("weights: %s: metadata %q: %w", path, metadataKey, err)
+			return nil, fmt.Errorf("weights: %s: metadata %q: %w: the file is damaged, or was written by another program: use an intact copy", path, metadataKey, err)
 		}
 	}
 	return tensors, nil

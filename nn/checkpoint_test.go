@@ -1,6 +1,7 @@
 package nn
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -188,12 +189,20 @@ func TestPreviousStateTakesOver(t *testing.T) {
 		t.Fatalf("epoch %d, warning %q, error %v", s.Progress.Epoch, warning, err)
 	}
 	last, prev := StatePaths(dir)
-	if err := os.Truncate(last, 20); err != nil {
+	content, err := os.ReadFile(last)
+	if err != nil {
 		t.Fatal(err)
 	}
-	s, warning, err = LoadState(dir)
-	if err != nil || s.Progress.Epoch != 1 || !strings.Contains(warning, last) {
-		t.Fatalf("epoch %d, warning %q, error %v", s.Progress.Epoch, warning, err)
+	turned := bytes.Clone(content)
+	turned[len(turned)-1] ^= 1
+	for _, damaged := range [][]byte{turned, content[:20]} {
+		if err := os.WriteFile(last, damaged, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		s, warning, err = LoadState(dir)
+		if err != nil || s.Progress.Epoch != 1 || !strings.Contains(warning, last) {
+			t.Errorf("%d bytes of %d: epoch %d, warning %q, error %v", len(damaged), len(content), s.Progress.Epoch, warning, err)
+		}
 	}
 	if err := os.Truncate(prev, 20); err != nil {
 		t.Fatal(err)

@@ -27,6 +27,7 @@ type stateMetadata struct {
 	Epoch    int             `json:"epoch"`
 	Batch    int             `json:"batch"`
 	History  []Epoch         `json:"history"`
+	Hash     string          `json:"hash,omitempty"` // of the tensors; states of earlier versions have none
 }
 
 const (
@@ -59,7 +60,7 @@ func SaveState(dir string, s State) error {
 		t.Name = optimPrefix + t.Name
 		tensors = append(tensors, t)
 	}
-	meta := stateMetadata{Settings: s.Settings, Seed: s.Seed, Step: p.Step, Epoch: p.Epoch, Batch: p.Batch, History: s.History}
+	meta := stateMetadata{Settings: s.Settings, Seed: s.Seed, Step: p.Step, Epoch: p.Epoch, Batch: p.Batch, History: s.History, Hash: Hash(tensors)}
 	next := last + ".next"
 	if err := writeSafetensors(next, tensors, meta); err != nil {
 		return err
@@ -82,7 +83,7 @@ func LoadState(dir string) (s State, warning string, err error) {
 	if s, second := readState(prev); second == nil {
 		return s, fmt.Sprintf("%v; going on from the state before it (epoch %d, batch %d)", err, s.Progress.Epoch, s.Progress.Batch), nil
 	}
-	return State{}, "", fmt.Errorf("%w; nothing to resume in %s", err, dir)
+	return State{}, "", fmt.Errorf("%w; nothing to resume in %s: begin again with --overwrite", err, dir)
 }
 
 func readState(path string) (State, error) {
@@ -90,6 +91,9 @@ func readState(path string) (State, error) {
 	tensors, err := readSafetensors(path, &meta)
 	if err != nil {
 		return State{}, err
+	}
+	if hash := Hash(tensors); meta.Hash != "" && meta.Hash != hash {
+		return State{}, fmt.Errorf("state: %s: the tensors' hash is %.12s, the file says %.12s: the file is damaged", path, hash, meta.Hash)
 	}
 	s := State{
 		Settings: meta.Settings, Seed: meta.Seed, History: meta.History,

@@ -119,7 +119,7 @@ func NewDeviceSet(dev kernels.Device, precision kernels.Precision, set *data.Set
 		return nil, fmt.Errorf("%s: no images", set.Name)
 	}
 	if d.H%8 != 0 || d.W%8 != 0 {
-		return nil, fmt.Errorf("%s: images are %dx%d, the network's three strides of 2 want multiples of 8: use --image-size 32", set.Name, d.H, d.W)
+		return nil, fmt.Errorf("%s: images are %dx%d, the network's three strides of 2 want multiples of 8: resize them (folder: does, to --image-size 32)", set.Name, d.H, d.W)
 	}
 	err := takeResidents(dev, precision,
 		residentSpec{&d.images, "images", kernels.Uint8, []int{n, d.H, d.W, data.Channels}}, residentSpec{&d.labels, "set_labels", kernels.Int32, []int{n}},

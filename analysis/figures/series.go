@@ -48,13 +48,20 @@ func (s series) covers(other series) bool {
 	return defined > 0
 }
 
-// drawOrder gives the series from the last to the first, so that the headline lies on top, and says in the legend's names which line lies under which.
+// undefined tells that there is nothing of s to draw.
+func (s series) undefined() bool {
+	return !slices.ContainsFunc(s.y, func(y float64) bool { return !math.IsNaN(y) })
+}
+
+// drawOrder gives the series from the last to the first, so that the headline lies on top, and says in the legend's names which line lies under which, and which has no points.
 func drawOrder(all []series) []series {
 	ordered := make([]series, 0, len(all))
 	for i := len(all) - 1; i >= 0; i-- {
 		s := all[i]
 		if under := slices.IndexFunc(all[:i], func(above series) bool { return above.covers(s) }); under >= 0 && s.name != "" {
 			s.name += " (as " + all[under].name + ")"
+		} else if s.name != "" && s.undefined() {
+			s.name += " (undefined)"
 		}
 		ordered = append(ordered, s)
 	}

@@ -1,6 +1,8 @@
 package figures
 
 import (
+	"math"
+	"slices"
 	"strings"
 	"testing"
 
@@ -64,5 +66,17 @@ func TestMarkOfFPR95(t *testing.T) {
 	// 19 of 20 OOD rows have scores up to 6; ID rows 0..6 are rejected with them.
 	if len(mark) != 1 || mark[0] != (plotter.XY{X: 35, Y: 95}) {
 		t.Errorf("mark at %v", mark)
+	}
+}
+
+// TestLegendTellsOfLinesThatCannotBeSeen: a line that lies under another, and one without points.
+func TestLegendTellsOfLinesThatCannotBeSeen(t *testing.T) {
+	nan := math.NaN()
+	var names []string
+	for _, s := range drawOrder([]series{{name: "a", y: []float64{1, nan}}, {name: "b", y: []float64{1.001, nan}}, {name: "c", y: []float64{nan, nan}}, {name: "d", y: []float64{nan, 2}}, {y: []float64{nan}}}) {
+		names = append(names, s.name)
+	}
+	if want := []string{"", "d", "c (undefined)", "b (as a)", "a"}; !slices.Equal(names, want) {
+		t.Errorf("legend %q, want %q", names, want)
 	}
 }

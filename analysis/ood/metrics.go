@@ -158,7 +158,8 @@ func (r descent) fpr95(nPos, nNeg int) float64 {
 	return float64(fp) / float64(nNeg)
 }
 
-// averagePrecision is the area under the precision-recall curve, as steps and as trapezoids that begin at recall 0, precision 1.
+// averagePrecision is the area under the precision-recall curve, as steps and as trapezoids that begin at recall 0, precision 1. The steps are counted in rows and divided by
+// their number once, so that 1 is exact and nothing exceeds it.
 func (r descent) averagePrecision(nPos int) (stepwise, trapezoid float64) {
 	var tp, fp int
 	before := 1.0
@@ -166,10 +167,10 @@ func (r descent) averagePrecision(nPos int) (stepwise, trapezoid float64) {
 		tp += at.pos
 		fp += at.neg
 		precision := float64(tp) / float64(tp+fp)
-		rise := float64(at.pos) / float64(nPos)
+		rise := float64(at.pos)
 		stepwise += rise * precision
 		trapezoid += rise * (precision + before) / 2
 		before = precision
 	}
-	return stepwise, trapezoid
+	return stepwise / float64(nPos), trapezoid / float64(nPos)
 }

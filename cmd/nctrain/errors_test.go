@@ -4,6 +4,9 @@ import (
 	"archive/tar"
 	"bytes"
 	"compress/gzip"
+	"errors"
+	"image"
+	"image/png"
 	"os"
 	"path/filepath"
 	"slices"
@@ -88,6 +91,19 @@ func TestErrorsAreOneLineAndLeaveNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	write("full/notes.txt", nil)
+	if err := os.Mkdir(at("svhn"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for _, class := range []string{"train/ant", "train/cat", "test/ant", "test/bee"} {
+		if err := os.MkdirAll(at("folder/"+class), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		var picture bytes.Buffer
+		if err := png.Encode(&picture, image.NewGray(image.Rect(0, 0, 32, 32))); err != nil {
+			t.Fatal(err)
+		}
+		write("folder/"+class+"/0.png", picture.Bytes())
+	}
 
 	out := at("run")
 	shapes := []string{"--data", "shapes", "--limit", "20", "--width", "2", "--epochs", "1", "--batch-size", "10"}
@@ -102,6 +118,8 @@ func TestErrorsAreOneLineAndLeaveNothing(t *testing.T) {
 		{"channels first", []string{"train", "--data", "npz:" + at("chw.npz"), "--out", out}, exitFailed, []string{"data: ", "chw.npz", "channels first", "transpose"}},
 		{"size of images", []string{"train", "--data", "npz:" + at("odd.npz"), "--out", out}, exitFailed, []string{"odd.npz", "30x30"}},
 		{"OOD set of another size", append([]string{"run", "--ood", "npz:" + at("odd.npz"), "--out", out}, shapes...), exitFailed, []string{"data: ", "odd.npz", "30x30", "32x32"}},
+		{"test classes of other names", []string{"train", "--data", "folder:" + at("folder"), "--out", out}, exitFailed, []string{"data: ", "folder", "class 1 is bee", "it is cat", "same classes"}},
+		{"no split of SVHN", []string{"train", "--data", "svhn:" + at("svhn"), "--out", out}, exitFailed, []string{"data: ", "svhn/train_32x32.mat", "no such file", "name a .mat file"}},
 		{"missing file", []string{"train", "--data", "npz:" + at("nowhere.npz"), "--out", out}, exitFailed, []string{"data: ", "nowhere.npz", "no such file"}},
 		{"unknown set", []string{"train", "--data", "imagenet", "--out", out}, exitFailed, []string{"data: ", "imagenet", "shapes"}},
 		{"directory under a file", append([]string{"train", "--out", at("file/run")}, shapes...), exitFailed, []string{"run: ", "file/run", "not a directory", "choose another"}},
@@ -234,6 +252,46 @@ func TestSecondProcessAndSecondRunAreRefused(t *testing.T) {
 		t.Errorf("files were %v, are %v", before, after)
 	}
 	must(t, append([]string{"train", "--overwrite"}, tiny(dir)...)...)
+	must(t, "train", "--resume", dir)
+}
+
+// TestHalfFilesOfAKilledProcess: what kill -9 leaves of a write, under the name that the write gives it, goes with the next process and is in nobody's way.
+func TestHalfFilesOfAKilledProcess(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "run")
+	leave := func(names ...string) {
+		for _, name := range names {
+			path := filepath.Join(dir, name)
+			if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, []byte("half"), 0o644)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	leave(".lock", ".config.json123") // killed before there was a run
+	must(t, append([]string{"train"}, tiny(dir)...)...)
+	wholeFiles(t, dir)
+	for _, args := range [][]string{{"train", "--resume", dir}, append([]string{"train", "--overwrite"}, tiny(dir)...)} {
+		leave(".history.csv1", ".nc.json123", ".report.html4", "state/.last.safetensors5", "checkpoints/.epoch_0001.safetensors6", "thumbs/.train.png7")
+		must(t, args...)
+		wholeFiles(t, dir)
+	}
+}
+
+// TestOverwriteRefusesBeforeItRemoves: a run beside files of somebody else is refused whole, not removed first.
+func TestOverwriteRefusesBeforeItRemoves(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "run")
+	must(t, append([]string{"train"}, tiny(dir)...)...)
+	if err := os.WriteFile(filepath.Join(dir, "notes.txt"), []byte("mine"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	before := filesIn(t, dir)
+	_, stderr, status := call(append([]string{"train", "--overwrite"}, tiny(dir)...)...)
+	if status != exitFailed {
+		t.Errorf("status %d", status)
+	}
+	wantLine(t, stderr, "run: ", dir, "notes.txt", "--out")
+	if after := filesIn(t, dir); !slices.Equal(before, after) {
+		t.Errorf("files were %v, are %v", before, after)
+	}
 	must(t, "train", "--resume", dir)
 }
 

@@ -83,6 +83,25 @@ func Check(path string) error {
 	return nil
 }
 
+// Sweep removes from dir what writers left there that were killed (kill -9, a power cut) before the rename: the temporary files of the names that ours takes. It is for
+// whoever is alone in writing these names; a file that somebody still writes would be lost to them.
+func Sweep(dir string, ours func(name string) bool) error {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return fmt.Errorf("sweep %s: %w", dir, err)
+	}
+	for _, e := range entries {
+		name := strings.TrimRight(strings.TrimPrefix(e.Name(), "."), "0123456789") // renameio names them .NAMEdigits
+		if e.Name()[0] != '.' || len(name) == len(e.Name())-1 || !e.Type().IsRegular() || !ours(name) {
+			continue
+		}
+		if err := os.Remove(filepath.Join(dir, e.Name())); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("sweep %s: %w", dir, err)
+		}
+	}
+	return nil
+}
+
 // destination is where what is written to path goes: past links. through: it is no file that a rename can replace.
 func destination(path string) (target string, through bool, err error) {
 	entry, err := os.Lstat(path)

@@ -291,3 +291,19 @@ func TestFullDisk(t *testing.T) {
 	}
 	onlyFiles(t, dir, "f.bin")
 }
+
+func TestSweepTakesTemporaryFilesOfItsNamesAlone(t *testing.T) {
+	dir := t.TempDir()
+	for _, name := range []string{".a.json123", ".a.json9223372036854775807", "a.json", "a.json123", ".a.json", ".b.json123", ".123"} {
+		if err := os.WriteFile(filepath.Join(dir, name), nil, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Mkdir(filepath.Join(dir, ".a.json5"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := Sweep(dir, func(name string) bool { return name == "a.json" }); err != nil {
+		t.Fatal(err)
+	}
+	onlyFiles(t, dir, ".123", ".a.json", ".a.json5", ".b.json123", "a.json", "a.json123")
+}

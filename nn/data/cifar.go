@@ -98,11 +98,11 @@ func (c *cifar) missing(path, name string, m *members) error {
 	if m.broken != nil {
 		return fmt.Errorf("data: %s: cannot be read as far as %s (%w): %s", path, name, noEOF(m.broken), c.wayOut())
 	}
-	there := "nothing of CIFAR"
+	there := "" // of the split's own files: others are not looked for
 	if len(m.found) > 0 {
-		there = strings.Join(slices.Sorted(maps.Keys(m.found)), ", ")
+		there = " (found: " + strings.Join(slices.Sorted(maps.Keys(m.found)), ", ") + ")"
 	}
-	return fmt.Errorf("data: %s: no %s in it (found: %s): name %s or the directory it unpacks to", path, name, there, c.archive)
+	return fmt.Errorf("data: %s: no %s in it%s: name %s or the directory it unpacks to", path, name, there, c.archive)
 }
 
 // append adds the records of one file to s.

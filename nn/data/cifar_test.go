@@ -193,7 +193,7 @@ func TestCIFARRefusesWithTheWayOut(t *testing.T) {
 		{"label", unpacked(t, "", with("train.bin", badLabel)), "train.bin: label 100 of record 2 is not one of the 100 classes: " + again},
 		{"empty", unpacked(t, "", with("train.bin", []byte{})), "train.bin is empty: " + again},
 		{"missing member", unpacked(t, "", with("train.bin", nil)), "no train.bin in it (found: fine_label_names.txt)"},
-		{"other directory", t.TempDir(), "no train.bin in it (found: nothing of CIFAR)"},
+		{"other directory", t.TempDir(), "no train.bin in it: name cifar"},
 		{"names", unpacked(t, "", with("fine_label_names.txt", names(99))), "fine_label_names.txt has 99 names for 100 classes: " + again},
 		{"no archive", saved(t, "c.tar.gz", []byte("<html>not found</html>")), "c.tar.gz: cannot be read as far as train.bin (unexpected EOF): " + again},
 		{"no gzip", saved(t, "c.tar.gz", []byte("\x1f\x8bnot found")), "c.tar.gz: not a .tar.gz that can be read"},

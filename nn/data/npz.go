@@ -27,17 +27,19 @@ func openNPZ(path, _ string, o Options) (*Set, error) {
 	if err != nil {
 		return nil, err
 	}
-	if o.Limit > 0 {
-		n = min(n, o.Limit)
-	}
-	if s.Images, err = npzFirst(f, "images", n, (*npz.Rows).Uint8); err != nil {
-		return nil, err
-	}
+	// Labels are read beyond the limit too: how many classes a set has does not hang on how much of it is used.
 	labels, err := npzFirst(f, "labels", n, (*npz.Rows).Int64)
 	if err != nil {
 		return nil, err
 	}
 	if err := s.setLabels(labels, path+": labels"); err != nil {
+		return nil, err
+	}
+	if o.Limit > 0 {
+		n = min(n, o.Limit)
+		s.Labels = s.Labels[:n:n]
+	}
+	if s.Images, err = npzFirst(f, "images", n, (*npz.Rows).Uint8); err != nil {
 		return nil, err
 	}
 	return s, s.npzNames(f)

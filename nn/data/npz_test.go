@@ -52,6 +52,14 @@ func TestNPZServesItsOneSplitWhateverIsAsked(t *testing.T) {
 	}
 }
 
+// TestNPZHasTheClassesOfTheWholeFile: a limit on a file sorted by class must not make the network a smaller one.
+func TestNPZHasTheClassesOfTheWholeFile(t *testing.T) {
+	path := writeNPZ(t, imagesAndLabels([]int{4, 2, 5, 3}, []uint8{0, 0, 1, 2}))
+	if s := mustOpen(t, "npz:"+path, Train, Options{Limit: 2}); s.Classes != 3 || !slices.Equal(s.ClassNames, []string{"0", "1", "2"}) || !slices.Equal(s.Labels, []int32{0, 0}) {
+		t.Errorf("limit 2 gives %d classes %v, labels %v", s.Classes, s.ClassNames, s.Labels)
+	}
+}
+
 func TestNPZRefusesWithTheWayOut(t *testing.T) {
 	const wanted = "images must be uint8 [N,H,W,3] and labels integers [N]"
 	for _, c := range []struct {

@@ -7,6 +7,7 @@ package data
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 )
 
@@ -101,6 +102,9 @@ func numberNames(classes int) []string {
 	}
 	return names
 }
+
+// Numbered tells that the classes have no names but their numbers.
+func (s *Set) Numbered() bool { return slices.Equal(s.ClassNames, numberNames(s.Classes)) }
 
 // grouped writes 12345678 as 12,345,678.
 func grouped[T int | int64](n T) string {

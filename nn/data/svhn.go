@@ -1,10 +1,14 @@
 package data
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 )
+
+const svhnWayOut = "name a .mat file or the directory of train_32x32.mat and test_32x32.mat"
 
 // openSVHN reads the cropped digits of SVHN (http://ufldl.stanford.edu/housenumbers): X uint8 [32,32,3,N] and y [N,1], where
 // 10 stands for the digit 0. A path of a .mat file is that file whatever split is asked; of a directory, its
@@ -12,13 +16,16 @@ import (
 func openSVHN(path, split string, o Options) (*Set, error) {
 	info, err := os.Stat(path)
 	if err != nil {
-		return nil, fmt.Errorf("data: %w: name a .mat file or the directory of train_32x32.mat and test_32x32.mat", err)
+		return nil, fmt.Errorf("data: %w: %s", err, svhnWayOut)
 	}
 	s := &Set{Classes: 10, ClassNames: numberNames(10), OneSplit: !info.IsDir()}
 	if info.IsDir() {
 		path = filepath.Join(path, split+"_32x32.mat")
 	}
 	arrays, err := readMAT(path, o.Limit, "X", "y")
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("%w: %s", err, svhnWayOut)
+	}
 	if err != nil {
 		return nil, err
 	}

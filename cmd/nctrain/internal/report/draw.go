@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"nctrain/analysis/figures"
+	"nctrain/internal/wholefile"
 )
 
 // drawings are the still figures of a page by their name, as they stand in it.
@@ -26,6 +27,9 @@ func drawAll(dir string, runs []*stored, o Options) (drawings, error) {
 	if !o.PageOnly {
 		if err := os.MkdirAll(folder, 0o755); err != nil {
 			return nil, fmt.Errorf("report: %w: make the directory writable", err)
+		}
+		if err := wholefile.Sweep(folder, func(string) bool { return true }); err != nil {
+			return nil, fmt.Errorf("report: %w", err)
 		}
 	}
 	keep := func(f drawing) error {

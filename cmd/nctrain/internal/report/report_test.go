@@ -184,6 +184,10 @@ func TestCurvesAreJSON(t *testing.T) {
 // TestFiguresAreKept: a PNG and an SVG of every figure, whole.
 func TestFiguresAreKept(t *testing.T) {
 	dir := writeRun(t, "run", 1)
+	killed := filepath.Join(dir, "figures", ".training.png123") // half a figure of a process that was killed
+	if err := errors.Join(os.MkdirAll(filepath.Dir(killed), 0o755), os.WriteFile(killed, nil, 0o644)); err != nil {
+		t.Fatal(err)
+	}
 	var drawn []string
 	if err := report.Build(dir, nil, report.Options{Drawn: func(name string) { drawn = append(drawn, name) }}); err != nil {
 		t.Fatal(err)

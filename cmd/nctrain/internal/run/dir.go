@@ -12,6 +12,8 @@ import (
 	"syscall"
 
 	"github.com/gofrs/flock"
+
+	"nctrain/internal/wholefile"
 )
 
 // lockFile is held by the one process that works on the directory; it holds that process's id, for people.
@@ -82,7 +84,30 @@ func lock(path string) (*Dir, error) {
 	}
 	// The id is a help for whoever meets the lock; on a full disk the lock is as good without it.
 	_ = os.WriteFile(file, []byte(strconv.Itoa(os.Getpid())+"\n"), 0o644)
-	return &Dir{Path: path, lock: l}, nil
+	d := &Dir{Path: path, lock: l}
+	if err := d.sweep(); err != nil {
+		d.Close()
+		return nil, describe(path, err)
+	}
+	return d, nil
+}
+
+// sweep removes the half-written files of a process that was killed: a state is twice as large as the weights, and a stray file beside config.json
+// would make of this directory one that is not empty and not a run. The figures' own are removed when they are drawn again.
+func (d *Dir) sweep() error {
+	if err := wholefile.Sweep(d.Path, func(name string) bool { return slices.Contains(contents, name) }); err != nil {
+		return err
+	}
+	if !has(d.Path, configFile) {
+		return nil // the folders are somebody else's: --resume was given another directory
+	}
+	for _, folder := range []string{"checkpoints", "state", "thumbs", "features"} {
+		err := wholefile.Sweep(filepath.Join(d.Path, folder), func(string) bool { return true })
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	return nil
 }
 
 // Close gives the lock back. The file stays: removing it would let two processes lock two files of one name.
@@ -123,13 +148,22 @@ func (d *Dir) clear() error {
 	if !has(d.Path, configFile) {
 		return fmt.Errorf("run: %s: is not empty and holds no run: --overwrite removes runs only; choose another --out", d.Path)
 	}
+	entries, err := os.ReadDir(d.Path)
+	if err != nil {
+		return describe(d.Path, err)
+	}
+	for _, e := range entries {
+		if e.Name() != lockFile && !slices.Contains(contents, e.Name()) {
+			return fmt.Errorf("run: %s: %s lies beside the run and is none of its files: move it away, or choose another --out", d.Path, e.Name())
+		}
+	}
 	// config.json goes last: a directory that was cleared half is still known as a run.
 	for _, name := range append(slices.Clone(contents[1:]), configFile) {
 		if err := os.RemoveAll(filepath.Join(d.Path, name)); err != nil {
 			return describe(d.Path, err)
 		}
 	}
-	return empty(d.Path)
+	return nil
 }
 
 func describe(path string, err error) error {

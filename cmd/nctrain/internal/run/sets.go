@@ -62,9 +62,8 @@ func OpenSets(s *Settings) (*Sets, error) {
 		return nil, err
 	}
 	if sets.Test != nil {
-		if sets.Test.Classes != sets.Train.Classes {
-			return nil, fmt.Errorf("data: %s: %d classes, the training set %s has %d: name a test set with the same classes", sets.Test.Name, sets.Test.Classes,
-				sets.Train.Name, sets.Train.Classes)
+		if err := sets.sameClasses(sets.Test); err != nil {
+			return nil, err
 		}
 		if err := sets.sameSize(sets.Test); err != nil {
 			return nil, err
@@ -93,6 +92,24 @@ func (sets *Sets) openOOD(named NamedSet, o data.Options) error {
 	}
 	sets.record("ood/"+named.Name, set)
 	sets.OOD = append(sets.OOD, NamedData{Name: named.Name, Set: set, Of: of})
+	return nil
+}
+
+// sameClasses: labels count as many classes as in training, and where both sets name theirs, each number has one name: folders of another class, or of one more, would shift the labels
+// behind it.
+func (sets *Sets) sameClasses(s *data.Set) error {
+	t := sets.Train
+	if s.Classes != t.Classes {
+		return fmt.Errorf("data: %s: %d classes, the training set %s has %d: name a test set with the same classes", s.Name, s.Classes, t.Name, t.Classes)
+	}
+	if s.Numbered() || t.Numbered() {
+		return nil
+	}
+	for i, name := range s.ClassNames {
+		if name != t.ClassNames[i] {
+			return fmt.Errorf("data: %s: class %d is %s, in the training set %s it is %s: name a test set with the same classes", s.Name, i, name, t.Name, t.ClassNames[i])
+		}
+	}
 	return nil
 }
 
