@@ -19,16 +19,12 @@ var nc1Table = variants{
 func (m *measure) nc1() (v analysis.Values) {
 	v.N = int(m.class.N())
 	if m.undefined != "" {
-		for _, key := range nc1Table.names() {
-			v.Null(key, m.undefined)
-		}
+		nc1Table.undefined(&v, m.undefined)
 		return v
 	}
 	c, d := float64(m.class.C), float64(m.class.D)
 	if m.specMeans.Values[0] == 0 {
-		for _, key := range nc1Table.names() {
-			v.Null(key, "all class means are equal: S_B is zero")
-		}
+		nc1Table.undefined(&v, "all class means are equal: S_B is zero")
 		return v
 	}
 	trace := m.traceRatio(m.specMeans, m.rank)

@@ -38,9 +38,7 @@ func (m *measure) nc5(ctx context.Context, set analysis.Named, threads int) (v a
 		unusable = holes(bad, info)
 	}
 	if reason := cmp.Or(unusable, m.undefined); reason != "" {
-		for _, key := range nc5Table.names() {
-			v.Null(key, reason)
-		}
+		nc5Table.undefined(&v, reason)
 		return v, unusable, nil
 	}
 	c, d := m.class.C, m.class.D

@@ -88,7 +88,7 @@ func (r *stored) warnings() (now, earlier []string) {
 		}
 	}
 	for i := len(r.nc) - 1; i >= 0; i-- {
-		gather(*r.nc[i].Epoch, i == len(r.nc)-1, collapseWarnings(r.nc[i]))
+		gather(*r.nc[i].Epoch, i == len(r.nc)-1, r.nc[i].AllWarnings())
 	}
 	for i := len(r.ood) - 1; i >= 0; i-- {
 		gather(*r.ood[i].Epoch, i == len(r.ood)-1, detectionWarnings(r.ood[i]))
@@ -105,16 +105,6 @@ func (r *stored) warnings() (now, earlier []string) {
 		earlier = append(earlier, word+strings.Join(at, ", ")+": "+text)
 	}
 	return now, earlier
-}
-
-func collapseWarnings(r *nc.Result) []string {
-	all := slices.Concat(r.Warnings, r.NC1.Warnings, r.NC2.Warnings, r.NC3.Warnings, r.NC4.Warnings, r.NC1Test.Warnings, r.Health.Warnings)
-	for set, v := range r.NC5.All() {
-		for _, text := range v.Warnings {
-			all = append(all, set+": "+text)
-		}
-	}
-	return all
 }
 
 func detectionWarnings(r *ood.Result) []string {
