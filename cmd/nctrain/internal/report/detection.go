@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 
+	"gonum.org/v1/gonum/stat"
+
 	"nctrain/analysis"
 	"nctrain/analysis/ood"
 	"nctrain/cmd/nctrain/internal/table"
@@ -182,7 +184,7 @@ func meansOver(lines []scoreLine, n int) (means []scoreLine) {
 				}
 			}
 			if len(values) == n {
-				m, s := meanStd(values)
+				m, s := stat.MeanStdDev(values, nil)
 				mean.values.Set(c.key, m)
 				mean.std[c.key] = s
 			}

@@ -5,6 +5,8 @@ import (
 	"math"
 	"slices"
 
+	"gonum.org/v1/gonum/stat"
+
 	"nctrain/analysis"
 	"nctrain/analysis/figures"
 	"nctrain/analysis/nc"
@@ -101,7 +103,7 @@ func (c *curves) addMeans(runs []*stored) {
 				if len(values) < n {
 					continue
 				}
-				m, s := meanStd(values)
+				m, s := stat.MeanStdDev(values, nil)
 				mean.X, mean.Y = append(mean.X, lines[0].X[i]), append(mean.Y, m)
 				mean.Low, mean.High = append(mean.Low, m-s), append(mean.High, m+s)
 			}
