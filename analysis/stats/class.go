@@ -128,14 +128,6 @@ func (c *Class) Within() []float64 {
 	return s
 }
 
-// Between is S_B = 1/C sum_c (mu_c - mu)(.)^T, [D,D], for a global mean mu.
-func (c *Class) Between(mu []float64) []float64 {
-	s := make([]float64, c.D*c.D)
-	addGram(s, 1/float64(c.C), c.Centred(mu), c.C, c.D)
-	mirror(s, c.D)
-	return s
-}
-
 // Total is S_T = 1/N sum_i (h_i - mu)(.)^T, [D,D], about the mean of all rows.
 func (c *Class) Total() []float64 {
 	s := c.Within()

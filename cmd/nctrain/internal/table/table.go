@@ -32,9 +32,6 @@ func (t *Table) Left(columns ...int) *Table {
 // Row appends a row.
 func (t *Table) Row(cells ...string) { t.rows = append(t.rows, cells) }
 
-// Len is the number of rows under the header.
-func (t *Table) Len() int { return len(t.rows) - 1 }
-
 // Write prints the table, two spaces between columns, each line after the indent.
 func (t *Table) Write(w io.Writer, indent string) error {
 	var widths []int
