@@ -281,7 +281,10 @@ func (r *Run) begin(o Options, event string, warnings []string) error {
 	for _, text := range warnings {
 		err = errors.Join(err, r.log.add("warning", map[string]any{"text": text}))
 	}
-	return err
+	if err != nil {
+		return errors.Join(err, r.log.Close())
+	}
+	return nil
 }
 
 // otherBits says why this process may compute other bits than the one before it; empty where it will not.
