@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"iter"
+	"slices"
 )
 
 // Ordered is a map that keeps the order of insertion, in JSON too. The zero value is ready for use.
@@ -34,7 +35,7 @@ func (o Ordered[V]) Get(key string) (V, bool) {
 func (o Ordered[V]) Len() int { return len(o.keys) }
 
 // Keys lists the keys in order; the caller owns the slice.
-func (o Ordered[V]) Keys() []string { return append([]string(nil), o.keys...) }
+func (o Ordered[V]) Keys() []string { return slices.Clone(o.keys) }
 
 // All iterates in order.
 func (o Ordered[V]) All() iter.Seq2[string, V] {

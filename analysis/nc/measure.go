@@ -3,6 +3,7 @@ package nc
 import (
 	"errors"
 	"math"
+	"slices"
 
 	"gonum.org/v1/gonum/blas"
 	"gonum.org/v1/gonum/blas/blas64"
@@ -85,7 +86,7 @@ func (m *measure) along(e *stats.Eigen, k int) []float64 {
 
 // unitRows scales the rows of x [c,d] to norm 1; false where a row is zero.
 func unitRows(x []float64, c, d int) ([]float64, bool) {
-	u := append([]float64(nil), x...)
+	u := slices.Clone(x)
 	for k := range c {
 		row := u[k*d : (k+1)*d]
 		norm := floats.Norm(row, 2)

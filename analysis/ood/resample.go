@@ -109,9 +109,6 @@ func (r *ranking) measure(id, ood []uint16, out *[numMetrics]float64) {
 	}
 }
 
-// numMetrics is the length of MetricKeys.
-const numMetrics = 7
-
 // need95 is ceil(0.95 n).
 func need95(n int) int { return (95*n + 99) / 100 }
 
