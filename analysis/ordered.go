@@ -25,6 +25,12 @@ func (o *Ordered[V]) Set(key string, value V) {
 	o.values[key] = value
 }
 
+// Gather appends to the list under key.
+func Gather[T any](o *Ordered[[]T], key string, items ...T) {
+	list, _ := o.Get(key)
+	o.Set(key, append(list, items...))
+}
+
 // Get gives the value under key.
 func (o Ordered[V]) Get(key string) (V, bool) {
 	value, ok := o.values[key]

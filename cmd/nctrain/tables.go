@@ -223,8 +223,7 @@ type byText struct{ scores analysis.Ordered[[]string] }
 
 func (b *byText) add(score string, texts ...string) {
 	for _, text := range texts {
-		scores, _ := b.scores.Get(text)
-		b.scores.Set(text, append(scores, score))
+		analysis.Gather(&b.scores, text, score)
 	}
 }
 

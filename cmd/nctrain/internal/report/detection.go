@@ -171,8 +171,7 @@ func bestOf(lines []scoreLine) map[string]float64 {
 func meansOver(lines []scoreLine, n int) (means []scoreLine) {
 	var byScore analysis.Ordered[[]scoreLine]
 	for _, l := range lines {
-		of, _ := byScore.Get(l.score)
-		byScore.Set(l.score, append(of, l))
+		analysis.Gather(&byScore, l.score, l)
 	}
 	for score, of := range byScore.All() {
 		mean := scoreLine{run: "mean", score: score, std: map[string]float64{}}

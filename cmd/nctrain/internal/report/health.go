@@ -113,8 +113,7 @@ func detectionWarnings(r *ood.Result) []string {
 		var scores analysis.Ordered[[]string] // text -> scores that give it
 		for score, v := range byScore.All() {
 			for _, text := range v.Warnings {
-				of, _ := scores.Get(text)
-				scores.Set(text, append(of, score))
+				analysis.Gather(&scores, text, score)
 			}
 		}
 		for text, of := range scores.All() {

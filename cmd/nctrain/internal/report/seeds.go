@@ -87,8 +87,7 @@ func (c *curves) addMeans(runs []*stored) {
 	for _, p := range c.Panels {
 		var byName analysis.Ordered[[]*line]
 		for _, l := range p.Series {
-			of, _ := byName.Get(l.Name)
-			byName.Set(l.Name, append(of, l))
+			analysis.Gather(&byName, l.Name, l)
 			l.Faint = true
 		}
 		for name, lines := range byName.All() {
