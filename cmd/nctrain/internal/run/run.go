@@ -13,7 +13,7 @@ import (
 	"nctrain/nn"
 )
 
-// Options are what a process chooses, beside the settings: none of it changes a number.
+// Options are what a process chooses, beside the settings. A resumed run may have others; where they change bits (device, precision, variants), it warns.
 type Options struct {
 	Device    kernels.Device
 	Precision kernels.Precision
