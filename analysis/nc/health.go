@@ -42,7 +42,7 @@ func (m *measure) health(tally *stats.Tally) (v analysis.Values, err error) {
 	} else {
 		reason := m.undefined
 		if reason == "" {
-			reason = "all class means are equal: S_B is zero"
+			reason = noBetween
 		}
 		v.Null("rank", reason)
 		v.Null("lambda_ratio", reason)

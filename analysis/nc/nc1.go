@@ -16,6 +16,9 @@ var nc1Table = variants{
 	{"cdnv", "class-distance normalised variance: mean over c != c' of (var_c + var_c') / (2 ||mu_c - mu_c'||^2), var_c the mean of ||h - mu_c||^2"},
 }
 
+// noBetween is why nothing can be held against S_B.
+const noBetween = "all class means are equal: S_B is zero"
+
 func (m *measure) nc1() (v analysis.Values) {
 	v.N = int(m.class.N())
 	if m.undefined != "" {
@@ -24,7 +27,7 @@ func (m *measure) nc1() (v analysis.Values) {
 	}
 	c, d := float64(m.class.C), float64(m.class.D)
 	if m.specMeans.Values[0] == 0 {
-		nc1Table.undefined(&v, "all class means are equal: S_B is zero")
+		nc1Table.undefined(&v, noBetween)
 		return v
 	}
 	trace := m.traceRatio(m.specMeans, m.rank)

@@ -39,6 +39,8 @@ func (r *Result) testCollapse(ctx context.Context, o Options, m *measure, reason
 		r.NC1Test.Null("quotient_train_means", test.undefined)
 	case m.undefined != "":
 		r.NC1Test.Null("quotient_train_means", "of the training rows "+m.undefined)
+	case m.specMeans.Values[0] == 0:
+		r.NC1Test.Null("quotient_train_means", "of the training rows "+noBetween)
 	default:
 		r.NC1Test.Set("quotient_train_means", m.scatterAbout(class)/floats.Sum(m.specMeans.Values))
 	}

@@ -117,11 +117,13 @@ func TestNaNInTestAndOODSetsIsNull(t *testing.T) {
 func TestConstantFeaturesAreUndefined(t *testing.T) {
 	o := small(t, 2, []int64{0, 1})
 	o.Train = memory(t, []float64{1, 2, 3, 1, 2, 3}, nil, []int64{0, 1})
+	o.Test = memory(t, []float64{1, 2, 3, 3, 2, 2, 0, 1, 4, 4, 1, 0}, nil, []int64{0, 1, 0, 1})
 	all := marshal(t, compute(t, o))
 	nullWithReason(t, all["nc1"].(map[string]any), "rank", "all class means are equal")
 	nullWithReason(t, all["nc2"].(map[string]any), "equinorm", "zero")
 	nullWithReason(t, all["nc3"].(map[string]any), "papyan", "zero")
 	nullWithReason(t, all["health"].(map[string]any), "rank", "all class means are equal")
+	nullWithReason(t, all["nc1_test"].(map[string]any), "quotient_train_means", "of the training rows all class means are equal")
 }
 
 func TestLayoutOfTheResult(t *testing.T) {

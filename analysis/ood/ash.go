@@ -9,8 +9,8 @@ import (
 
 const (
 	ashSource   = "A. Djurisic et al., ICLR 2023"
-	ashPitfalls = "pruning a row to a share of its own activations needs features of one sign (after ReLU); k = D - round-half-even(D p) activations are kept, of equal ones the first. " +
-		"The published defaults prune feature maps before pooling; here the pooled features"
+	ashPitfalls = "pruning a row to a share of its own activations needs features of one sign (after ReLU); k = D - round-half-even(D p) activations are kept, " +
+		"of equal ones the first, and one at least. Defaults are the authors' for ImageNet; they too prune the pooled features"
 )
 
 func ashParams(percentile float64) []Param {

@@ -29,7 +29,7 @@ func negLogEntropy(l []float64, p peak) float64 {
 			t += math.Exp(p.gap-g) * g
 		}
 	}
-	delta := math.Exp(-p.gap) * p.others
+	delta := p.against()
 	share := 1.0 // log1p(delta)/delta, 1 where delta has underflowed
 	if delta > 0 {
 		share = math.Log1p(delta) / delta

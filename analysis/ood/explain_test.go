@@ -1,9 +1,12 @@
 package ood_test
 
 import (
+	"maps"
+	"slices"
 	"strings"
 	"testing"
 
+	"nctrain/analysis"
 	"nctrain/analysis/ood"
 )
 
@@ -34,6 +37,29 @@ func TestEverythingInAResultIsExplained(t *testing.T) {
 		if i >= len(e.Parts) || e.Parts[i].Name != key {
 			t.Errorf("health has %s, which is not explained in its place: %v", key, e.Parts)
 		}
+	}
+	o = headed(t, archive(t, "testdata/detectors_golden.npz"), "plain")
+	o.Notebook = true
+	if e, err = ood.Explain("ood.fit"); err != nil {
+		t.Fatal(err)
+	}
+	unused := map[string]bool{}
+	for _, p := range e.Parts {
+		unused[p.Name] = true
+	}
+	all := compute(t, o)
+	for _, d := range ood.Detectors() {
+		v, _ := all.Detectors.Get(d.Name)
+		for _, key := range v.Keys() {
+			is := func(name string) bool { return name == key }
+			if !slices.ContainsFunc(e.Parts, func(p analysis.Part) bool { return is(p.Name) }) && !slices.ContainsFunc(d.Params, func(p ood.Param) bool { return is(p.Key) }) && !is("fit") {
+				t.Errorf("%s reports %s, which is not explained", d.Name, key)
+			}
+			delete(unused, key)
+		}
+	}
+	if len(unused) > 0 {
+		t.Errorf("nothing reports %v", slices.Sorted(maps.Keys(unused)))
 	}
 	for _, v := range r.Selective.All() {
 		names = append(names, v.Keys()...)

@@ -12,6 +12,29 @@ import (
 	"nctrain/analysis/stats"
 )
 
+// fitTable: what a Reporter says of its fit.
+var fitTable = []analysis.Part{
+	{Name: "rank", Meaning: "eigenvalues of S_W above floor (mahalanobis, rmds)"},
+	{Name: "floor", Meaning: "what an eigenvalue of S_W has to exceed to be inverted"},
+	{Name: "rank_eps32", Meaning: "eigenvalues of S_W above floor_eps32"},
+	{Name: "floor_eps32", Meaning: "D eps32 lambda_1, the floor of a pseudo-inverse in float32, for comparison"},
+	{Name: "smallest_eigenvalue", Meaning: "of S_W, the smallest that is inverted"},
+	{Name: "rank_total", Meaning: "eigenvalues of S_T above floor_total (rmds)"},
+	{Name: "floor_total", Meaning: "what an eigenvalue of S_T has to exceed to be inverted"},
+	{Name: "dim", Meaning: "dimension of the principal subspace that was used (vim, residual)"},
+	{Name: "alpha", Meaning: "mean largest logit over mean_residual (vim)"},
+	{Name: "mean_residual", Meaning: "mean ||X R|| of the training rows (vim, residual)"},
+	{Name: "k", Meaning: "principal components that were used (neco)"},
+	{Name: "explained_variance", Meaning: "share of the training rows' variance that the components hold (neco)"},
+	{Name: "temperature", Meaning: "T at the minimum of the NLL"},
+	{Name: "classes", Meaning: "classes that are predicted on the fit set and have a typical softmax (klm)"},
+	{Name: "rows", Meaning: "training rows among which neighbours are looked for (knn, nnguide)"},
+	{Name: "threshold", Meaning: "activation at which features are clipped (react)"},
+	{Name: "low_threshold", Meaning: "activation below which features are set to 0 (vra)"},
+	{Name: "high_threshold", Meaning: "activation at which features are clipped (vra)"},
+	{Name: "weights_kept", Meaning: "of the C D weights, those that the mask keeps (dice)"},
+}
+
 // fit prepares the chosen detectors and fills Detectors. Each fit set in use is swept once for its class moments, once more for detectors that learn from
 // final means and for the hashes of its rows where index lacks them, and on while a learner asks for it.
 func fit(ctx context.Context, o Options, chosen []Detector, settings map[string]Values, index *rowIndex, res *Result) (ready scorers, fits map[string]*Fit, err error) {

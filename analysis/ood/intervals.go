@@ -1,6 +1,7 @@
 package ood
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -86,8 +87,7 @@ func (r *Result) AddIntervals(ctx context.Context, o IntervalOptions) error {
 		byScore, _ := r.OOD.Get(c.set)
 		v, _ := byScore.Get(c.score)
 		for k, key := range MetricKeys {
-			low, high := central95(c.drawn[k])
-			v.SetPair(key+"_ci95", low, high)
+			setInterval(&v, key+"_ci95", c.drawn[k], c.ranking)
 		}
 		if x, _ := v.Get("auroc"); x == 100 {
 			v.SetPair("auroc_ci95", 100*perfectBound(c.ranking.nID, c.ranking.nOOD), 100)
@@ -97,6 +97,24 @@ func (r *Result) AddIntervals(ctx context.Context, o IntervalOptions) error {
 		r.OOD.Set(c.set, byScore)
 	}
 	return nil
+}
+
+// lone is why one row of a kind gives no interval; empty where there are more. Its resamples are all itself, and what would be drawn is the spread of the other kind alone.
+func (r *ranking) lone() string {
+	if min(r.nID, r.nOOD) > 1 {
+		return ""
+	}
+	return fmt.Sprintf("%d ID and %d OOD rows: one row tells nothing of its own sampling", r.nID, r.nOOD)
+}
+
+// setInterval stores the central 95 % of drawn, which it sorts.
+func setInterval(v *analysis.Values, key string, drawn []float64, of *ranking) {
+	if lone := of.lone(); lone != "" {
+		v.Null(key, lone)
+		return
+	}
+	low, high := central95(drawn)
+	v.SetPair(key, low, high)
 }
 
 // cells lists the scores that have metrics, sorted and ready.
@@ -185,8 +203,7 @@ func (r *Result) compare(cells []*cell, note *IntervalNote) {
 				difference[i] = c.drawn[k][i] - base.drawn[k][i]
 			}
 			v.Set(key+"_diff", a-b)
-			low, high := central95(difference)
-			v.SetPair(key+"_diff_ci95", low, high)
+			setInterval(&v, key+"_diff_ci95", difference, c.ranking)
 		}
 		scores, _ := r.Scores.Get(c.set)
 		a, _ := id.Get(c.score)
@@ -194,18 +211,26 @@ func (r *Result) compare(cells []*cell, note *IntervalNote) {
 		x, _ := scores.Get(c.score)
 		y, _ := scores.Get(base.score)
 		_, se, value := DeLong(a, x, b, y)
-		v.Set("auroc_diff_se", 100*se)
+		if lone := c.ranking.lone(); lone != "" {
+			value = math.NaN()
+			v.Null("auroc_diff_se", lone)
+		} else {
+			v.Set("auroc_diff_se", 100*se)
+		}
+		if !math.IsNaN(value) {
+			note.Family++
+		}
 		compared, values, p = append(compared, c), append(values, v), append(p, value)
 	}
-	note.Family = len(compared)
 	if len(compared) == 0 {
 		note.Baseline = ""
 	}
 	corrected := Holm(p)
 	for i, c := range compared {
 		if math.IsNaN(p[i]) {
-			values[i].Null("delong_p", "the difference has no variance in these rows")
-			values[i].Null("delong_p_holm", "the difference has no variance in these rows")
+			reason := cmp.Or(c.ranking.lone(), "the difference has no variance in these rows")
+			values[i].Null("delong_p", reason)
+			values[i].Null("delong_p_holm", reason)
 		} else {
 			values[i].Set("delong_p", p[i])
 			values[i].Set("delong_p_holm", corrected[i])

@@ -188,6 +188,43 @@ func TestPerfectAUROCGetsAOneSidedBound(t *testing.T) {
 	}
 }
 
+// TestOneRowGivesNoInterval: the resamples of one OOD row are all that row, so an interval would be that of the ID rows alone; the bound of a perfect AUROC is none of resamples.
+func TestOneRowGivesNoInterval(t *testing.T) {
+	s := identity()
+	for i := range 50 {
+		s.id = append(s.id, float64(i), 20)
+	}
+	o := s.options(t, "msp", "mls", "energy")
+	lone := identity()
+	lone.id = []float64{3, 25.5}
+	o.OOD = lone.options(t).OOD
+	o.Replicates = 40
+	r := compute(t, o)
+	set, _ := r.OOD.Get("n")
+	v, _ := set.Get("mls")
+	against, _ := r.Comparisons.Get("n")
+	c, _ := against.Get("mls")
+	for _, each := range []struct {
+		values analysis.Values
+		keys   []string
+	}{{v, []string{"auroc_ci95", "fpr95_ood_pos_ci95", "aupr_in_trapz_ci95"}}, {c, []string{"auroc_diff_ci95", "auroc_diff_se", "delong_p", "delong_p_holm"}}} {
+		for _, key := range each.keys {
+			if !strings.Contains(each.values.Reason(key), "50 ID and 1 OOD rows: one row tells nothing") {
+				t.Errorf("%s: reason %q", key, each.values.Reason(key))
+			}
+		}
+	}
+	if x, ok := v.Get("auroc"); !ok || x != 48 { // 24 of 50 rows score higher than 25.5
+		t.Errorf("auroc %g, %v", x, ok)
+	}
+	if !warned(v, "fpr95_ood_pos moves in steps of 2 points, fpr95_id_pos in steps of 100") {
+		t.Errorf("warnings %q", v.Warnings)
+	}
+	if r.Intervals.Family != 0 {
+		t.Errorf("Holm's family is %d of no p-value", r.Intervals.Family)
+	}
+}
+
 func TestSelectivePrediction(t *testing.T) {
 	// Falling scores: right, wrong, (right, wrong tied). Risks 0, 1/2, then 1 + 1/2 of 3 in the mean over both orders, 2/4.
 	scores, correct := []float64{4, 3, 2, 2}, []bool{true, false, true, false}

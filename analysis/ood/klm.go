@@ -18,7 +18,7 @@ var klm = Detector{
 	Pitfalls: "grouped by prediction, not by label; on training rows the d_k are sharper than on any test row; a class that is never predicted has no d_k and cannot be matched",
 	Learn: func(f *Fit, _ Values) (Learner, error) {
 		c := f.Head.C
-		s := &klmScorer{c: c, count: make([]int, c), top: make([]float64, c*c), sum: make([]float64, c*c)}
+		s := &klmScorer{c: c, count: make([]int, c), top: make([]float64, c*c), sum: make([]float64, c*c), missing: make([]float64, c)}
 		for i := range s.top {
 			s.top[i] = math.Inf(-1)
 		}
@@ -29,8 +29,10 @@ var klm = Detector{
 type klmScorer struct {
 	c     int
 	count []int // rows predicted k
-	// sum e^top [C,C]: sum of the softmax of rows predicted k, with its largest logarithm taken out so that nothing underflows.
+	// sum e^top [C,C]: sum of the softmax of rows predicted k, with its largest logarithm taken out so that nothing underflows. Not of p_k itself, which rounds to 1 where the
+	// network is sure: missing [C] is the sum of 1 - p_k.
 	top, sum []float64
+	missing  []float64
 	typical  []float64 // log d_k [K,C]
 	k        int       // classes that are predicted
 }
@@ -38,10 +40,16 @@ type klmScorer struct {
 func (s *klmScorer) Observe(b *analysis.Block) {
 	for i := range b.N {
 		l := b.Logits[i*s.c : (i+1)*s.c]
-		k, norm := analysis.Argmax(l), logSumExp(l)
+		k := analysis.Argmax(l)
+		p := peakOf(l, k)
+		norm := p.logSumExp()
 		s.count[k]++
+		s.missing[k] += p.against() / (1 + p.against())
 		top, sum := s.top[k*s.c:(k+1)*s.c], s.sum[k*s.c:(k+1)*s.c]
 		for j, x := range l {
+			if j == k {
+				continue
+			}
 			if logP := x - norm; logP > top[j] {
 				sum[j] = sum[j]*math.Exp(top[j]-logP) + 1
 				top[j] = logP
@@ -59,7 +67,11 @@ func (s *klmScorer) Finish() error {
 		}
 		s.k++
 		for j := range s.c {
-			s.typical = append(s.typical, s.top[k*s.c+j]+math.Log(s.sum[k*s.c+j])-math.Log(float64(n)))
+			logD := math.Log1p(-s.missing[k] / float64(n))
+			if j != k {
+				logD = s.top[k*s.c+j] + math.Log(s.sum[k*s.c+j]) - math.Log(float64(n))
+			}
+			s.typical = append(s.typical, logD)
 		}
 	}
 	if s.k == 0 {
@@ -68,16 +80,21 @@ func (s *klmScorer) Finish() error {
 	return nil
 }
 
-// Score takes KL(p || d_k) = sum p log p - p . log d_k.
+// Score takes KL(p || d_k) = sum p log p - p . log d_k. The largest p, and its share of d_k, have logarithms as small as what the others add, and are not to round to 0.
 func (s *klmScorer) Score(b *Rows, out []float64) {
 	p := make([]float64, b.N*s.c)
 	negative := make([]float64, b.N) // sum p log p
 	for i := range b.N {
-		norm := b.energy(i)
+		peak := b.peak(i)
+		norm := peak.logSumExp()
 		for j, x := range b.logits(i) {
-			e := math.Exp(x - norm)
+			logP := x - norm
+			if j == peak.m {
+				logP = -math.Log1p(peak.against())
+			}
+			e := math.Exp(logP)
 			p[i*s.c+j] = e
-			negative[i] += e * (x - norm)
+			negative[i] += e * logP
 		}
 	}
 	cross := make([]float64, b.N*s.k)

@@ -15,9 +15,10 @@ import (
 // mahalanobis is minus the squared Mahalanobis distance to the nearest class mean, with one covariance for all classes.
 var mahalanobis = Detector{
 	Name: "mahalanobis", Notebook: true, Fit: FitTrain,
-	Formula:  "-min_c (h - mu_c)^T P (h - mu_c), P the pseudo-inverse of S_W from eigenvalues above max(D eps64 lambda_1, q^2), q^2 the quantum of the stored type",
-	Source:   "K. Lee et al., NeurIPS 2018",
-	Pitfalls: "under collapse S_W is nearly singular and the floor decides the result: read rank and floor; every class needs rows. pytorch-ood scales by 1/(2N) and adds 1e-6 to the diagonal of the scatter instead of a floor",
+	Formula: "-min_c (h - mu_c)^T P (h - mu_c), P the pseudo-inverse of S_W from eigenvalues above max(D eps64 lambda_1, q^2), q^2 the quantum of the stored type",
+	Source:  "K. Lee et al., NeurIPS 2018",
+	Pitfalls: "under collapse S_W is nearly singular and the floor decides the result: read rank and floor, and what a float32 pseudo-inverse's would be " +
+		"(rank_eps32, floor_eps32); every class needs rows. pytorch-ood scales by 1/(2N) and adds 1e-6 to the diagonal of the scatter instead of a floor",
 	New: func(f *Fit, _ Values) (Scorer, error) {
 		return f.nearest()
 	},

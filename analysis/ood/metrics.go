@@ -53,7 +53,7 @@ func Measure(id, ood []float64) (v analysis.Values) {
 		v.Warn("%.3g %% of the (ID, OOD) pairs have equal scores and count half: the score tells them no better than a coin", 100*ties)
 	}
 	if few := min(nID, nOOD); few < fewRows {
-		v.Warn("%d ID and %d OOD rows: FPR95 moves in steps of %.2g points", nID, nOOD, 100/float64(few))
+		v.Warn("%d ID and %d OOD rows: fpr95_ood_pos moves in steps of %.3g points, fpr95_id_pos in steps of %.3g", nID, nOOD, 100/float64(nID), 100/float64(nOOD))
 	}
 	return v
 }

@@ -15,9 +15,10 @@ import (
 // neco is the share of a feature's norm that lies in the principal components of the training features.
 var neco = Detector{
 	Name: "neco", Notebook: true, Fit: FitTrain,
-	Formula:  "||P z|| / ||z||, z = (h - mean)/std of training rows (std 0 -> 1), P the first K principal components of z",
-	Source:   "M. Ammar et al., ICLR 2024 (official code, ResNet form)",
-	Pitfalls: "with K/D above 0.5 the components hold most of any row; units that never fire are divided by 1, not 0; a row equal to the training mean has no direction and scores 0",
+	Formula: "||P z|| / ||z||, z = (h - mean)/std of training rows (std 0 -> 1), P the first K principal components of z",
+	Source:  "M. Ammar et al., ICLR 2024 (official code, ResNet form)",
+	Pitfalls: "with K/D above 0.5 the components hold most of any row, with K = D all of it, and neco is null; units that never fire are divided by 1, not 0; " +
+		"a row equal to the training mean has no direction and scores 0. The authors' form for DeiT and Swin, ||P z|| over ||h|| times the largest logit, is none of these",
 	Params: []Param{
 		{Key: "k", Kind: Whole, Doc: "components K; 0: min(C, D-1) (the official default is 100)"},
 		{Key: "scaler", Kind: Switch, Default: 1, Doc: "0: no division by the standard deviation"},
@@ -59,6 +60,9 @@ func newNECO(f *Fit, k int, scaler, maxLogit, rawNorm bool) (Scorer, error) {
 	d, n := f.Head.D, f.Class.N()
 	if k < 1 || k > d || int64(k) > n {
 		return nil, fmt.Errorf("%d principal components of %d rows with D = %d do not exist: K must lie between 1 and both", k, n, d)
+	}
+	if k == d && !rawNorm && !maxLogit {
+		return nil, fmt.Errorf("all D = %d components keep the whole of every row: every score is 1 but for rounding: give a smaller neco.k", d)
 	}
 	s := &necoScorer{k: k, mean: f.Class.MeanOfRows(), maxLogit: maxLogit, rawNorm: rawNorm}
 	moment := f.Class.Total()

@@ -163,6 +163,41 @@ func TestKLMGroupsByPredictionAndLeavesEmptyClassesOut(t *testing.T) {
 	}
 }
 
+// TestKLMOfSureRows: where 1 - p is far below the rounding of 1 the divergence is the series of the small terms, and neither negative nor 0: with two classes
+// KL(p || d) = (1-q) log((1-q)/(1-e)) + q log(q/e), q and e the second of p and of d, which are e^-gap to within themselves.
+func TestKLMOfSureRows(t *testing.T) {
+	s := small{c: 2, d: 2, weight: []float64{1, 0, 0, 1}}
+	s.val, s.valLabels = []float64{50, 0, 0, 50}, []int64{0, 1}
+	var want []float64
+	for _, gap := range []float64{30, 49, 51, 80, 200} {
+		s.id = append(s.id, gap, 0)
+		q, e := math.Exp(-gap), math.Exp(-50)
+		want = append(want, -(e - q + q*(50-gap)))
+	}
+	got, _ := s.score(t, "klm")
+	for i := range want {
+		if !(math.Abs(got[i]-want[i]) <= 1e-12*math.Abs(want[i])) {
+			t.Errorf("row %d is %.17g, want %.17g", i, got[i], want[i])
+		}
+	}
+}
+
+// TestVRAOfReLUFeatures: with a tenth of the activations or more at 0 nothing is zeroed, the score is react's, and a warning says so; a low share beyond the zeros is vra's own.
+func TestVRAOfReLUFeatures(t *testing.T) {
+	s := small{c: 2, d: 2, weight: []float64{1, -1, -1, 2}}
+	s.train, s.labels = []float64{0, 1, 2, 0, 0, 3, 4, 5, 6, 7}, []int64{0, 1, 0, 1, 0}
+	s.id = []float64{0.5, 9, 8, 2}
+	react, _ := s.score(t, "react")
+	if fit := s.want(t, "vra", react...); !warned(fit, "the score is react's") {
+		t.Errorf("warnings %q", fit.Warnings)
+	}
+	s.params = map[string]float64{"vra.low": 0.6, "vra.high": 1} // between 3 and 4 of 0 0 0 1 2 3 4 5 6 7: 3.4
+	energy := func(x, y float64) float64 { return math.Log(math.Exp(x-y) + math.Exp(2*y-x)) }
+	if fit := s.want(t, "vra", energy(0, 7), energy(7, 0)); warned(fit, "react") {
+		t.Errorf("warnings %q", fit.Warnings)
+	}
+}
+
 func TestNCIIsNotDividedByTheWeight(t *testing.T) {
 	s := small{c: 2, d: 2, weight: []float64{3, 4, 0, 1}}
 	s.train, s.labels = []float64{1, 1, -1, -1}, []int64{0, 1} // mean 0
@@ -330,6 +365,30 @@ func TestViMWithoutBias(t *testing.T) {
 	// With a bias in the span of W the origin moves along the first axis only.
 	s.bias = []float64{2, 1}
 	s.want(t, "residual", -3)
+}
+
+// TestViMOfNegativeLogits: alpha takes their sign, and the residual then speaks for a row: as published, with a warning.
+func TestViMOfNegativeLogits(t *testing.T) {
+	s := small{c: 2, d: 2, weight: []float64{-1, 0, -0.5, 0}}
+	s.train, s.labels = []float64{3, 1, 2, -1, 3, -1, 2, 1}, []int64{0, 1, 0, 1}
+	s.id = []float64{2, 3}
+	s.params = map[string]float64{"vim.dim": 1}
+	if fit := s.want(t, "vim", math.Log(math.Exp(-2)+math.Exp(-1))+1.25*3); !warned(fit, "alpha is -1.25") || !warned(fit, "more in-distribution") {
+		t.Errorf("warnings %q", fit.Warnings)
+	}
+}
+
+// TestNECOOfAllComponents: with K = D every score is 1, and what order rows had would be that of its rounding. Times the largest logit it is mls.
+func TestNECOOfAllComponents(t *testing.T) {
+	s := identity()
+	s.train, s.labels = []float64{2, 1, -2, 1, 2, -1, -2, 0}, []int64{0, 1, 0, 1}
+	s.id = []float64{3, 4, 0.1, 0.7}
+	s.params = map[string]float64{"neco.k": 2}
+	if got, fit := s.score(t, "neco"); got != nil || !strings.Contains(fit.Reason("fit"), "every score is 1") {
+		t.Errorf("scores %g, reason %q", got, fit.Reason("fit"))
+	}
+	s.params["neco.max_logit"] = 1
+	s.want(t, "neco", 4, 0.7)
 }
 
 func TestNECODeadUnitsAndRowsWithoutDirection(t *testing.T) {

@@ -73,8 +73,11 @@ func peakOf(l []float64, m int) peak {
 	return p
 }
 
+// against is the odds against m: (1-p_m)/p_m.
+func (p peak) against() float64 { return math.Exp(-p.gap) * p.others }
+
 // logSumExp adds log1p of the other terms to the largest, so that what they contribute is not lost next to 1.
-func (p peak) logSumExp() float64 { return p.top + math.Log1p(math.Exp(-p.gap)*p.others) }
+func (p peak) logSumExp() float64 { return p.top + math.Log1p(p.against()) }
 
 // logOdds is log(p_m/(1-p_m)) = l_m - logsumexp_{j != m} l_j.
 func (p peak) logOdds() float64 { return p.gap - math.Log(p.others) }

@@ -82,7 +82,7 @@ func (r *Result) thresholds(ctx context.Context, o Options, ready scorers) error
 		}
 		v.Set("id_accepted", 100*float64(accepted)/float64(max(1, len(scores))))
 		if detector, _ := r.Detectors.Get(name); detector.Text("fit") == "val" {
-			v.Warn("%s is fitted on the rows that its threshold is taken from: the acceptance is not guaranteed", name)
+			v.Warn("fitted on the rows that the threshold is taken from: the acceptance is not guaranteed")
 		}
 		r.Thresholds.Set(name, v)
 	}

@@ -20,10 +20,11 @@ import (
 // vim is virtual-logit matching: the energy less alpha times the norm of the feature's residual outside the principal subspace.
 var vim = Detector{
 	Name: "vim", Notebook: true, Fit: FitTrain,
-	Formula:  "energy - alpha ||(h-u) R||, u = -pinv(W) b, R the eigenvectors of 1/N X^T X (X = h - u) for the D - dim smallest eigenvalues, alpha = mean max logit / mean ||X R|| of training rows",
-	Source:   "H. Wang et al., CVPR 2022",
-	Pitfalls: "the span of few residual directions decides; where training features lie in the principal subspace mean ||X R|| is rounding and vim is null; a head without bias has u = 0",
-	Params:   []Param{{Key: "dim", Kind: Whole, Doc: "dimension of the principal subspace; 0: 1000 for D >= 2048, 512 for D >= 768, else D/2"}},
+	Formula: "energy - alpha ||(h-u) R||, u = -pinv(W) b, R the eigenvectors of 1/N X^T X (X = h - u) for the D - dim smallest eigenvalues, alpha = mean max logit / mean ||X R|| of training rows",
+	Source:  "H. Wang et al., CVPR 2022",
+	Pitfalls: "the span of few residual directions decides; where training features lie in the principal subspace mean ||X R|| is rounding and vim is null; logits that are mostly negative " +
+		"turn the sign of alpha; a head without bias has u = 0",
+	Params: []Param{{Key: "dim", Kind: Whole, Doc: "dimension of the principal subspace; 0: 1000 for D >= 2048, 512 for D >= 768, else D/2"}},
 	Learn: func(f *Fit, p Values) (Learner, error) {
 		return newVIM(f, chosenDim(p, f.Head.D), false)
 	},
@@ -238,4 +239,7 @@ func (s *vimScorer) Report(v *analysis.Values) {
 	v.Set("dim", float64(s.dim))
 	v.Set("alpha", s.alpha)
 	v.Set("mean_residual", s.norm/float64(s.n))
+	if s.alpha < 0 {
+		v.Warn("alpha is %.3g, since the mean largest logit of training rows is negative: a larger residual counts as more in-distribution", s.alpha)
+	}
 }

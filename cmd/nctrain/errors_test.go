@@ -117,6 +117,7 @@ func TestErrorsAreOneLineAndLeaveNothing(t *testing.T) {
 		{"batch beyond all numbers", []string{"bench", "infer", "--batch", "9000000000000000000"}, exitFailed, []string{"out of device memory"}},
 		{"no CUDA", append([]string{"train", "--device", "cuda", "--out", out}, shapes...), exitFailed, []string{"device: cuda", "--device cpu"}},
 		{"unknown device", append([]string{"train", "--device", "tpu", "--out", out}, shapes...), exitUsage, []string{"--device tpu"}},
+		{"threshold that is no number", []string{"ood", "--id", "a", "--head", "b", "--ood", "c", "--val", "d", "--threshold-at", "nan"}, exitUsage, []string{"--threshold-at NaN", "less than 1"}},
 		{"threshold without val", []string{"ood", "--id", "a", "--head", "b", "--ood", "c", "--threshold-at", "0.95"}, exitUsage, []string{"--threshold-at", "--val"}},
 		{"parameter of no score", []string{"ood", "--id", "a", "--head", "b", "--ood", "c", "--param", "knn.q=3"}, exitUsage, []string{"--param", "knn.q"}},
 		{"epochs", append(append([]string{"train", "--out", out}, shapes...), "--epochs", "0"), exitUsage, []string{"--epochs 0"}},

@@ -36,6 +36,9 @@ func TestUndefinedVariantsHaveTheirReasonsBelowTheTable(t *testing.T) {
 		if wide := regexp.MustCompile(`(?m)^  (nc\d|health|         ).{60,}$`).FindString(text); wide != "" {
 			t.Errorf("a line of the table is %d columns wide: %q", len(wide), wide)
 		}
+		if counts := `(?m)^ +smallest_class +\d+\n +largest_class +\d+$`; !regexp.MustCompile(counts).MatchString(text) {
+			t.Errorf("counts are no whole numbers in\n%s", text)
+		}
 		if !regexp.MustCompile(c.dash).MatchString(text) {
 			t.Errorf("no line %s in\n%s", c.dash, text)
 		}

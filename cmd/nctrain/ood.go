@@ -93,7 +93,7 @@ func (f *oodFlags) execute(c *cobra.Command) error {
 		return usagef("--bootstrap %d: at least %d for a 95 %% interval, 2000 is usual; 0 for none", o.Replicates, ood.LeastReplicates)
 	case o.Baseline != "" && o.Replicates == 0:
 		return usagef("--baseline %s: scores are compared by the paired intervals of --bootstrap: give it too, 2000 is usual", o.Baseline)
-	case o.ThresholdAt < 0 || o.ThresholdAt >= 1:
+	case !(o.ThresholdAt >= 0 && o.ThresholdAt < 1): // NaN too
 		return usagef("--threshold-at %v: a share of at least 0 and less than 1", o.ThresholdAt)
 	case o.ThresholdAt > 0 && f.val == "":
 		return usagef("--threshold-at takes its threshold from rows in neither training nor test: name them by --val")

@@ -2,6 +2,7 @@ package main
 
 import (
 	"os"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -44,6 +45,37 @@ func TestThresholdsOfRowsThatAreNotHeldOut(t *testing.T) {
 	}
 	if text := must(t, append(args, "--val", s.at("val.npz"))...); strings.Contains(text, "also occur") {
 		t.Errorf("held-out rows:\n%s", text)
+	}
+}
+
+// TestTheTableHasWhatTheJSONHas: differences to the baseline, thresholds with their warnings, and what fits found (ranks and floors decide under collapse) are printed.
+func TestTheTableHasWhatTheJSONHas(t *testing.T) {
+	s, args := oodSet(t)
+	text := must(t, append(args, "--train", s.at("train.npz"), "--val", s.at("val.npz"), "--scores", "msp,mahalanobis,klm", "--bootstrap", "40", "--threshold-at", "0.9")...)
+	for _, line := range []string{
+		`(?m)^  score .* AUROC 95 %  +less msp  +95 % of that  +p \(Holm\)$`,
+		`(?m)^  msp .* +- +- +-$`,
+		`(?m)^  klm .* -?\d+\.\d\d +-?\d+\.\d\d\.\.-?\d+\.\d\d +\S*\d$`,
+		`(?m)^  95 %: of the sampling of test rows alone, 40 resamples; less msp: .* for all comparisons \(2\)$`,
+		`(?m)^  msp +-?[\d.e-]+ +90\.00 +\d+\.\d\d\.\.\d+\.\d\d +\d+\.\d\d$`,
+		`(?m)^warning: klm: fitted on the rows that the threshold is taken from`,
+		`(?m)^  mahalanobis +train +rank \d+, floor \S+, rank_eps32 \d+, floor_eps32 `,
+		`(?m)^  klm +val +classes \d`,
+		`(?m)^  health .*: head_mismatch \S+, fit_rows 160, fit_smallest_class \d+, val_rows 40, overlap 0, `,
+	} {
+		if !regexp.MustCompile(line).MatchString(text) {
+			t.Errorf("no line %s in\n%s", line, text)
+		}
+	}
+	if text := must(t, append(args, "--scores", "msp")...); strings.Contains(text, "less msp") || strings.Contains(text, "Thresholds") || strings.Contains(text, "fitted on") {
+		t.Errorf("nobody asked for intervals, thresholds or fits:\n%s", text)
+	}
+	if text := must(t, append(args, "--scores", "mls,energy", "--bootstrap", "40")...); !strings.Contains(text, "no differences: msp is not among the scores") {
+		t.Errorf("no word of the missing baseline in\n%s", text)
+	}
+	s.write(t, "one.npz", 260, 261, analysis.Meta{Checkpoint: "abc"})
+	if text := must(t, append(args, "--ood", "one="+s.at("one.npz"), "--scores", "energy", "--bootstrap", "40")...); !strings.Contains(text, "warning: energy: 60 ID and 1 OOD rows: one row tells nothing") {
+		t.Errorf("no word of why there is no interval in\n%s", text)
 	}
 }
 

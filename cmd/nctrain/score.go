@@ -87,9 +87,7 @@ func printScored(w io.Writer, r *ood.Scored) error {
 	var warnings byText
 	for name, v := range r.Scores.All() {
 		t.Row(name, percent(v, "accepted"), percent(v, "acceptance"), interval(v, "acceptance_ci95"), number(v, "threshold"), number(v, "least"), number(v, "largest"))
-		if reason := v.Reason("accepted"); reason != "" {
-			warnings.add(name, reason)
-		}
+		warnings.add(name, v.Reason("accepted"))
 		warnings.add(name, v.Warnings...)
 	}
 	if err := t.Write(w, "  "); err != nil {

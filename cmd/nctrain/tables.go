@@ -72,9 +72,7 @@ func printCollapseWhole(w io.Writer, r *nc.Result) error {
 	explain := func(metric string, v analysis.Values) {
 		var reasons byText
 		for _, key := range v.Keys() {
-			if reason := v.Reason(key); reason != "" {
-				reasons.add(key, reason)
-			}
+			reasons.add(key, v.Reason(key))
 		}
 		for reason, keys := range reasons.scores.All() {
 			name := metric
@@ -84,10 +82,12 @@ func printCollapseWhole(w io.Writer, r *nc.Result) error {
 			undefined.add(name, reason)
 		}
 	}
+	format := table.Number
 	add := func(metric string, v analysis.Values) {
 		explain(metric, v)
 		for _, key := range v.Keys() {
-			t.Row(metric, key, number(v, key))
+			x, ok := v.Get(key)
+			t.Row(metric, key, table.Optional(x, ok, format))
 			metric = ""
 		}
 	}
@@ -102,6 +102,7 @@ func printCollapseWhole(w io.Writer, r *nc.Result) error {
 	add("nc1_test", r.NC1Test)
 	add("nc2_test", r.NC2Test)
 	add("nc3_test", r.NC3Test)
+	format = table.Figure // most are counts
 	add("health", r.Health)
 	if err := t.Write(w, "  "); err != nil {
 		return err
@@ -172,6 +173,10 @@ func printDetection(w io.Writer, r *ood.Result) error {
 		if r.Intervals != nil {
 			heads = append(heads, "AUROC 95 %")
 		}
+		compared, _ := r.Comparisons.Get(name)
+		if compared.Len() > 0 {
+			heads = append(heads, "less "+r.Intervals.Baseline, "95 % of that", "p (Holm)")
+		}
 		t := table.New(heads...)
 		var reasons []string
 		var warnings byText
@@ -184,6 +189,12 @@ func printDetection(w io.Writer, r *ood.Result) error {
 			cells = append(cells, number(selective, "aurc"))
 			if r.Intervals != nil {
 				cells = append(cells, interval(v, "auroc_ci95"))
+				warnings.add(score, v.Reason("auroc_ci95"))
+			}
+			if compared.Len() > 0 {
+				c, _ := compared.Get(score)
+				cells = append(cells, percent(c, "auroc_diff"), interval(c, "auroc_diff_ci95"), number(c, "delong_p_holm"))
+				warnings.add(score, c.Reason("auroc_diff_ci95"), c.Reason("delong_p_holm"))
 			}
 			t.Row(cells...)
 			// Why a score is not fitted is the same for all sets, and said once after them.
@@ -203,15 +214,31 @@ func printDetection(w io.Writer, r *ood.Result) error {
 	}
 	fmt.Fprintln(w, "  FPR95: ID rejected where 95 % of OOD is found; FPR95 ID+: OOD accepted where 95 % of ID is kept; OSCR: pairs in which the ID row is right and scores higher;")
 	fmt.Fprintln(w, "  AURC: error of the classifier over the ID rows of largest score, mean over how many")
+	if note := r.Intervals; note != nil {
+		fmt.Fprintf(w, "  95 %%: of the sampling of test rows alone, %s resamples", table.Count(note.Replicates))
+		switch {
+		case note.Baseline != "":
+			fmt.Fprintf(w, "; less %s: AUROC less its, in points; p: DeLong's, corrected for all comparisons (%d)", note.Baseline, note.Family)
+		case r.Detectors.Len() > 1:
+			fmt.Fprint(w, "; no differences: msp is not among the scores, and --baseline names no other")
+		}
+		fmt.Fprintln(w)
+	}
 	if err := printGroups(w, r, accuracy); err != nil {
 		return err
 	}
-	warn(w, r.Warnings)
-	for name, v := range r.Detectors.All() {
-		for _, text := range v.Warnings {
-			warn(w, []string{name + ": " + text})
-		}
+	if err := printThresholds(w, r); err != nil {
+		return err
 	}
+	if err := printFits(w, r); err != nil {
+		return err
+	}
+	warn(w, r.Warnings)
+	var fits byText
+	for name, v := range r.Detectors.All() {
+		fits.add(name, v.Warnings...)
+	}
+	fits.print(w)
 	for _, key := range slices.Sorted(maps.Keys(r.Reasons)) {
 		warn(w, []string{key + ": " + r.Reasons[key]})
 	}
@@ -221,9 +248,12 @@ func printDetection(w io.Writer, r *ood.Result) error {
 // byText gathers the scores that give the same warning, or the names that are undefined for the same reason.
 type byText struct{ scores analysis.Ordered[[]string] }
 
+// add leaves out empty texts.
 func (b *byText) add(score string, texts ...string) {
 	for _, text := range texts {
-		analysis.Gather(&b.scores, text, score)
+		if scores, _ := b.scores.Get(text); text != "" && !slices.Contains(scores, score) {
+			analysis.Gather(&b.scores, text, score)
+		}
 	}
 }
 
@@ -248,6 +278,53 @@ func printGroups(w io.Writer, r *ood.Result, accuracy string) error {
 		}
 	}
 	return t.Write(w, "  ")
+}
+
+// printThresholds prints the score from which each detector accepts a row, where one was asked for.
+func printThresholds(w io.Writer, r *ood.Result) error {
+	if r.Thresholds.Len() == 0 {
+		return nil
+	}
+	fmt.Fprintln(w, "Thresholds from the held-out rows (nctrain explain threshold): a row is accepted as in-distribution where its score is at least that, in percent")
+	t := table.New("score", "threshold", "asked of ID", "true share of ID, 95 %", "ID test rows accepted")
+	var warnings byText
+	for score, v := range r.Thresholds.All() {
+		t.Row(score, number(v, "threshold"), percent(v, "acceptance"), interval(v, "acceptance_ci95"), percent(v, "id_accepted"))
+		warnings.add(score, v.Warnings...)
+	}
+	if err := t.Write(w, "  "); err != nil {
+		return err
+	}
+	warnings.print(w)
+	return nil
+}
+
+// printFits prints what the fit of each score found, ranks and floors among it, and the health of the whole.
+func printFits(w io.Writer, r *ood.Result) error {
+	t := table.New("score", "fitted on", "parameters, and what the fit found (nctrain explain ood.fit)").Left(1, 2)
+	for score, v := range r.Detectors.All() {
+		if fit, found := v.Text("fit"), figures(v); fit != "none" && found != "" {
+			t.Row(score, fit, found)
+		}
+	}
+	if t.Len() > 0 {
+		if err := t.Write(w, "  "); err != nil {
+			return err
+		}
+	}
+	_, err := fmt.Fprintf(w, "  health (nctrain explain ood.health): %s\n", figures(r.Health))
+	return err
+}
+
+// figures lists the numbers of v: "rank 96, floor 8.41e-15".
+func figures(v analysis.Values) string {
+	var all []string
+	for _, key := range v.Keys() {
+		if x, ok := v.Get(key); ok {
+			all = append(all, key+" "+table.Figure(x))
+		}
+	}
+	return strings.Join(all, ", ")
 }
 
 // interval is "96.8..97.6", in percent.

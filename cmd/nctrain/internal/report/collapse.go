@@ -79,10 +79,10 @@ func (p *page) classGrid(r *stored) *grid {
 		g.Head[i].Class = "n"
 	}
 	for k, n := range c.N {
-		cells := []cell{{Text: strconv.Itoa(k), Head: true, Class: "n", Sort: strconv.Itoa(k)}, plain(float64(n), figure), plain(c.Variance[k], table.Number), plain(c.MeanNorm[k], table.Number),
-			plain(c.WeightCosine[k], table.Number), plain(c.AccuracyTrain[k], table.Percent)}
+		cells := []cell{{Text: strconv.Itoa(k), Head: true, Class: "n", Sort: strconv.Itoa(k)}, plain(float64(n), table.Figure), plain(c.Variance[k], table.Number),
+			plain(c.MeanNorm[k], table.Number), plain(c.WeightCosine[k], table.Number), plain(c.AccuracyTrain[k], table.Percent)}
 		if c.NTest != nil {
-			cells = append(cells, plain(float64(c.NTest[k]), figure), plain(c.VarianceTest[k], table.Number), plain(c.AccuracyTest[k], table.Percent))
+			cells = append(cells, plain(float64(c.NTest[k]), table.Figure), plain(c.VarianceTest[k], table.Number), plain(c.AccuracyTest[k], table.Percent))
 		}
 		g.add(cells...)
 	}

@@ -248,7 +248,7 @@ func (p *page) fitGrid(r *stored) *grid {
 		var found []string
 		for _, key := range v.Keys() {
 			if x, ok := v.Get(key); ok {
-				found = append(found, key+" "+figure(x))
+				found = append(found, key+" "+table.Figure(x))
 			} else if reason := v.Reason(key); reason != "" {
 				found = append(found, key+" –")
 				g.because(score + " " + key + ": " + reason)

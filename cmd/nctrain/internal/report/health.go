@@ -49,7 +49,7 @@ func facts(r *nc.Result) (all []fact) {
 		x, ok := r.Health.Get(key)
 		switch {
 		case ok:
-			all = append(all, fact{label, figure(x), text, concern(r, key, x)})
+			all = append(all, fact{label, table.Figure(x), text, concern(r, key, x)})
 		case r.Health.Reason(key) != "":
 			all = append(all, fact{label, missing, text, r.Health.Reason(key)})
 		}
@@ -179,7 +179,7 @@ func (g *grid) healthRow(last []*nc.Result, key, name, text string) {
 			continue
 		}
 		there = true
-		c := g.number(r.Health, key, figure)
+		c := g.number(r.Health, key, table.Figure)
 		x, ok := r.Health.Get(key)
 		if text := concern(r, key, x); !ok || text != "" {
 			c.Class += " bad"

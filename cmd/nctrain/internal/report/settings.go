@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"nctrain/analysis"
+	"nctrain/cmd/nctrain/internal/table"
 )
 
 // settings sets the tables of what decides the numbers: settings, the processes that worked on the runs, and their sets.
@@ -63,7 +64,7 @@ func (p *page) settings(runs []*stored) error {
 		}
 		for _, role := range slices.SortedFunc(maps.Keys(r.config.Sets), roleOrder) {
 			s := r.config.Sets[role]
-			p.Sets.add(cell{Text: role, Head: true}, cell{Text: s.Set, Note: s.Split + " split"}, plain(float64(s.N), figure), plain(float64(s.Classes), figure),
+			p.Sets.add(cell{Text: role, Head: true}, cell{Text: s.Set, Note: s.Split + " split"}, plain(float64(s.N), table.Figure), plain(float64(s.Classes), table.Figure),
 				cell{Text: fmt.Sprintf("%d×%d", s.Width, s.Height), Class: "n"}, cell{Text: s.SHA256[:min(12, len(s.SHA256))], Hint: s.SHA256, Code: true})
 		}
 	}

@@ -6,7 +6,6 @@ import (
 	"strconv"
 
 	"nctrain/analysis"
-	"nctrain/cmd/nctrain/internal/table"
 )
 
 // grid is a table of the page: head, groups of rows, and below it why cells are empty.
@@ -97,11 +96,4 @@ func plain(x float64, format func(float64) string) cell {
 		return cell{Text: missing, Class: "n"}
 	}
 	return cell{Text: format(x), Sort: strconv.FormatFloat(x, 'g', -1, 64), Class: "n"}
-}
-
-func figure(x float64) string {
-	if x == math.Trunc(x) && math.Abs(x) < 1e6 {
-		return table.Count(int(x))
-	}
-	return table.Number(x)
 }

@@ -32,6 +32,9 @@ func (t *Table) Left(columns ...int) *Table {
 // Row appends a row.
 func (t *Table) Row(cells ...string) { t.rows = append(t.rows, cells) }
 
+// Len is the number of rows under the header.
+func (t *Table) Len() int { return len(t.rows) - 1 }
+
 // Write prints the table, two spaces between columns, each line after the indent.
 func (t *Table) Write(w io.Writer, indent string) error {
 	var widths []int
@@ -75,6 +78,14 @@ func Number(x float64) string {
 	}
 	decimals := max(0, 3-int(math.Floor(math.Log10(size))))
 	return strconv.FormatFloat(x, 'f', decimals, 64)
+}
+
+// Figure writes a whole number as Count does, and any other as Number.
+func Figure(x float64) string {
+	if x == math.Trunc(x) && math.Abs(x) < 1e15 {
+		return Count(int(x))
+	}
+	return Number(x)
 }
 
 // Percent writes a number that is in percent already, with two decimals.

@@ -33,6 +33,11 @@ func TestNumbersHaveSensibleDigits(t *testing.T) {
 			t.Errorf("Count(%d) is %s, want %s", n, got, want)
 		}
 	}
+	for x, want := range map[float64]string{12345678: "12,345,678", -3: "-3", 0.125: "0.1250", 1e15: "1.00e+15"} {
+		if got := Figure(x); got != want {
+			t.Errorf("Figure(%g) is %s, want %s", x, got, want)
+		}
+	}
 	if got := Bytes(3 << 20); got != "3 MiB" {
 		t.Errorf("Bytes of 3 MiB is %s", got)
 	}
