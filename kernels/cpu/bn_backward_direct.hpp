@@ -2,7 +2,8 @@
 // bn_backward: dx = gamma*invstd * (g - dbeta/M - (x-mean)*invstd*dgamma/M), M = N*H*W; [dresidual = g].
 // dy, y, x, dx, dresidual [n,h,w,c]; the others [c]. The mask is y itself: bit for bit the sequence relu_backward, bn_backward.
 // dx may lie over dy.
-// Cost: each operand moved once.      Error: at most 256 rows are summed in T, then in double.      Needs: workspace of BNReduction (bn_backward_stats).
+// Cost: each operand moved once; a large dresidual past the caches.      Error: at most 256 rows are summed in T, then in double.
+// Needs: workspace of BNReduction (bn_backward_stats).
 #ifndef NCT_BN_BACKWARD_DIRECT_HPP
 #define NCT_BN_BACKWARD_DIRECT_HPP
 #include "bn_rows.hpp"
@@ -107,6 +108,7 @@ inline void bn_backward(const nct_call* call, nct_pool* pool) {
   T* const dx = operand<T>(call, 8);
   T* const dresidual = operand<T>(call, 9);
   const double share = 1 / static_cast<double>(s.n * s.h * s.w);
+  const bool streams = Residual && streams_output(dresidual, s.n * s.h * s.w * s.c);
   bn_elementwise<T>(s, pool, [=](int64_t channel, int64_t n, auto each) {
     T center[kBNTile], slope[kBNTile], mean_gradient[kBNTile], scale[kBNTile];
     for (int64_t i = 0, c = channel % s.c; i < n; i++, c = c + 1 == s.c ? 0 : c + 1) {
@@ -119,8 +121,9 @@ inline void bn_backward(const nct_call* call, nct_pool* pool) {
       const Vector<T> g = bn_gradient<T, Relu>(dy + at, y + at, part);
       const Vector<T> centered = load_ahead(x + at, part) - load(center + i, part);
       store(dx + at, load(scale + i, part) * fma(centered, load(slope + i, part), g - load(mean_gradient + i, part)), part);
-      if constexpr (Residual) store(dresidual + at, g, part);
+      if constexpr (Residual) put(dresidual + at, g, part, streams);
     });
+    if (streams) stream_end();
   });
 }
 

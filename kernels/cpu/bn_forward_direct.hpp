@@ -1,6 +1,6 @@
 // bn_forward: y = (x-mean) * (invstd*gamma) + beta [+ residual] [flag RELU: max(., 0)].      x, residual, y [n,h,w,c]; the others [c]
 // The residual is added after beta's sum is rounded: bit for bit the sequence bn_forward, add, relu_forward.
-// Cost: x (and residual) read and y written once.
+// Cost: x (and residual) read and y written once; a large y past the caches.
 #ifndef NCT_BN_FORWARD_DIRECT_HPP
 #define NCT_BN_FORWARD_DIRECT_HPP
 #include "bn_rows.hpp"
@@ -17,6 +17,7 @@ inline void bn_forward(const nct_call* call, nct_pool* pool) {
   const T* const beta = operand<const T>(call, 4);
   const T* const residual = operand<const T>(call, 5);
   T* const y = operand<T>(call, 6);
+  const bool streams = streams_output(y, s.n * s.h * s.w * s.c);
   bn_elementwise<T>(s, pool, [=](int64_t channel, int64_t n, auto each) {
     T center[kBNTile], scale[kBNTile], shift[kBNTile];
     for (int64_t i = 0, c = channel % s.c; i < n; i++, c = c + 1 == s.c ? 0 : c + 1) {
@@ -28,8 +29,9 @@ inline void bn_forward(const nct_call* call, nct_pool* pool) {
       Vector<T> value = fma(load(x + at, part) - load(center + i, part), load(scale + i, part), load(shift + i, part));
       if constexpr (Residual) value = rounded(value) + load(residual + at, part);
       if constexpr (Relu) value = relu(value);
-      store(y + at, value, part);
+      put(y + at, value, part, streams);
     });
+    if (streams) stream_end();
   });
 }
 

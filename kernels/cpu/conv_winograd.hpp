@@ -227,6 +227,7 @@ inline void convolve_blocks(const WinogradConvolution<T>& g, const FusedTasks& f
     for (int64_t block = begin; block < next; block += b.tiles)
       tile_moments<A>(g, block, smaller(next, block + b.tiles), block / slot_tiles, block % slot_tiles == 0, epilogue);
   }
+  if (epilogue.streams) stream_end();
 }
 
 // convolve_staged computes all blocks, each in three regions.
@@ -255,6 +256,7 @@ inline void convolve_staged(const WinogradConvolution<T>& g, const WinogradPlane
     parallel_ranges(pool, tiles, kTransformTiles, [&](int64_t first, int64_t end) {
       for (int64_t i = first; i < end; i++) transform_output<A>(g.grid, begin + i, planes.out, i, g.out, epilogue);
       tile_moments<A>(g, begin + first, begin + end, first / kTransformTiles, begin == 0, epilogue);
+      if (epilogue.streams) stream_end();
     });
   }
 }
@@ -270,6 +272,13 @@ inline void convolve_tiles(const nct_call* call, nct_pool* pool, const TileGrid&
     const FusedTasks f(b, pool);
     parallel(pool, f.tasks, [&](int64_t task, int id) { convolve_blocks<A>(g, f, task, nct_pool_scratch(pool, id), epilogue); });
   }
+}
+
+// convolve_outputs is convolve_tiles to outputs that the task does not read again: large ones past the caches, if their channels fill whole vectors.
+template <typename A, typename T, typename Epilogue>
+inline void convolve_outputs(const nct_call* call, nct_pool* pool, const TileGrid& grid, T* out, Epilogue epilogue) {
+  epilogue.streams = grid.out.channels % lanes<T> == 0 && streams_output(out, grid.images * grid.out.h * grid.out.w * grid.out.channels);
+  convolve_tiles<A>(call, pool, grid, out, epilogue);
 }
 
 template <typename A, typename T>
@@ -295,12 +304,12 @@ inline TileGrid dgrad_tiles(const nct_shape& s) {
 
 template <typename A, typename T>
 void conv_fprop_winograd(const nct_call* call, nct_pool* pool) {
-  convolve_tiles<A>(call, pool, fprop_tiles<A>(call->shape), operand<T>(call, 2), KeepOutput<T>{});
+  convolve_outputs<A>(call, pool, fprop_tiles<A>(call->shape), operand<T>(call, 2), KeepOutput<T>{});
 }
 
 template <typename A, typename T>
 void conv_fprop_bn_winograd(const nct_call* call, nct_pool* pool) {
-  convolve_tiles<A>(call, pool, fprop_tiles<A>(call->shape), operand<T>(call, 7), NormalizeOutput<T>(call));
+  convolve_outputs<A>(call, pool, fprop_tiles<A>(call->shape), operand<T>(call, 7), NormalizeOutput<T>(call));
 }
 
 template <typename A, typename T>
@@ -331,7 +340,7 @@ void conv_fprop_stats_winograd_requirements(const nct_shape* s, nct_requirements
 
 template <typename A, typename T>
 void conv_dgrad_winograd(const nct_call* call, nct_pool* pool) {
-  convolve_tiles<A>(call, pool, dgrad_tiles<A>(call->shape), operand<T>(call, 2), KeepOutput<T>{});
+  convolve_outputs<A>(call, pool, dgrad_tiles<A>(call->shape), operand<T>(call, 2), KeepOutput<T>{});
 }
 
 template <typename A, typename T>

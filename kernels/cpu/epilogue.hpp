@@ -1,7 +1,8 @@
 // What a convolution does to a row of outputs before it is stored, while they are in registers or in the cache: each form of an epilogue gives the bits of
 // the operation that it saves a pass of (bn_forward_direct.hpp, add_direct.hpp).
 //
-// An epilogue's at(channel, part) holds what a vector of channels needs; the result's (value, to, part) is what goes to `to`.
+// An epilogue's at(channel, part) holds what a vector of channels needs; the result's (value, to, part) is what goes to `to`. Where it `streams`, a transform
+// stores that past the caches (streams_output).
 #ifndef NCT_EPILOGUE_HPP
 #define NCT_EPILOGUE_HPP
 #include "parallel.hpp"
@@ -11,6 +12,8 @@ namespace nct::NCT_ISA {
 // The output as it is.
 template <typename T>
 struct KeepOutput {
+  bool streams = false;
+
   template <typename Width>
   auto at(int64_t, Width) const {
     return [](Vector<T> value, const T*, Width) { return value; };
@@ -20,6 +23,8 @@ struct KeepOutput {
 // The output added to what is there (conv_dgrad_add).
 template <typename T>
 struct AddToOutput {
+  static constexpr bool streams = false;  // what is there has been read
+
   template <typename Width>
   auto at(int64_t, Width) const {
     return [](Vector<T> value, const T* to, Width part) { return load(to, part) + rounded(value); };
@@ -31,7 +36,7 @@ struct AddToOutput {
 template <typename T>
 struct NormalizeOutput {
   const T *mean, *invstd, *gamma, *beta, *residual, *out;
-  bool relu;
+  bool relu, streams = false;
 
   // The operands of a conv_fprop_bn call.
   explicit NormalizeOutput(const nct_call* call)

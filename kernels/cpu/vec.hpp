@@ -84,6 +84,24 @@ inline void stream_end() {
 #endif
 }
 
+// streams_output: whether an output of n values is streamed: one of 16 MB and more has left a cache of 32 MB before the next operation has come to its end (figures:
+// docs/kernels.md). Whole vectors of it must then lie on lines.
+template <typename T>
+inline bool streams_output(const T* out, int64_t n) {
+  return n * static_cast<int64_t>(sizeof(T)) >= 16 << 20 && reinterpret_cast<uintptr_t>(out) % 64 == 0;
+}
+
+// put is stream where asked for and the vector is whole, else store.
+template <typename T>
+inline void put(T* p, Vector<T> v, Whole, bool streams) {
+  streams ? stream(p, v) : store(p, v);
+}
+
+template <typename T>
+inline void put(T* p, Vector<T> v, Part part, bool) {
+  store(p, v, part);
+}
+
 template <typename T>
 inline Vector<T> broadcast(T value) {
   return value - Vector<T>{};

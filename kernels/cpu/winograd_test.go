@@ -80,6 +80,48 @@ func TestConvWinograd(t *testing.T) {
 }
 
 // The bound above is of the worst case. What training sees is the root mean square of the error: at most 5 times that of im2col on the same numbers.
+// Outputs so large that they are stored past the caches have the bits of those that are stored by way of them, as they are where they do not begin on a line
+// (an odd number of threads). Whole tiles and clipped ones, fused and staged.
+func TestConvWinogradOfLargeOutputs(t *testing.T) {
+	for _, a := range winogradAlgorithms {
+		for _, s := range []Shape{
+			{N: 15, H: 66, W: 68, C: 16, K: 64}, {N: 15, H: 66, W: 68, C: 64, K: 16}, {N: 17, H: 14, W: 15, C: 64, K: 1200}, {N: 17, H: 14, W: 15, C: 1200, K: 64},
+		} {
+			s := a.shape(s)
+			p, q := s.outputs()
+			x, dy := reals(50, int(s.N*s.H*s.W*s.C)), reals(51, int(s.N*s.K)*p*q)
+			w := arg{name: "w", in: reals(52, int(s.K*s.R*s.S*s.C))}
+			perChannel := func(name string) arg { return arg{name: name, in: reals(53, int(s.K))} }
+			for name, args := range map[string][]arg{
+				"conv_fprop": {{name: "x", in: x}, w, {name: "y", want: dy}},
+				"conv_fprop_bn": {{name: "x", in: x}, w, perChannel("mean"), perChannel("invstd"), perChannel("gamma"), perChannel("beta"), {name: "residual", in: dy},
+					{name: "y", want: dy}},
+				"conv_dgrad": {{name: "dy", in: dy}, w, {name: "dx", want: x}},
+			} {
+				out := args[len(args)-1]
+				if len(out.want)*4 < 16<<20 {
+					continue
+				}
+				for _, isa := range SupportedISAs() {
+					var first tensor
+					for threads := 1; threads <= 2; threads++ {
+						tensors := runPacked(t, name+"_"+a.name, isa, 32, threads, s, args, "w")
+						got := tensors[len(tensors)-1]
+						if !got.guardsIntact() {
+							t.Fatalf("%s_%s %v %+v: wrote outside %s", name, a.name, isa, s, out.name)
+						}
+						if threads == 1 {
+							first = got
+						} else if string(got.bytes) != string(first.bytes) {
+							t.Fatalf("%s_%s %v %+v: %s on lines differs from that beside them", name, a.name, isa, s, out.name)
+						}
+					}
+				}
+			}
+		}
+	}
+}
+
 func TestConvWinogradRMSError(t *testing.T) {
 	const allowed = 5
 	for _, a := range winogradAlgorithms {

@@ -167,7 +167,7 @@ inline void transform_output(const TileGrid& g, int64_t tile, const Planes<T>& p
             [](const V(&m)[A::kProducts], V(&y)[A::kOutputs]) __attribute__((always_inline)) { A::template output<T>(m, y); },
             [&](int i, int j, V y) __attribute__((always_inline)) {
               T* const at = to + (i * g.out.w + j) * g.out.channels + c;
-              if (i < rows && j < columns) store(at, finish(y, at, part), part);
+              if (i < rows && j < columns) put(at, finish(y, at, part), part, epilogue.streams);
             });
       });
 }
