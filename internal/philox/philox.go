@@ -15,14 +15,16 @@ const (
 
 // Words returns the four random words of a counter under a key.
 func Words(key [2]uint32, counter [4]uint32) [4]uint32 {
+	k0, k1 := key[0], key[1]
+	c0, c1, c2, c3 := counter[0], counter[1], counter[2], counter[3] // an array would be kept in memory from round to round
 	for range rounds {
-		high0, low0 := bits.Mul32(multiplier0, counter[0])
-		high1, low1 := bits.Mul32(multiplier1, counter[2])
-		counter = [4]uint32{high1 ^ counter[1] ^ key[0], low1, high0 ^ counter[3] ^ key[1], low0}
-		key[0] += weyl0
-		key[1] += weyl1
+		high0, low0 := bits.Mul32(multiplier0, c0)
+		high1, low1 := bits.Mul32(multiplier1, c2)
+		c0, c1, c2, c3 = high1^c1^k0, low1, high0^c3^k1, low0
+		k0 += weyl0
+		k1 += weyl1
 	}
-	return counter
+	return [4]uint32{c0, c1, c2, c3}
 }
 
 // Key splits a 64-bit seed into a key, the low half first.
