@@ -56,7 +56,7 @@ func WriteFeatures(path string, info Info, fill func(*FeatureWriter) error) erro
 		if err := npz.Put(w, "labels", f.labels); err != nil {
 			return err
 		}
-		return putMeta(w, info.Meta)
+		return PutMeta(w, info.Meta)
 	})
 	if err != nil {
 		return fmt.Errorf("analysis: %w", err)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"slices"
 
 	"gonum.org/v1/gonum/blas"
 	"gonum.org/v1/gonum/blas/blas64"
@@ -35,7 +36,7 @@ func NewHead[T float32 | float64](name string, c, d int, weight, bias []T, meta 
 	if bias != nil {
 		h.Bias = widen(nil, bias)
 	}
-	for i, x := range append(append([]float64(nil), h.Weight...), h.Bias...) {
+	for i, x := range slices.Concat(h.Weight, h.Bias) {
 		if math.IsNaN(x) || math.IsInf(x, 0) {
 			return nil, fmt.Errorf("analysis: %s: value %d of the head is %g: take a checkpoint that has not diverged", name, i, x)
 		}

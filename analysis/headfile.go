@@ -115,10 +115,11 @@ func putHead[T npz.Number](w *npz.Writer, h *Head, narrow func(float64) T) error
 			return err
 		}
 	}
-	return putMeta(w, h.Meta)
+	return PutMeta(w, h.Meta)
 }
 
-func putMeta(w *npz.Writer, m Meta) error {
+// PutMeta writes meta as the entry "meta" of a feature, head or score file.
+func PutMeta(w *npz.Writer, m Meta) error {
 	text, err := json.Marshal(m)
 	if err != nil {
 		return err

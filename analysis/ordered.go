@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"iter"
+	"slices"
 )
 
 // Ordered is a map that keeps the order of insertion, in JSON too. The zero value is ready for use.
@@ -24,6 +25,12 @@ func (o *Ordered[V]) Set(key string, value V) {
 	o.values[key] = value
 }
 
+// Gather appends to the list under key.
+func Gather[T any](o *Ordered[[]T], key string, items ...T) {
+	list, _ := o.Get(key)
+	o.Set(key, append(list, items...))
+}
+
 // Get gives the value under key.
 func (o Ordered[V]) Get(key string) (V, bool) {
 	value, ok := o.values[key]
@@ -34,7 +41,7 @@ func (o Ordered[V]) Get(key string) (V, bool) {
 func (o Ordered[V]) Len() int { return len(o.keys) }
 
 // Keys lists the keys in order; the caller owns the slice.
-func (o Ordered[V]) Keys() []string { return append([]string(nil), o.keys...) }
+func (o Ordered[V]) Keys() []string { return slices.Clone(o.keys) }
 
 // All iterates in order.
 func (o Ordered[V]) All() iter.Seq2[string, V] {

@@ -190,8 +190,8 @@ func (b *Block) Parts(d, c, size int, visit func(*Block)) {
 }
 
 // Argmax is the index of the largest of x, the first of equals, as numpy's argmax.
-func Argmax(x []float64) int {
-	best, at := math.Inf(-1), 0
+func Argmax[T float32 | float64](x []T) int {
+	best, at := T(math.Inf(-1)), 0
 	for i, v := range x {
 		if v > best {
 			best, at = v, i

@@ -50,7 +50,7 @@ func (d *Device) NewArena(bytes int) (*Arena, error) {
 		return nil, fmt.Errorf("cudart: allocate %d bytes: %w", bytes, err)
 	}
 	if err := mark(a.base, bytes, false); err != nil { // until a part of it is handed out
-		return nil, fmt.Errorf("cudart: mark the arena: %w", err)
+		return nil, errors.Join(fmt.Errorf("cudart: mark the arena: %w", err), a.Close())
 	}
 	return a, nil
 }

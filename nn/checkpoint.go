@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -13,7 +12,7 @@ import (
 
 	"github.com/nlpodyssey/safetensors"
 
-	"nctrain/internal/pth"
+	"nctrain/internal/half"
 	"nctrain/internal/wholefile"
 )
 
@@ -151,8 +150,8 @@ func decodeSafetensors(buffer []byte) (tensors []Tensor, metadata string, err er
 
 // halves are the 16-bit element types and their widening.
 var halves = map[DType]func(uint16) float32{
-	"F16":  pth.FromFloat16,
-	"BF16": func(b uint16) float32 { return math.Float32frombits(uint32(b) << 16) },
+	"F16":  half.FromBinary16,
+	"BF16": half.FromBFloat16,
 }
 
 // widened is a tensor of 16-bit elements as float32, exactly; any other as it is.

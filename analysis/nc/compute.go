@@ -14,6 +14,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 
 	"nctrain/analysis"
@@ -58,6 +59,18 @@ type Result struct {
 	Cosines []float64 `json:"-"`
 	// Unusable tells of the first set with rows that hold NaN or Inf; nil where there is none. What needs that set is null in the result.
 	Unusable error `json:"-"`
+}
+
+// AllWarnings are those of the checkpoint and of every metric of it, with the set's name before those of NC5.
+func (r *Result) AllWarnings() []string {
+	all := slices.Concat(r.Warnings, r.NC1.Warnings, r.NC2.Warnings, r.NC3.Warnings, r.NC4.Warnings, r.NC1Test.Warnings, r.NC2Test.Warnings, r.NC3Test.Warnings,
+		r.Health.Warnings)
+	for set, v := range r.NC5.All() {
+		for _, text := range v.Warnings {
+			all = append(all, set+": "+text)
+		}
+	}
+	return all
 }
 
 // Compute measures NC1..NC5 in two sweeps of Train and of Test and one of each OOD set. An error where the parts do not fit together or a source fails; what is
@@ -211,24 +224,18 @@ func (r *Result) unusable(reason string) {
 
 // undefined fills every metric with null for one reason.
 func (r *Result) undefined(o Options, reason string) {
-	nulls := func(v *analysis.Values, keys []string) {
-		for _, key := range keys {
-			v.Null(key, reason)
-		}
-	}
-	nulls(&r.Accuracy, []string{"train", "test"})
-	nulls(&r.NC1, nc1Table.names())
-	nulls(&r.NC2, nc2Table.names())
-	nulls(&r.NC3, nc3Table.names())
-	nulls(&r.NC4, nc4Table.names())
+	r.Accuracy.Null("train", reason)
+	r.Accuracy.Null("test", reason)
+	nc1Table.undefined(&r.NC1, reason)
+	nc2Table.undefined(&r.NC2, reason)
+	nc3Table.undefined(&r.NC3, reason)
+	nc4Table.undefined(&r.NC4, reason)
 	if o.Test != nil {
-		nulls(&r.NC1Test, nc1TestTable.names())
-		nulls(&r.NC2Test, nc2TestTable.names())
-		nulls(&r.NC3Test, nc3TestTable.names())
+		r.testUndefined(reason)
 	}
 	for _, s := range o.OOD {
 		var v analysis.Values
-		nulls(&v, nc5Table.names())
+		nc5Table.undefined(&v, reason)
 		r.NC5.Set(s.Name, v)
 	}
 }

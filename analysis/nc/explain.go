@@ -13,12 +13,11 @@ type variants []variant
 
 type variant struct{ name, meaning string }
 
-func (v variants) names() []string {
-	names := make([]string, len(v))
-	for i, x := range v {
-		names[i] = x.name
+// undefined makes every variant null for one reason.
+func (all variants) undefined(v *analysis.Values, reason string) {
+	for _, x := range all {
+		v.Null(x.name, reason)
 	}
-	return names
 }
 
 // parts joins tables for an explanation.

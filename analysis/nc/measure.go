@@ -3,6 +3,8 @@ package nc
 import (
 	"errors"
 	"math"
+	"slices"
+	"sync"
 
 	"gonum.org/v1/gonum/blas"
 	"gonum.org/v1/gonum/blas/blas64"
@@ -27,8 +29,9 @@ type measure struct {
 	// aboutMeans is M with mu_G the mean of class means, aboutRows with mu_G the mean of all rows, [C,D] each, with the spectra of S_B = 1/C M^T M.
 	aboutMeans, aboutRows []float64
 	specMeans, specRows   *stats.Eigen
-	rank                  int       // directions of S_B used, at most r
-	cosines               []float64 // [C,C] between rows of aboutRows
+	rank                  int                     // directions of S_B used, at most r
+	cosines               []float64               // [C,C] between rows of aboutRows; nil where one of them has no direction
+	upperBound            func() (float64, error) // nc5's of every OOD set, by the cosines
 }
 
 func (m *measure) prepare() error {
@@ -55,13 +58,19 @@ func (m *measure) prepare() error {
 	if err := errors.Join(failed[:]...); err != nil {
 		return err
 	}
-	// A direction whose singular value is rounding of the largest (units that are always zero can leave S_B with less than rank r) has no inverse.
-	rounding := float64(max(c, d)) * 0x1p-52
-	m.rank = min(m.r, m.specMeans.Above(rounding*rounding*m.specMeans.Values[0]))
+	m.rank = m.directions(m.specMeans)
 	if unit, ok := unitRows(m.aboutRows, c, d); ok {
 		m.cosines = gram(unit, unit, c, d)
+		m.upperBound = sync.OnceValues(func() (float64, error) { return upperBound(m.cosines, c) })
 	}
 	return nil
+}
+
+// directions is the number of eigenvectors of S_B that are used, at most r. One whose singular value is rounding of the largest (units that are always zero can leave S_B
+// with less than rank r) has no inverse.
+func (m *measure) directions(spectrum *stats.Eigen) int {
+	rounding := float64(max(m.class.C, m.class.D)) * 0x1p-52
+	return min(m.r, spectrum.Above(rounding*rounding*spectrum.Values[0]))
 }
 
 // along gives v_k^T S_W v_k for the first k eigenvectors of a spectrum.
@@ -85,7 +94,7 @@ func (m *measure) along(e *stats.Eigen, k int) []float64 {
 
 // unitRows scales the rows of x [c,d] to norm 1; false where a row is zero.
 func unitRows(x []float64, c, d int) ([]float64, bool) {
-	u := append([]float64(nil), x...)
+	u := slices.Clone(x)
 	for k := range c {
 		row := u[k*d : (k+1)*d]
 		norm := floats.Norm(row, 2)

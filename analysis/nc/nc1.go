@@ -22,16 +22,12 @@ const noBetween = "all class means are equal: S_B is zero"
 func (m *measure) nc1() (v analysis.Values) {
 	v.N = int(m.class.N())
 	if m.undefined != "" {
-		for _, key := range nc1Table.names() {
-			v.Null(key, m.undefined)
-		}
+		nc1Table.undefined(&v, m.undefined)
 		return v
 	}
 	c, d := float64(m.class.C), float64(m.class.D)
 	if m.specMeans.Values[0] == 0 {
-		for _, key := range nc1Table.names() {
-			v.Null(key, noBetween)
-		}
+		nc1Table.undefined(&v, noBetween)
 		return v
 	}
 	trace := m.traceRatio(m.specMeans, m.rank)

@@ -28,9 +28,7 @@ func (m *measure) nc2() (v analysis.Values) {
 	c, d := m.class.C, m.class.D
 	v.N = c
 	if c == 1 {
-		for _, key := range nc2Table.names() {
-			v.Null(key, m.undefined)
-		}
+		nc2Table.undefined(&v, m.undefined)
 		return v
 	}
 	means, weights := &frame{m.aboutRows, c, d, m.undefined}, &frame{m.head.Weight, c, d, ""}

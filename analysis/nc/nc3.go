@@ -25,18 +25,14 @@ func (m *measure) nc3() (v analysis.Values) {
 	c, d := m.class.C, m.class.D
 	v.N = c
 	if m.undefined != "" {
-		for _, key := range nc3Table.names() {
-			v.Null(key, m.undefined)
-		}
+		nc3Table.undefined(&v, m.undefined)
 		return v
 	}
 	w, means := m.head.Weight, m.aboutRows
 	normW, normM := floats.Norm(w, 2), floats.Norm(means, 2)
 	if normW == 0 || normM == 0 {
 		const reason = "W or all class means less mu_G are zero"
-		for _, key := range nc3Table.names()[:4] {
-			v.Null(key, reason)
-		}
+		nc3Table[:4].undefined(&v, reason)
 	} else {
 		var papyan float64
 		for i := range w {

@@ -38,9 +38,7 @@ func (m *measure) nc5(ctx context.Context, set analysis.Named, threads int) (v a
 		unusable = holes(bad, info)
 	}
 	if reason := cmp.Or(unusable, m.undefined); reason != "" {
-		for _, key := range nc5Table.names() {
-			v.Null(key, reason)
-		}
+		nc5Table.undefined(&v, reason)
 		return v, unusable, nil
 	}
 	c, d := m.class.C, m.class.D
@@ -54,18 +52,27 @@ func (m *measure) nc5(ctx context.Context, set analysis.Named, threads int) (v a
 		v.Null("etf_energy", "the OOD mean is mu_G: it has no direction from there")
 	}
 	if m.cosines != nil {
-		// 1/C M M^T of the unit means has the nonzero eigenvalues of 1/C M^T M.
-		spectrum, err := stats.SymEigen(m.cosines, c, false)
+		bound, err := m.upperBound()
 		if err != nil {
 			return v, "", fmt.Errorf("analysis: nc5 of %s: %w", info.Name, err)
 		}
-		v.Set("upper_bound", math.Sqrt(spectrum.Values[0]/float64(c)))
+		v.Set("upper_bound", bound)
 	} else {
 		v.Null("upper_bound", "a class mean is mu_G and has no direction")
 	}
 	v.Set("chance", math.Sqrt(2/(math.Pi*float64(d))))
 	v.Set("etf_energy_chance", float64(m.r)/float64(d))
 	return v, "", nil
+}
+
+// upperBound is the largest nc5 that a direction can have, by the cosines [C,C] between the class means.
+func upperBound(cosines []float64, c int) (float64, error) {
+	// 1/C M M^T of the unit means has the nonzero eigenvalues of 1/C M^T M.
+	spectrum, err := stats.SymEigen(cosines, c, false)
+	if err != nil {
+		return 0, err
+	}
+	return math.Sqrt(spectrum.Values[0] / float64(c)), nil
 }
 
 // setMeanCosine sets the mean over rows m_c of means [c,d] of |cos(m_c, x)|.
@@ -85,11 +92,9 @@ func setMeanCosine(v *analysis.Values, key string, means, x []float64, c, d int)
 
 // energyInSpan is the squared norm of the projection of x on the directions of the centred class means.
 func (m *measure) energyInSpan(x []float64) float64 {
-	c, d := m.class.C, m.class.D
-	rounding := float64(max(c, d)) * 0x1p-52
-	k := min(m.r, m.specRows.Above(rounding*rounding*m.specRows.Values[0]))
+	k := m.directions(m.specRows)
 	along := make([]float64, k)
-	for i := range d {
+	for i := range m.class.D {
 		floats.AddScaled(along, x[i], m.specRows.Vectors.RawRowView(i)[:k])
 	}
 	return floats.Dot(along, along)

@@ -5,7 +5,6 @@ import (
 
 	"gonum.org/v1/gonum/floats"
 
-	"nctrain/analysis"
 	"nctrain/analysis/stats"
 )
 
@@ -21,18 +20,8 @@ var (
 
 // testCollapse fills NC1Test..NC3Test and gives the moments of the test rows; nil where the reason says why there are none.
 func (r *Result) testCollapse(ctx context.Context, o Options, m *measure, reason string) (*stats.Class, error) {
-	if o.Test == nil {
-		return nil, nil
-	}
 	if reason != "" {
-		for _, each := range []struct {
-			v    *analysis.Values
-			keys []string
-		}{{&r.NC1Test, nc1TestTable.names()}, {&r.NC2Test, nc2TestTable.names()}, {&r.NC3Test, nc3TestTable.names()}} {
-			for _, key := range each.keys {
-				each.v.Null(key, reason)
-			}
-		}
+		r.testUndefined(reason)
 		return nil, nil
 	}
 	class, _, err := stats.Collect(ctx, o.Test, o.Head, o.Threads)
@@ -56,6 +45,13 @@ func (r *Result) testCollapse(ctx context.Context, o Options, m *measure, reason
 		r.NC1Test.Set("quotient_train_means", m.scatterAbout(class)/floats.Sum(m.specMeans.Values))
 	}
 	return class, nil
+}
+
+// testUndefined makes the metrics of the test rows null for one reason.
+func (r *Result) testUndefined(reason string) {
+	nc1TestTable.undefined(&r.NC1Test, reason)
+	nc2TestTable.undefined(&r.NC2Test, reason)
+	nc3TestTable.undefined(&r.NC3Test, reason)
 }
 
 // scatterAbout is the mean over the rows of other of ||h - mu_c||^2 about the class means of m.

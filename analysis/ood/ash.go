@@ -2,6 +2,7 @@ package ood
 
 import (
 	"math"
+	"slices"
 
 	"gonum.org/v1/gonum/floats"
 )
@@ -65,7 +66,7 @@ func keptOf(d int, p float64) int { return max(1, d-int(math.RoundToEven(float64
 // largest marks the k largest of row, of equal ones the first.
 func largest(row []float64, k int) []bool {
 	kept := make([]bool, len(row))
-	least := kthLargest(append([]float64(nil), row...), k)
+	least := kthLargest(slices.Clone(row), k)
 	ties := k
 	for j, x := range row {
 		if x > least {

@@ -97,32 +97,9 @@ func Compute(ctx context.Context, o Options) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	if o.Baseline != "" && !slices.ContainsFunc(chosen, func(d Detector) bool { return d.Name == o.Baseline }) {
-		return nil, fmt.Errorf("analysis: ood: the baseline %q is not among the chosen scores: add it to --scores", o.Baseline)
-	}
 	intervals := IntervalOptions{Replicates: o.Replicates, Seed: o.Seed, Baseline: o.Baseline, Threads: o.Threads}
-	if o.Replicates != 0 {
-		if err := intervals.check(); err != nil {
-			return nil, err
-		}
-	}
-	if o.Preset != nil {
-		var names []string
-		for _, s := range o.OOD {
-			names = append(names, s.Name)
-		}
-		if err := o.Preset.Check(o.Head.C, names); err != nil {
-			return nil, err
-		}
-	}
-	scored := []analysis.Named{{Name: IDName, Source: o.ID}}
-	seen := map[string]bool{IDName: true}
-	for _, s := range o.OOD {
-		if seen[s.Name] || s.Name == "" || strings.Contains(s.Name, "/") {
-			return nil, fmt.Errorf("analysis: ood: %s: the name %q is taken, empty or holds a slash: name each OOD set apart", s.Source.Info().Name, s.Name)
-		}
-		seen[s.Name] = true
-		scored = append(scored, s)
+	if err := o.check(chosen, intervals); err != nil {
+		return nil, err
 	}
 	together := []analysis.Source{o.ID}
 	for _, s := range o.OOD {
@@ -151,13 +128,13 @@ func Compute(ctx context.Context, o Options) (*Result, error) {
 			release(scorer)
 		}
 	}()
-	for _, set := range scored {
+	for _, set := range slices.Concat([]analysis.Named{{Name: IDName, Source: o.ID}}, o.OOD) {
 		if err := res.score(ctx, o, set, ready, fits, index); err != nil {
 			return nil, err
 		}
 	}
 	res.measure(o, chosen)
-	res.health(o, fits)
+	res.health(fits)
 	res.selective(o.Threads)
 	if o.Preset != nil {
 		res.Group(o.Preset)
@@ -178,6 +155,35 @@ func Compute(ctx context.Context, o Options) (*Result, error) {
 		}
 	}
 	return res, nil
+}
+
+// check refuses options that do not fit together, before any row is read.
+func (o *Options) check(chosen []Detector, intervals IntervalOptions) error {
+	if o.Baseline != "" && !slices.ContainsFunc(chosen, func(d Detector) bool { return d.Name == o.Baseline }) {
+		return fmt.Errorf("analysis: ood: the baseline %q is not among the chosen scores: add it to --scores", o.Baseline)
+	}
+	if o.Replicates != 0 {
+		if err := intervals.check(); err != nil {
+			return err
+		}
+	}
+	if o.Preset != nil {
+		var names []string
+		for _, s := range o.OOD {
+			names = append(names, s.Name)
+		}
+		if err := o.Preset.Check(o.Head.C, names); err != nil {
+			return err
+		}
+	}
+	seen := map[string]bool{IDName: true}
+	for _, s := range o.OOD {
+		if seen[s.Name] || s.Name == "" || strings.Contains(s.Name, "/") {
+			return fmt.Errorf("analysis: ood: %s: the name %q is taken, empty or holds a slash: name each OOD set apart", s.Source.Info().Name, s.Name)
+		}
+		seen[s.Name] = true
+	}
+	return nil
 }
 
 // identify takes epoch and hash from the first part that carries them.

@@ -1,8 +1,11 @@
 package ood
 
 import (
+	"cmp"
 	"math"
 	"slices"
+
+	"gonum.org/v1/gonum/stat"
 )
 
 // placement gives, for each ID row, the share of OOD rows that it beats, and for each OOD row the share of ID rows that beat it (ties count half), from mid-ranks: the
@@ -26,15 +29,7 @@ func midRanks(x []float64) []float64 {
 	for i := range order {
 		order[i] = i
 	}
-	slices.SortFunc(order, func(a, b int) int {
-		switch {
-		case x[a] < x[b]:
-			return -1
-		case x[a] > x[b]:
-			return 1
-		}
-		return 0
-	})
+	slices.SortFunc(order, func(a, b int) int { return cmp.Compare(x[a], x[b]) })
 	ranks := make([]float64, len(x))
 	for from := 0; from < len(x); {
 		to := from + 1
@@ -61,8 +56,8 @@ func DeLong(aID, aOOD, bID, bOOD []float64) (difference, standardError, p float6
 	for j := range a01 {
 		a01[j] -= b01[j]
 	}
-	mean, variance10 := meanVariance(a10)
-	_, variance01 := meanVariance(a01)
+	mean, variance10 := stat.MeanVariance(a10, nil)
+	_, variance01 := stat.MeanVariance(a01, nil)
 	standardError = math.Sqrt(variance10/float64(len(a10)) + variance01/float64(len(a01)))
 	switch {
 	case standardError > 0:
@@ -75,17 +70,6 @@ func DeLong(aID, aOOD, bID, bOOD []float64) (difference, standardError, p float6
 	return mean, standardError, p
 }
 
-// meanVariance gives the mean and the variance with ddof 1.
-func meanVariance(x []float64) (mean, variance float64) {
-	for _, v := range x {
-		mean += v / float64(len(x))
-	}
-	for _, v := range x {
-		variance += (v - mean) * (v - mean) / float64(len(x)-1)
-	}
-	return mean, variance
-}
-
 // Holm corrects p-values of one family: the k-th smallest of m times m-k+1, never below the one before, at most 1 (S. Holm, 1979). NaN stays and does not count.
 func Holm(p []float64) []float64 {
 	out := slices.Clone(p)
@@ -95,15 +79,7 @@ func Holm(p []float64) []float64 {
 			order = append(order, i)
 		}
 	}
-	slices.SortStableFunc(order, func(a, b int) int {
-		if p[a] < p[b] {
-			return -1
-		}
-		if p[a] > p[b] {
-			return 1
-		}
-		return 0
-	})
+	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(p[a], p[b]) })
 	var before float64
 	for k, i := range order {
 		before = math.Max(before, math.Min(1, float64(len(order)-k)*p[i]))

@@ -48,11 +48,3 @@ type diceScorer struct {
 }
 
 func (s *diceScorer) Report(v *analysis.Values) { v.Set("weights_kept", float64(s.kept)) }
-
-// quantileOf interpolates between the neighbours of an ascending list, as numpy's default.
-func quantileOf(sorted []float64, share float64) float64 {
-	position := share * float64(len(sorted)-1)
-	low := int(position)
-	high := min(low+1, len(sorted)-1)
-	return sorted[low] + (sorted[high]-sorted[low])*(position-float64(low))
-}

@@ -13,7 +13,7 @@ var healthTable = []analysis.Part{
 }
 
 // health fills Health.
-func (r *Result) health(o Options, fits map[string]*Fit) {
+func (r *Result) health(fits map[string]*Fit) {
 	v := &r.Health
 	v.Set("head_mismatch", r.mismatch.Worst)
 	v.Set("fit_rows", 0)

@@ -3,6 +3,7 @@ package ood
 import (
 	"errors"
 	"math"
+	"slices"
 
 	"gonum.org/v1/gonum/floats"
 	"gonum.org/v1/gonum/mat"
@@ -19,7 +20,7 @@ var maxcos = Detector{
 	New: func(f *Fit, _ Values) (Scorer, error) {
 		var units [][]float64
 		for c := range f.Head.C {
-			row := append([]float64(nil), f.Head.Weight[c*f.Head.D:(c+1)*f.Head.D]...)
+			row := slices.Clone(f.Head.Weight[c*f.Head.D : (c+1)*f.Head.D])
 			if norm := floats.Norm(row, 2); norm > 0 {
 				floats.Scale(1/norm, row)
 				units = append(units, row)

@@ -9,7 +9,9 @@ import (
 )
 
 // MetricKeys are the metrics of Measure in order, the headline first; all in percent.
-var MetricKeys = []string{"auroc", "fpr95_ood_pos", "fpr95_id_pos", "aupr_out", "aupr_in", "aupr_out_trapz", "aupr_in_trapz"}
+var MetricKeys = [...]string{"auroc", "fpr95_ood_pos", "fpr95_id_pos", "aupr_out", "aupr_in", "aupr_out_trapz", "aupr_in_trapz"}
+
+const numMetrics = len(MetricKeys)
 
 // Measure compares scores (larger = more in-distribution) of ID and OOD rows. Rows are labelled 0 = ID, 1 = OOD, and the detector's output is -score. Everything comes
 // from integer counts at the distinct scores, so ties are exact and no point is dropped. In percent:

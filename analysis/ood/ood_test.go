@@ -95,9 +95,12 @@ func TestParametersAreChecked(t *testing.T) {
 			t.Errorf("%s = %g was taken", setting, c.value)
 		}
 	}
-	for _, s := range ood.Params() {
-		if err := ood.CheckParams(ood.Detectors(), map[string]float64{s.Name: s.Default}); err != nil {
-			t.Errorf("the default of %s is refused: %v", s.Name, err)
+	for _, d := range ood.Detectors() {
+		for _, p := range d.Params {
+			name := d.Name + "." + p.Key
+			if err := ood.CheckParams(ood.Detectors(), map[string]float64{name: p.Default}); err != nil {
+				t.Errorf("the default of %s is refused: %v", name, err)
+			}
 		}
 	}
 	if chosen, _ := ood.Select([]string{"vim"}, false); ood.CheckParams(chosen, map[string]float64{"vim.dim": 3}) != nil {

@@ -50,24 +50,6 @@ func (p Param) check(x float64) error {
 	return nil
 }
 
-// Setting is a parameter under the name that --param takes.
-type Setting struct {
-	// Name is NAME.KEY, for example knn.k.
-	Name string
-	Param
-}
-
-// Params lists every parameter of every detector in the order of the table.
-func Params() []Setting {
-	var all []Setting
-	for _, d := range table {
-		for _, p := range d.Params {
-			all = append(all, Setting{d.Name + "." + p.Key, p})
-		}
-	}
-	return all
-}
-
 // CheckParams refuses settings "NAME.KEY" = value whose name is unknown, whose value is not of the parameter's type, or whose score is not among the chosen.
 func CheckParams(chosen []Detector, settings map[string]float64) error {
 	values, err := params(chosen, settings)

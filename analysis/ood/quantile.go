@@ -113,3 +113,11 @@ func (q *quantiles) value(key uint64) float64 {
 	}
 	return fromOrderedBits(key)
 }
+
+// quantileOf interpolates between the neighbours of an ascending list, as numpy's default.
+func quantileOf(sorted []float64, share float64) float64 {
+	position := share * float64(len(sorted)-1)
+	low := int(position)
+	high := min(low+1, len(sorted)-1)
+	return sorted[low] + (sorted[high]-sorted[low])*(position-float64(low))
+}

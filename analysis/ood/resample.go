@@ -1,6 +1,7 @@
 package ood
 
 import (
+	"cmp"
 	"math"
 	"math/bits"
 	"slices"
@@ -47,15 +48,7 @@ func newRanking(id, ood []float64) *ranking {
 	for i, x := range ood {
 		all = append(all, row{x, uint32(i)<<2 | fromOOD})
 	}
-	slices.SortFunc(all, func(a, b row) int {
-		switch {
-		case a.score < b.score:
-			return -1
-		case a.score > b.score:
-			return 1
-		}
-		return 0
-	})
+	slices.SortFunc(all, func(a, b row) int { return cmp.Compare(a.score, b.score) })
 	r := &ranking{nID: len(id), nOOD: len(ood), rows: make([]uint32, len(all))}
 	for i, x := range all {
 		r.rows[i] = x.code
@@ -122,9 +115,6 @@ func (r *ranking) measure(id, ood []uint16, out *[numMetrics]float64) {
 		100 * outStep * perOOD, 100 * inStep * perID, 100 * outTrap / 2 * perOOD, 100 * inTrap / 2 * perID,
 	}
 }
-
-// numMetrics is the length of MetricKeys.
-const numMetrics = 7
 
 // need95 is ceil(0.95 n).
 func need95(n int) int { return (95*n + 99) / 100 }

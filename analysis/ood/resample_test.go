@@ -48,9 +48,6 @@ func TestReplicatesAgainstMeasureOfTheResampledRows(t *testing.T) {
 }
 
 func TestResamplesAreTheirDefinition(t *testing.T) {
-	if len(MetricKeys) != numMetrics {
-		t.Fatalf("%d metrics, want %d", len(MetricKeys), numMetrics)
-	}
 	const n, seed = 11, 5 | 7<<32
 	counts := make([]uint16, n)
 	var other []uint16

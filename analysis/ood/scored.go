@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"context"
 	"encoding/binary"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -225,11 +224,7 @@ func (s *scoring) npz(ctx context.Context, path string) error {
 				return err
 			}
 		}
-		meta, err := json.Marshal(s.info.Meta)
-		if err != nil {
-			return err
-		}
-		return npz.Put(w, "meta", meta)
+		return analysis.PutMeta(w, s.info.Meta)
 	})
 	if err != nil {
 		return fmt.Errorf("analysis: ood: %w", err)

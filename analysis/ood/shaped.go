@@ -2,6 +2,7 @@ package ood
 
 import (
 	"math"
+	"slices"
 
 	"nctrain/analysis"
 )
@@ -14,7 +15,7 @@ type shapedEnergy struct {
 
 func (s shapedEnergy) Score(b *Rows, out []float64) {
 	c, d := s.head.C, s.head.D
-	x := append([]float64(nil), b.Features[:b.N*d]...)
+	x := slices.Clone(b.Features[:b.N*d])
 	for i := range b.N {
 		s.shape(x[i*d : (i+1)*d])
 	}
@@ -34,7 +35,7 @@ type scaledEnergy struct {
 
 func (s scaledEnergy) Score(b *Rows, out []float64) {
 	c, d := s.head.C, s.head.D
-	x := append([]float64(nil), b.Features[:b.N*d]...)
+	x := slices.Clone(b.Features[:b.N*d])
 	factors := make([]float64, b.N)
 	for i := range b.N {
 		factors[i] = s.shape(x[i*d : (i+1)*d])

@@ -14,14 +14,14 @@ import (
 
 // Threshold accepts rows whose score is at least Value.
 type Threshold struct {
-	Value float64 `json:"value"`
+	Value float64
 	// Acceptance asked for, a share of ID rows, and Rank of the held-out row (from the smallest) whose score is the value, of N.
-	Acceptance float64 `json:"acceptance"`
-	Rank       int     `json:"rank"`
-	N          int     `json:"n"`
+	Acceptance float64
+	Rank       int
+	N          int
 	// Low and High hold the true share of ID rows that is accepted with probability 95 % over the choice of held-out rows: it has the distribution Beta(N+1-Rank, Rank).
-	Low  float64 `json:"low"`
-	High float64 `json:"high"`
+	Low  float64
+	High float64
 }
 
 // ConformalThreshold chooses the threshold at which at least a share of acceptance of new ID rows is accepted, on average over held-out rows: the score of rank floor((1-acceptance)(n+1))

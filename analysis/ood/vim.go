@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 
 	"gonum.org/v1/gonum/blas"
 	"gonum.org/v1/gonum/blas/blas32"
@@ -165,7 +166,7 @@ func headOrigin(h *analysis.Head) ([]float64, error) {
 		return u, nil
 	}
 	var svd mat.SVD
-	if !svd.Factorize(mat.NewDense(h.C, h.D, append([]float64(nil), h.Weight...)), mat.SVDThin) {
+	if !svd.Factorize(mat.NewDense(h.C, h.D, slices.Clone(h.Weight)), mat.SVDThin) {
 		return nil, errors.New("the singular value decomposition of W did not converge")
 	}
 	var left, right mat.Dense

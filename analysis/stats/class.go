@@ -2,6 +2,7 @@ package stats
 
 import (
 	"math"
+	"slices"
 
 	"gonum.org/v1/gonum/blas"
 	"gonum.org/v1/gonum/blas/blas64"
@@ -25,8 +26,8 @@ type Class struct {
 // Class corrects the sums to central moments: sum (h-mu)(h-mu)^T = sum (h-s)(h-s)^T - n (mu-s)(mu-s)^T, class by class. Where no row was summed or one was not
 // finite the moments are zero or meaningless; the tally tells.
 func (s *Sums) Class() *Class {
-	c := &Class{C: s.C, D: s.D, Count: append([]int64(nil), s.Count...), Mean: append([]float64(nil), s.Shift...),
-		Deviation: append([]float64(nil), s.Square...), Scatter: append([]float64(nil), s.Second...)}
+	c := &Class{C: s.C, D: s.D, Count: slices.Clone(s.Count), Mean: slices.Clone(s.Shift),
+		Deviation: slices.Clone(s.Square), Scatter: slices.Clone(s.Second)}
 	d := s.D
 	deltas := make([]float64, s.C*d) // times sqrt(n)
 	for k, n := range c.Count {
@@ -114,7 +115,7 @@ func (c *Class) MeanOfRows() []float64 {
 
 // Centred gives the class means minus mu [C,D].
 func (c *Class) Centred(mu []float64) []float64 {
-	m := append([]float64(nil), c.Mean...)
+	m := slices.Clone(c.Mean)
 	for k := range c.Count {
 		floats.Sub(m[k*c.D:(k+1)*c.D], mu)
 	}
@@ -125,14 +126,6 @@ func (c *Class) Centred(mu []float64) []float64 {
 func (c *Class) Within() []float64 {
 	s := make([]float64, len(c.Scatter))
 	floats.AddScaled(s, 1/float64(c.N()), c.Scatter)
-	return s
-}
-
-// Between is S_B = 1/C sum_c (mu_c - mu)(.)^T, [D,D], for a global mean mu.
-func (c *Class) Between(mu []float64) []float64 {
-	s := make([]float64, c.D*c.D)
-	addGram(s, 1/float64(c.C), c.Centred(mu), c.C, c.D)
-	mirror(s, c.D)
 	return s
 }
 

@@ -27,7 +27,7 @@ func SymEigen(a []float64, d int, vectors bool) (*Eigen, error) {
 	if vectors {
 		job = lapack.EVCompute
 	}
-	v := append([]float64(nil), a...)
+	v := slices.Clone(a)
 	matrix := blas64.Symmetric{N: d, Stride: d, Data: v, Uplo: blas.Upper}
 	values, size := make([]float64, d), make([]float64, 1)
 	lapack64.Syev(job, matrix, values, size, -1)
@@ -49,7 +49,7 @@ func SymEigen(a []float64, d int, vectors bool) (*Eigen, error) {
 // eigenvalues of the product would lose those below eps times the largest.
 func GramEigen(m []float64, n, d int) (*Eigen, error) {
 	var s mat.SVD
-	if !s.Factorize(mat.NewDense(n, d, append([]float64(nil), m...)), mat.SVDThin) {
+	if !s.Factorize(mat.NewDense(n, d, slices.Clone(m)), mat.SVDThin) {
 		return nil, errors.New("the singular value decomposition did not converge")
 	}
 	out := &Eigen{Values: s.Values(nil), Vectors: new(mat.Dense)}

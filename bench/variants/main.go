@@ -91,8 +91,11 @@ func read(dir string) (uint64, []float64, error) {
 	}
 	defer f.Close()
 	rows, err := csv.NewReader(f).ReadAll()
-	if err != nil || len(rows) < 2 {
-		return 0, nil, fmt.Errorf("history.csv: %d rows: %w", len(rows), err)
+	if err != nil {
+		return 0, nil, fmt.Errorf("history.csv: %w", err)
+	}
+	if len(rows) < 2 {
+		return 0, nil, errors.New("history.csv holds no epoch")
 	}
 	column := slices.Index(rows[0], "test_loss")
 	if column < 0 {

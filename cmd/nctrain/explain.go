@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/agnivade/levenshtein"
 	"github.com/spf13/cobra"
 
 	"nctrain/analysis/nc"
@@ -71,7 +72,7 @@ func nearNames(text string, names []string) (near []string) {
 	const most = 5
 	for allowed := 1; allowed <= 2; allowed++ {
 		for _, name := range names {
-			if len(text) > 2*allowed && edits(text, name) <= allowed && !slices.Contains(near, name) {
+			if len(text) > 2*allowed && levenshtein.ComputeDistance(text, name) <= allowed && !slices.Contains(near, name) {
 				near = append(near, name)
 			}
 		}
@@ -82,25 +83,4 @@ func nearNames(text string, names []string) (near []string) {
 		}
 	}
 	return near[:min(most, len(near))]
-}
-
-// edits is the least number of letters changed, added or left out that makes b of a.
-func edits(a, b string) int {
-	row := make([]int, len(b)+1) // from the letters of a so far to each beginning of b
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			change := diagonal
-			if a[i] != b[j] {
-				change++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(change, row[j]+1, diagonal+1)
-		}
-	}
-	return row[len(b)]
 }

@@ -289,7 +289,7 @@ func (f *featuresFlags) writeRows(ctx context.Context, model *nn.ResNet18, eval 
 			for i, label := range r.Labels {
 				labels[i] = int64(label)
 				logits := r.Logits[i*model.Classes : (i+1)*model.Classes]
-				if int(label) < len(logits) && logits[label] == slices.Max(logits) {
+				if int(label) == analysis.Argmax(logits) {
 					correct++
 				}
 			}

@@ -21,24 +21,23 @@ const (
 )
 
 // files are the open feature files of a command.
-type files struct{ open_ []io.Closer }
+type files struct{ opened []io.Closer }
 
 func (f *files) open(spec string) (analysis.Source, error) {
-	file, err := analysis.OpenFeatures(spec)
-	if err != nil {
-		return nil, err
-	}
-	f.open_ = append(f.open_, file)
-	return file, nil
+	return f.keep(analysis.OpenFeatures(spec))
 }
 
 // openRows opens rows whose labels nobody asks for.
 func (f *files) openRows(spec string) (analysis.Source, error) {
-	file, err := analysis.OpenRows(spec)
+	return f.keep(analysis.OpenRows(spec))
+}
+
+// keep takes what was opened, to close it with the rest.
+func (f *files) keep(file *analysis.File, err error) (analysis.Source, error) {
 	if err != nil {
 		return nil, err
 	}
-	f.open_ = append(f.open_, file)
+	f.opened = append(f.opened, file)
 	return file, nil
 }
 
@@ -63,7 +62,7 @@ func (f *files) train(features, statistics string) (src analysis.Source, health 
 
 func (f *files) close() error {
 	var err error
-	for _, file := range f.open_ {
+	for _, file := range f.opened {
 		err = errors.Join(err, file.Close())
 	}
 	return err

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -213,6 +214,26 @@ func (f *kernelFlags) checkOne(m *machine, v *kernels.Variant, p kernels.Precisi
 	return row
 }
 
+// atLayers visits every chosen variant of the operations at the network's shapes that it does.
+func (f *kernelFlags) atLayers(ctx context.Context, m *machine, ops []kernels.OpID, visit func(*kernels.Variant, kernels.Shape) error) error {
+	for _, id := range ops {
+		for _, s := range kernels.LayerShapes(id, f.width, f.batch) {
+			for _, v := range kernels.Variants(id, m.Kind()) {
+				if !m.chosen(v) || v.Check(s, m.options.Precision, m.Capabilities()) != nil {
+					continue
+				}
+				if err := ctx.Err(); err != nil {
+					return err
+				}
+				if err := visit(v, s); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return nil
+}
+
 // kernelSpeed is what `kernels bench` tells of one variant at one shape.
 type kernelSpeed struct {
 	Op         string  `json:"op"`
@@ -237,24 +258,18 @@ func (f *kernelFlags) bench(c *cobra.Command, m *machine, ops []kernels.OpID) er
 	}
 	var rows []kernelSpeed
 	t := table.New("operation", "variant", "shape", "ms", "GFLOP/s", "GB/s", "of limit %").Left(1, 2)
-	for _, id := range ops {
-		for _, s := range kernels.LayerShapes(id, f.width, f.batch) {
-			for _, v := range kernels.Variants(id, m.Kind()) {
-				if !m.chosen(v) || v.Check(s, m.options.Precision, m.Capabilities()) != nil {
-					continue
-				}
-				if err := c.Context().Err(); err != nil {
-					return err
-				}
-				b, err := kernels.Bench(m.Device, v, m.options.Precision, s, kernels.BenchOptions{Roofline: roof})
-				if err != nil {
-					return err
-				}
-				row := kernelSpeed{id.String(), v.Name, s.String(), 1e3 * b.Median.Seconds(), b.GFLOPS, b.GBps, b.Share}
-				rows = append(rows, row)
-				t.Row(row.Op, row.Variant, row.Shape, table.Number(row.Ms), rate(row.GFLOPS), rate(row.GBps), rate(100*row.LimitShare))
-			}
+	err = f.atLayers(c.Context(), m, ops, func(v *kernels.Variant, s kernels.Shape) error {
+		b, err := kernels.Bench(m.Device, v, m.options.Precision, s, kernels.BenchOptions{Roofline: roof})
+		if err != nil {
+			return err
 		}
+		row := kernelSpeed{v.Op.String(), v.Name, s.String(), 1e3 * b.Median.Seconds(), b.GFLOPS, b.GBps, b.Share}
+		rows = append(rows, row)
+		t.Row(row.Op, row.Variant, row.Shape, table.Number(row.Ms), rate(row.GFLOPS), rate(row.GBps), rate(100*row.LimitShare))
+		return nil
+	})
+	if err != nil {
+		return err
 	}
 	out := f.stdout(c)
 	fmt.Fprintf(out, "on %s; its peak, measured now: %v (rates count the direct algorithm, each operand moved once)\n", m.Description(), roof)
@@ -283,27 +298,21 @@ type kernelRequests struct {
 func (f *kernelFlags) count(c *cobra.Command, m *machine, ops []kernels.OpID) error {
 	var rows []kernelRequests
 	t := table.New("operation", "variant", "shape", "sectors/load", "sectors/store", "bytes/least", "bank conflicts", "a request").Left(1, 2)
-	for _, id := range ops {
-		for _, s := range kernels.LayerShapes(id, f.width, f.batch) {
-			for _, v := range kernels.Variants(id, m.Kind()) {
-				if !m.chosen(v) || v.Check(s, m.options.Precision, m.Capabilities()) != nil {
-					continue
-				}
-				if err := c.Context().Err(); err != nil {
-					return err
-				}
-				n, err := kernels.Count(m.Device, v, m.options.Precision, s)
-				if err != nil {
-					return err
-				}
-				least := id.Op().Cost(s, m.options.Precision, nil).Bytes
-				row := kernelRequests{id.String(), v.Name, s.String(), over(n.LoadSectors, n.LoadRequests), over(n.StoreSectors, n.StoreRequests),
-					n.Bytes() / least, n.SharedConflicts, over(n.SharedConflicts, n.SharedRequests)}
-				rows = append(rows, row)
-				t.Row(row.Op, row.Variant, row.Shape, rate(row.LoadSectors), rate(row.StoreSectors), rate(row.BytesOfLeast), fmt.Sprintf("%.0f", row.BankConflicts),
-					table.Number(row.ConflictShare))
-			}
+	err := f.atLayers(c.Context(), m, ops, func(v *kernels.Variant, s kernels.Shape) error {
+		n, err := kernels.Count(m.Device, v, m.options.Precision, s)
+		if err != nil {
+			return err
 		}
+		least := v.Op.Op().Cost(s, m.options.Precision, nil).Bytes
+		row := kernelRequests{v.Op.String(), v.Name, s.String(), over(n.LoadSectors, n.LoadRequests), over(n.StoreSectors, n.StoreRequests),
+			n.Bytes() / least, n.SharedConflicts, over(n.SharedConflicts, n.SharedRequests)}
+		rows = append(rows, row)
+		t.Row(row.Op, row.Variant, row.Shape, rate(row.LoadSectors), rate(row.StoreSectors), rate(row.BytesOfLeast), fmt.Sprintf("%.0f", row.BankConflicts),
+			table.Number(row.ConflictShare))
+		return nil
+	})
+	if err != nil {
+		return err
 	}
 	out := f.stdout(c)
 	fmt.Fprintf(out, "on %s, %v: memory requests of a warp, counted (the emulated driver has no speed)\n", m.Description(), m.options.Precision)

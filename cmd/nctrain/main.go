@@ -43,7 +43,7 @@ func execute(args []string, stdout, stderr io.Writer) int {
 	if err == nil {
 		return 0
 	}
-	text, status := explain(command, err)
+	text, status := describe(command, err)
 	fmt.Fprintln(stderr, "nctrain: "+text)
 	return status
 }
@@ -83,8 +83,8 @@ func (e usageError) Unwrap() error { return e.err }
 
 func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
 
-// explain gives the one line for people and the exit status of a command that failed.
-func explain(command *cobra.Command, err error) (string, int) {
+// describe gives the one line for people and the exit status of a command that failed.
+func describe(command *cobra.Command, err error) (string, int) {
 	text := strings.Join(strings.FieldsFunc(err.Error(), func(r rune) bool { return r == '\n' }), "; ")
 	var stopped *run.Interrupted
 	var usage usageError
@@ -127,8 +127,8 @@ Sets are written KIND:PATH: cifar100:cifar-100-binary.tar.gz, npz:images.npz, or
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return usagef("%s: %v (%s --help lists the flags)", c.Name(), err, c.CommandPath())
 	})
-	root.AddCommand(newRunCommand(), newTrainCommand(), newFeaturesCommand(), newNCCommand(), newOODCommand(), newScoreCommand(), newStatsCommand(), newExplainCommand(), newDataCommand(), newKernelsCommand(),
-		newBenchCommand(), newReportCommand(), newConvertCommand(), newDoctorCommand())
+	root.AddCommand(newRunCommand(), newTrainCommand(), newFeaturesCommand(), newNCCommand(), newOODCommand(), newScoreCommand(), newStatsCommand(), newExplainCommand(),
+		newDataCommand(), newKernelsCommand(), newBenchCommand(), newReportCommand(), newConvertCommand(), newDoctorCommand())
 	checkArguments(root)
 	return root
 }

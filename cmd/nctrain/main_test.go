@@ -121,11 +121,11 @@ func TestErrorsOfACommandAreExplained(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		text, status := explain(command, &run.Interrupted{Dir: "runs/first", Epoch: 1})
+		text, status := describe(command, &run.Interrupted{Dir: "runs/first", Epoch: 1})
 		if want := "go on with: nctrain " + name + " --resume runs/first"; !strings.HasSuffix(text, want) || status != exitInterrupted {
 			t.Errorf("status %d, %q, want %q", status, text, want)
 		}
-		if _, status := explain(command, fmt.Errorf("bench: %w", &nn.PinError{})); status != exitUsage {
+		if _, status := describe(command, fmt.Errorf("bench: %w", &nn.PinError{})); status != exitUsage {
 			t.Errorf("a pin that applies nowhere: status %d", status)
 		}
 	}

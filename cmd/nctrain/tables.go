@@ -59,7 +59,7 @@ func printCollapse(w io.Writer, rows []*nc.Result) error {
 	if terminal >= 0 {
 		fmt.Fprintln(w, "  * the terminal phase begins: training accuracy of 99.9 % or more")
 	}
-	warn(w, warningsOf(rows[len(rows)-1]))
+	warn(w, rows[len(rows)-1].AllWarnings())
 	return nil
 }
 
@@ -110,7 +110,7 @@ func printCollapseWhole(w io.Writer, r *nc.Result) error {
 	for reason, names := range undefined.scores.All() {
 		fmt.Fprintf(w, "  undefined: %s: %s\n", strings.Join(names, ", "), reason)
 	}
-	warn(w, warningsOf(r))
+	warn(w, r.AllWarnings())
 	return nil
 }
 
@@ -138,14 +138,6 @@ func printPerClass(w io.Writer, r *nc.Result) error {
 		t.Row(cells...)
 	}
 	return t.Write(w, "  ")
-}
-
-func warningsOf(r *nc.Result) []string {
-	all := slices.Concat(r.Warnings, r.NC1.Warnings, r.NC2.Warnings, r.NC3.Warnings, r.NC4.Warnings, r.NC1Test.Warnings)
-	for _, v := range r.NC5.All() {
-		all = append(all, v.Warnings...)
-	}
-	return append(all, r.Health.Warnings...)
 }
 
 // of names a checkpoint where it is known.
@@ -260,7 +252,7 @@ type byText struct{ scores analysis.Ordered[[]string] }
 func (b *byText) add(score string, texts ...string) {
 	for _, text := range texts {
 		if scores, _ := b.scores.Get(text); text != "" && !slices.Contains(scores, score) {
-			b.scores.Set(text, append(scores, score))
+			analysis.Gather(&b.scores, text, score)
 		}
 	}
 }

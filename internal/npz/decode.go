@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
+
+	"nctrain/internal/half"
 )
 
 // toLittle swaps the bytes of big-endian elements in place, so that the decoders below know one order only.
@@ -24,11 +26,11 @@ func decodeFloat64(a *array, dst []float64, raw []byte) error {
 	switch a.DType {
 	case Float16:
 		for i := range dst {
-			dst[i] = float64(halfToFloat32(binary.LittleEndian.Uint16(raw[2*i:])))
+			dst[i] = float64(half.FromBinary16(binary.LittleEndian.Uint16(raw[2*i:])))
 		}
 	case BFloat16:
 		for i := range dst {
-			dst[i] = float64(bfloatToFloat32(binary.LittleEndian.Uint16(raw[2*i:])))
+			dst[i] = float64(half.FromBFloat16(binary.LittleEndian.Uint16(raw[2*i:])))
 		}
 	case Float32:
 		for i := range dst {
@@ -47,11 +49,11 @@ func decodeFloat32(a *array, dst []float32, raw []byte) error {
 	switch a.DType {
 	case Float16:
 		for i := range dst {
-			dst[i] = halfToFloat32(binary.LittleEndian.Uint16(raw[2*i:]))
+			dst[i] = half.FromBinary16(binary.LittleEndian.Uint16(raw[2*i:]))
 		}
 	case BFloat16:
 		for i := range dst {
-			dst[i] = bfloatToFloat32(binary.LittleEndian.Uint16(raw[2*i:]))
+			dst[i] = half.FromBFloat16(binary.LittleEndian.Uint16(raw[2*i:]))
 		}
 	case Float32:
 		for i := range dst {
@@ -105,21 +107,3 @@ func decodeUint8(_ *array, dst []uint8, raw []byte) error {
 	copy(dst, raw)
 	return nil
 }
-
-// halfToFloat32 widens an IEEE 754 binary16, exactly: subnormals, infinities and NaN payloads included. (npyio's float16
-// moves the bits of a subnormal without renormalising, which turns 6e-8 into 1e-41.)
-func halfToFloat32(h uint16) float32 {
-	sign := uint32(h&0x8000) << 16
-	exponent := uint32(h>>10) & 0x1f
-	fraction := uint32(h & 0x3ff)
-	switch exponent {
-	case 0: // fraction * 2^-24, exact in float32
-		magnitude := float32(fraction) * (1.0 / (1 << 24))
-		return math.Float32frombits(sign | math.Float32bits(magnitude))
-	case 0x1f:
-		return math.Float32frombits(sign | 0xff<<23 | fraction<<13)
-	}
-	return math.Float32frombits(sign | (exponent+127-15)<<23 | fraction<<13)
-}
-
-func bfloatToFloat32(b uint16) float32 { return math.Float32frombits(uint32(b) << 16) }

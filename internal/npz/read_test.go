@@ -162,32 +162,7 @@ func TestFloat32IsExactOrRefused(t *testing.T) {
 	}
 }
 
-// Every one of the 65,536 halves against its definition (IEEE 754-2008, 3.4).
-func TestHalfToFloat32(t *testing.T) {
-	for h := range 1 << 16 {
-		got := halfToFloat32(uint16(h))
-		exponent, fraction := h>>10&0x1f, h&0x3ff
-		var want float64
-		switch {
-		case exponent == 0x1f && fraction != 0:
-			if got == got {
-				t.Fatalf("%04x: %v, want NaN", h, got)
-			}
-			continue
-		case exponent == 0x1f:
-			want = math.Inf(1)
-		case exponent == 0:
-			want = math.Ldexp(float64(fraction), -24)
-		default:
-			want = math.Ldexp(float64(1024+fraction), exponent-25)
-		}
-		if h>>15 == 1 {
-			want = math.Copysign(want, -1)
-		}
-		if float64(got) != want || math.Signbit(float64(got)) != math.Signbit(want) {
-			t.Fatalf("%04x: %v, want %v", h, got, want)
-		}
-	}
+func TestSubnormalAndInfiniteHalves(t *testing.T) {
 	got, err := open(t, "testdata/stored.npz").Float64s("halves")
 	want := []float64{0, math.Copysign(0, -1), 0x1p-24, -0x3ffp-24, 0x1p-14, 1, 65504, math.Inf(1), math.Inf(-1), math.NaN()}
 	if err != nil || !slices.EqualFunc(got, want, func(a, b float64) bool { return math.Float64bits(a) == math.Float64bits(b) || a != a && b != b }) {

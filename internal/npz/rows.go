@@ -98,9 +98,6 @@ func (r *Rows) Skip(n int) error {
 // Close releases the reader. It does not close the File.
 func (r *Rows) Close() error { return r.r.Close() }
 
-// Info describes the array being read.
-func (r *Rows) Info() Info { return r.array.Info }
-
 // Float64 fills dst with the next len(dst)/D rows, fewer at the end, and returns how many; then 0 and io.EOF.
 // Floating-point arrays of every width can be read so, without rounding. It panics when dst is shorter than a row.
 func (r *Rows) Float64(dst []float64) (int, error) {

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"io"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -162,7 +163,7 @@ func TestOpenRawHoldsArraysAgainstTheFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	if x, err := f.Float64s("x"); err != nil || !equalNaN(x, []float64{1.5, nan()}) {
+	if x, err := f.Float64s("x"); err != nil || !equalNaN(x, []float64{1.5, math.NaN()}) {
 		t.Errorf("%v, %v", x, err)
 	}
 	if x, err := f.Float32s("x"); err != nil || x[0] != 1.5 {
@@ -178,5 +179,3 @@ func TestOpenRawHoldsArraysAgainstTheFile(t *testing.T) {
 		}
 	}
 }
-
-func nan() float64 { return float64(bfloatToFloat32(0x7fc0)) }

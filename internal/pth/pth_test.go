@@ -107,20 +107,6 @@ func TestReadsWhatTorchSaves(t *testing.T) {
 	}
 }
 
-func TestFloat16(t *testing.T) {
-	for h, want := range map[uint16]float32{
-		0x0000: 0, 0x3c00: 1, 0xc000: -2, 0x7bff: 65504, 0x0001: 0x1p-24, 0x03ff: 1023 * 0x1p-24, 0x0400: 0x1p-14, 0x7c00: float32(math.Inf(1)), 0xfc00: float32(math.Inf(-1)),
-		0x8000: float32(math.Copysign(0, -1)),
-	} {
-		if got := FromFloat16(h); math.Float32bits(got) != math.Float32bits(want) {
-			t.Errorf("half %#04x is %g, want %g", h, got, want)
-		}
-	}
-	if nan := FromFloat16(0x7e00); nan == nan {
-		t.Errorf("NaN is %g", nan)
-	}
-}
-
 func TestWrongElementType(t *testing.T) {
 	tensors := get(t, opened(t, "testdata/tensors.pth").Root(), "tensors")
 	if _, err := get(t, tensors, "int64").(*Tensor).Float32s(); err == nil {

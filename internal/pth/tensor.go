@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"math"
+
+	"nctrain/internal/half"
 )
 
 // DType is an element type, by PyTorch's name.
@@ -99,9 +101,9 @@ func (t *Tensor) Float32s() ([]float32, error) {
 	case Float64:
 		decode = func(b []byte) float32 { return float32(math.Float64frombits(binary.LittleEndian.Uint64(b))) }
 	case BFloat16:
-		decode = func(b []byte) float32 { return math.Float32frombits(uint32(binary.LittleEndian.Uint16(b)) << 16) }
+		decode = func(b []byte) float32 { return half.FromBFloat16(binary.LittleEndian.Uint16(b)) }
 	case Float16:
-		decode = func(b []byte) float32 { return FromFloat16(binary.LittleEndian.Uint16(b)) }
+		decode = func(b []byte) float32 { return half.FromBinary16(binary.LittleEndian.Uint16(b)) }
 	default:
 		return nil, fmt.Errorf("pth: %s: is %s, floating-point numbers are wanted here", t.storage.file.path, t.DType)
 	}
@@ -139,18 +141,4 @@ func gather[T any](t *Tensor, decode func([]byte) T) ([]T, error) {
 		}
 	}
 	return out, nil
-}
-
-// FromFloat16 widens an IEEE 754 half, exactly.
-func FromFloat16(h uint16) float32 {
-	sign := uint32(h>>15) << 31
-	exponent, fraction := uint32(h>>10&0x1f), uint32(h&0x3ff)
-	switch exponent {
-	case 0: // zero and subnormals: fraction * 2^-24
-		v := float32(fraction) * 0x1p-24
-		return math.Float32frombits(math.Float32bits(v) | sign)
-	case 0x1f: // infinity and NaN
-		return math.Float32frombits(sign | 0xff<<23 | fraction<<13)
-	}
-	return math.Float32frombits(sign | (exponent+127-15)<<23 | fraction<<13)
 }

@@ -4,15 +4,9 @@
 // Followed: PyTorch 2.15, aten/src/ATen/core/MT19937RNGEngine.h, TransformationHelper.h, native/TensorFactories.cpp.
 package torchrand
 
-import (
-	"encoding/binary"
-	"fmt"
-)
-
 const (
 	stateWords = 624
 	shiftWords = 397
-	stateBytes = 4 * (stateWords + 1)
 )
 
 // Generator is a Mersenne Twister MT19937 (Matsumoto and Nishimura 1998). It belongs to one goroutine. The zero value is
@@ -62,29 +56,4 @@ func (g *Generator) refill() {
 		g.state[i] = g.state[(i+shiftWords)%stateWords] ^ twist
 	}
 	g.next = 0
-}
-
-// MarshalBinary returns the state (encoding.BinaryMarshaler): 2,500 bytes, the 624 words and the position, little-endian.
-func (g *Generator) MarshalBinary() ([]byte, error) {
-	b := make([]byte, 0, stateBytes)
-	for _, word := range g.state {
-		b = binary.LittleEndian.AppendUint32(b, word)
-	}
-	return binary.LittleEndian.AppendUint32(b, g.next), nil
-}
-
-// UnmarshalBinary restores a state that MarshalBinary returned; the next numbers are those that would have come then.
-func (g *Generator) UnmarshalBinary(b []byte) error {
-	if len(b) != stateBytes {
-		return fmt.Errorf("torchrand: a generator state of %d bytes, want %d", len(b), stateBytes)
-	}
-	next := binary.LittleEndian.Uint32(b[4*stateWords:])
-	if next > stateWords {
-		return fmt.Errorf("torchrand: a generator state at word %d of %d", next, stateWords)
-	}
-	for i := range g.state {
-		g.state[i] = binary.LittleEndian.Uint32(b[4*i:])
-	}
-	g.next = next
-	return nil
 }

@@ -1,7 +1,6 @@
 package torchrand
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
@@ -163,48 +162,6 @@ func TestShuffleWideIsAPermutation(t *testing.T) {
 			t.Fatalf("%d occurs twice, again at %d", v, i)
 		}
 		seen[v] = true
-	}
-}
-
-func TestStateRoundTrip(t *testing.T) {
-	for _, drawn := range []int{0, 1, 623, 624, 625, 1248} {
-		g := New(47)
-		for range drawn {
-			g.Random32()
-		}
-		state, err := g.MarshalBinary()
-		if err != nil {
-			t.Fatal(err)
-		}
-		var restored Generator
-		if err := restored.UnmarshalBinary(state); err != nil {
-			t.Fatal(err)
-		}
-		for i := range 1300 {
-			if a, b := g.Random32(), restored.Random32(); a != b {
-				t.Fatalf("after %d draws, number %d: %d, want %d", drawn, i, b, a)
-			}
-		}
-	}
-}
-
-func TestBrokenStateIsRefused(t *testing.T) {
-	state, _ := New(1).MarshalBinary()
-	past := bytes.Clone(state)
-	binary.LittleEndian.PutUint32(past[4*stateWords:], stateWords+1)
-	for want, b := range map[string][]byte{
-		"torchrand: a generator state of 0 bytes, want 2500":    nil,
-		"torchrand: a generator state of 2499 bytes, want 2500": state[1:],
-		"torchrand: a generator state at word 625 of 624":       past,
-	} {
-		g := New(7)
-		first := *g
-		if err := g.UnmarshalBinary(b); err == nil || err.Error() != want {
-			t.Errorf("error %v, want %s", err, want)
-		}
-		if *g != first {
-			t.Errorf("%s: the generator changed all the same", want)
-		}
 	}
 }
 

@@ -145,14 +145,12 @@ func (l *Library) Find(name string) (*Kernel, error) {
 
 // Close unloads the kernels.
 func (l *Library) Close() error {
-	var first error
+	var err error
 	for _, k := range l.loaded {
-		if err := k.module.Close(); err != nil && first == nil {
-			first = err
-		}
+		err = errors.Join(err, k.module.Close())
 	}
 	clear(l.loaded)
-	return first
+	return err
 }
 
 // Workspace is how many bytes of Call.Workspace a call needs.

@@ -4,6 +4,7 @@ package mutants
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -45,6 +46,7 @@ type Sources map[string]string
 // keepsBarriers tells of device.cuh, which defines them, and of the roofline's kernels, which belong to no operation that a suite could check.
 func keepsBarriers(file string) bool { return file == "device.cuh" || strings.HasPrefix(file, "peak_") }
 
+// ReadSources reads every .cu and .cuh file of a folder.
 func ReadSources(dir string) (Sources, error) {
 	out := Sources{}
 	for _, pattern := range []string{"*.cu", "*.cuh"} {
@@ -66,13 +68,9 @@ func ReadSources(dir string) (Sources, error) {
 	return out, nil
 }
 
+// Names of the files in order.
 func (s Sources) Names() []string {
-	var out []string
-	for name := range s {
-		out = append(out, name)
-	}
-	slices.Sort(out)
-	return out
+	return slices.Sorted(maps.Keys(s))
 }
 
 // Mutants are the barriers of all sources, and the faults of the table.

@@ -14,7 +14,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/google/renameio/v2"
+	"nctrain/internal/wholefile"
 )
 
 const (
@@ -213,7 +213,7 @@ func updatePage(table, version string, write bool) error {
 	case old == table:
 		return nil
 	case write:
-		return renameio.WriteFile(page, []byte(before+begin+table+end+after), 0o644)
+		return wholefile.WriteBytes(page, 0o644, []byte(before+begin+table+end+after))
 	case !strings.Contains(old, "nvcc "+version+";"):
 		fmt.Printf("resources: the table in %s is of another nvcc than %s: not compared\n", page, version)
 		return nil

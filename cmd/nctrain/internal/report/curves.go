@@ -1,6 +1,7 @@
 package report
 
 import (
+	"maps"
 	"math"
 	"slices"
 	"strconv"
@@ -123,24 +124,19 @@ func over[R any](rows []R, pick func(R) analysis.Values, key string) (y points) 
 
 // terminalMarks point out where the terminal phase of each run begins; runs that begin it together share a mark.
 func terminalMarks(runs []*stored) (marks []mark) {
-	var byEpoch analysis.Ordered[[]string]
+	names := map[int][]string{} // of the runs, by epoch
 	for _, r := range runs {
 		if at := nc.TerminalPhase(r.nc); at >= 0 {
-			epoch := epochOf(r.nc[at])
-			names, _ := byEpoch.Get(epoch)
-			byEpoch.Set(epoch, append(names, r.name))
+			epoch := *r.nc[at].Epoch
+			names[epoch] = append(names[epoch], r.name)
 		}
 	}
-	for epoch, names := range byEpoch.All() {
-		x, err := strconv.ParseFloat(epoch, 64)
-		if err != nil {
-			continue // not met: it was written from a number
-		}
+	for _, epoch := range slices.Sorted(maps.Keys(names)) {
 		text := "terminal phase"
-		if len(names) < len(runs) {
-			text = "terminal: " + strings.Join(names, ", ")
+		if of := names[epoch]; len(of) < len(runs) {
+			text = "terminal: " + strings.Join(of, ", ")
 		}
-		marks = append(marks, mark{x, text})
+		marks = append(marks, mark{float64(epoch), text})
 	}
 	return marks
 }

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 
+	"gonum.org/v1/gonum/stat"
+
 	"nctrain/analysis"
 	"nctrain/analysis/ood"
 	"nctrain/cmd/nctrain/internal/table"
@@ -169,8 +171,7 @@ func bestOf(lines []scoreLine) map[string]float64 {
 func meansOver(lines []scoreLine, n int) (means []scoreLine) {
 	var byScore analysis.Ordered[[]scoreLine]
 	for _, l := range lines {
-		of, _ := byScore.Get(l.score)
-		byScore.Set(l.score, append(of, l))
+		analysis.Gather(&byScore, l.score, l)
 	}
 	for score, of := range byScore.All() {
 		mean := scoreLine{run: "mean", score: score, std: map[string]float64{}}
@@ -182,7 +183,7 @@ func meansOver(lines []scoreLine, n int) (means []scoreLine) {
 				}
 			}
 			if len(values) == n {
-				m, s := meanStd(values)
+				m, s := stat.MeanStdDev(values, nil)
 				mean.values.Set(c.key, m)
 				mean.std[c.key] = s
 			}

@@ -102,11 +102,11 @@ func (r *stored) figures() (all []drawing, err error) {
 		all = append(all, drawing{figures.Collapse(r.nc), "collapse", r.collapseAlt(), false})
 	}
 	if c := r.cosines; c != nil {
-		f, err := figures.Cosines(c.values, c.classes)
+		f, err := figures.Cosines(c.Values, c.Classes)
 		if err != nil {
 			return nil, err
 		}
-		alt := fmt.Sprintf("Heat map and histogram of the cosines between the %d class means at epoch %d; the ideal is %.4f.", c.classes, c.epoch, -1/float64(c.classes-1))
+		alt := fmt.Sprintf("Heat map and histogram of the cosines between the %d class means at epoch %d; the ideal is %.4f.", c.Classes, c.Epoch, -1/float64(c.Classes-1))
 		all = append(all, drawing{f, "nc2_cosines", alt, false})
 	}
 	for _, set := range oodSets([]*stored{r}) {

@@ -88,7 +88,7 @@ func (r *stored) warnings() (now, earlier []string) {
 		}
 	}
 	for i := len(r.nc) - 1; i >= 0; i-- {
-		gather(*r.nc[i].Epoch, i == len(r.nc)-1, collapseWarnings(r.nc[i]))
+		gather(*r.nc[i].Epoch, i == len(r.nc)-1, r.nc[i].AllWarnings())
 	}
 	for i := len(r.ood) - 1; i >= 0; i-- {
 		gather(*r.ood[i].Epoch, i == len(r.ood)-1, detectionWarnings(r.ood[i]))
@@ -107,24 +107,13 @@ func (r *stored) warnings() (now, earlier []string) {
 	return now, earlier
 }
 
-func collapseWarnings(r *nc.Result) []string {
-	all := slices.Concat(r.Warnings, r.NC1.Warnings, r.NC2.Warnings, r.NC3.Warnings, r.NC4.Warnings, r.NC1Test.Warnings, r.Health.Warnings)
-	for set, v := range r.NC5.All() {
-		for _, text := range v.Warnings {
-			all = append(all, set+": "+text)
-		}
-	}
-	return all
-}
-
 func detectionWarnings(r *ood.Result) []string {
 	all := slices.Clone(r.Warnings)
 	for set, byScore := range r.OOD.All() {
 		var scores analysis.Ordered[[]string] // text -> scores that give it
 		for score, v := range byScore.All() {
 			for _, text := range v.Warnings {
-				of, _ := scores.Get(text)
-				scores.Set(text, append(of, score))
+				analysis.Gather(&scores, text, score)
 			}
 		}
 		for text, of := range scores.All() {

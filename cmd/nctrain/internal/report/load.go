@@ -10,7 +10,6 @@ import (
 	"nctrain/analysis/nc"
 	"nctrain/analysis/ood"
 	"nctrain/cmd/nctrain/internal/run"
-	"nctrain/internal/npz"
 )
 
 // stored is what a run directory holds, read once and checked.
@@ -21,17 +20,11 @@ type stored struct {
 	history history
 	nc      []*nc.Result  // by ascending epoch
 	ood     []*ood.Result // by ascending epoch
-	cosines *cosines      // of the last checkpoint that has them; nil where none has
+	cosines *run.Cosines  // of the last checkpoint that has them; nil where none has
 	scores  scoreSets     // of the last scored checkpoint; empty where they are not of it
 	thumbs  []thumb
 	ending  string // why the last process stopped before the last epoch; empty where it did not
 	notes   []string
-}
-
-// cosines between class means, [C,C].
-type cosines struct {
-	epoch, classes int
-	values         []float64
 }
 
 func readRuns(dirs []string) ([]*stored, error) {
@@ -128,8 +121,8 @@ func (r *stored) readAnalysis() error {
 	if len(r.nc) == 0 {
 		r.note("no checkpoint is analysed yet: nctrain run --resume %s goes on", r.dir)
 	}
-	if r.cosines, err = readCosines(filepath.Join(r.dir, "nc2_cosines.npz"), r.nc); err != nil {
-		return r.resumable(err)
+	if c, ok := results.LastCosines(); ok {
+		r.cosines = &c
 	}
 	last := r.lastOOD()
 	if last == nil {
@@ -183,32 +176,4 @@ func oodSets(runs []*stored) (names []string) {
 		}
 	}
 	return names
-}
-
-// readCosines reads the matrix of the last of rows that has one.
-func readCosines(path string, rows []*nc.Result) (*cosines, error) {
-	file, err := npz.Open(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	defer file.Close()
-	for i := len(rows) - 1; i >= 0; i-- {
-		epoch := *rows[i].Epoch
-		info, ok := file.Info(fmt.Sprintf("epoch_%04d", epoch))
-		if !ok {
-			continue
-		}
-		values, err := file.Float64s(info.Name)
-		if err != nil {
-			return nil, err
-		}
-		if len(info.Shape) != 2 || info.Shape[0] != info.Shape[1] || info.Shape[0] < 2 {
-			return nil, fmt.Errorf("%s: %s: shape %v should be [C,C]", path, info.Name, info.Shape)
-		}
-		return &cosines{epoch, info.Shape[0], values}, nil
-	}
-	return nil, nil
 }

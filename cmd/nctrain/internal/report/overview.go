@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 
+	"gonum.org/v1/gonum/stat"
+
 	"nctrain/analysis"
 	"nctrain/cmd/nctrain/internal/table"
 )
@@ -30,18 +32,6 @@ func onlySeedsDiffer(runs []*stored) bool {
 		first = text
 	}
 	return len(seeds) == len(runs)
-}
-
-// meanStd over runs, with ddof 1; NaN where a run has no value.
-func meanStd(values []float64) (mean, std float64) {
-	n := float64(len(values))
-	for _, x := range values {
-		mean += x / n
-	}
-	for _, x := range values {
-		std += (x - mean) * (x - mean)
-	}
-	return mean, math.Sqrt(std / (n - 1))
 }
 
 // headline of a metric at a run's last checkpoint.
@@ -173,7 +163,7 @@ func overview(runs []*stored) *grid {
 			mean.Cells = append(mean.Cells, cell{Text: missing, Class: "n"})
 			continue
 		}
-		m, s := meanStd(values)
+		m, s := stat.MeanStdDev(values, nil)
 		format := byRun[0][label].format
 		mean.Cells = append(mean.Cells, cell{Text: format(m), Note: "± " + format(s), Class: "n"})
 	}

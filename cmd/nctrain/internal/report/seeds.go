@@ -5,6 +5,8 @@ import (
 	"math"
 	"slices"
 
+	"gonum.org/v1/gonum/stat"
+
 	"nctrain/analysis"
 	"nctrain/analysis/figures"
 	"nctrain/analysis/nc"
@@ -85,8 +87,7 @@ func (c *curves) addMeans(runs []*stored) {
 	for _, p := range c.Panels {
 		var byName analysis.Ordered[[]*line]
 		for _, l := range p.Series {
-			of, _ := byName.Get(l.Name)
-			byName.Set(l.Name, append(of, l))
+			analysis.Gather(&byName, l.Name, l)
 			l.Faint = true
 		}
 		for name, lines := range byName.All() {
@@ -101,7 +102,7 @@ func (c *curves) addMeans(runs []*stored) {
 				if len(values) < n {
 					continue
 				}
-				m, s := meanStd(values)
+				m, s := stat.MeanStdDev(values, nil)
 				mean.X, mean.Y = append(mean.X, lines[0].X[i]), append(mean.Y, m)
 				mean.Low, mean.High = append(mean.Low, m-s), append(mean.High, m+s)
 			}

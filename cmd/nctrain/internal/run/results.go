@@ -26,18 +26,18 @@ type Results struct {
 	NC      []*nc.Result
 	OOD     []*ood.Result
 	dir     string
-	cosines map[int]cosines // by epoch
+	cosines map[int]Cosines // by epoch
 }
 
-// cosines between the class means of one checkpoint, [C,C].
-type cosines struct {
-	classes int
-	values  []float64
+// Cosines between the class means of one checkpoint, [C,C].
+type Cosines struct {
+	Epoch, Classes int
+	Values         []float64
 }
 
 // ReadResults reads nc.json, ood.json and the cosines of a run directory; files that are not there yet hold nothing.
 func ReadResults(dir string) (*Results, error) {
-	r := &Results{dir: dir, cosines: map[int]cosines{}}
+	r := &Results{dir: dir, cosines: map[int]Cosines{}}
 	if err := readList(filepath.Join(dir, ncFile), &r.NC); err != nil {
 		return nil, err
 	}
@@ -96,9 +96,19 @@ func (r *Results) readCosines() error {
 		if len(info.Shape) != 2 || info.Shape[0] != info.Shape[1] {
 			return fmt.Errorf("run: %s: %v should be [C,C]: remove the file, and resume the run to write it again", path, info)
 		}
-		r.cosines[*row.Epoch] = cosines{info.Shape[0], values}
+		r.cosines[*row.Epoch] = Cosines{*row.Epoch, info.Shape[0], values}
 	}
 	return nil
+}
+
+// LastCosines are those of the last checkpoint that has them; false where none has.
+func (r *Results) LastCosines() (Cosines, bool) {
+	for _, row := range slices.Backward(r.NC) {
+		if c, ok := r.cosines[*row.Epoch]; ok {
+			return c, true
+		}
+	}
+	return Cosines{}, false
 }
 
 // Has tells whether a checkpoint is analysed, its OOD part too where that is wanted.
@@ -122,7 +132,7 @@ func (r *Results) CutAfter(epoch int) {
 func (r *Results) Put(row *Row) error {
 	r.NC = insert(r.NC, row.NC, func(x *nc.Result) int { return *x.Epoch })
 	if row.NC.Cosines != nil {
-		r.cosines[row.Epoch] = cosines{row.NC.Classes, row.NC.Cosines}
+		r.cosines[row.Epoch] = Cosines{row.Epoch, row.NC.Classes, row.NC.Cosines}
 	}
 	if row.OOD != nil {
 		r.OOD = insert(r.OOD, row.OOD, func(x *ood.Result) int { return *x.Epoch })
@@ -152,7 +162,7 @@ func (r *Results) Write() error {
 	err := npz.Write(filepath.Join(r.dir, cosinesFile), func(w *npz.Writer) error {
 		for _, row := range r.NC {
 			if c, ok := r.cosines[*row.Epoch]; ok {
-				if err := npz.Put(w, cosineName(*row.Epoch), c.values, c.classes, c.classes); err != nil {
+				if err := npz.Put(w, cosineName(*row.Epoch), c.Values, c.Classes, c.Classes); err != nil {
 					return err
 				}
 			}

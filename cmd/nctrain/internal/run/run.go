@@ -13,7 +13,7 @@ import (
 	"nctrain/nn"
 )
 
-// Options are what a process chooses, beside the settings: none of it changes a number.
+// Options are what a process chooses, beside the settings. A resumed run may have others; where they change bits (device, precision, variants), it warns.
 type Options struct {
 	Device    kernels.Device
 	Precision kernels.Precision
@@ -281,7 +281,10 @@ func (r *Run) begin(o Options, event string, warnings []string) error {
 	for _, text := range warnings {
 		err = errors.Join(err, r.log.add("warning", map[string]any{"text": text}))
 	}
-	return err
+	if err != nil {
+		return errors.Join(err, r.log.Close())
+	}
+	return nil
 }
 
 // otherBits says why this process may compute other bits than the one before it; empty where it will not.

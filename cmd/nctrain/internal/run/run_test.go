@@ -95,7 +95,7 @@ func TestResultsAreReplacedInOrderAndCut(t *testing.T) {
 	if again, err = ReadResults(dir); err != nil {
 		t.Fatal(err)
 	}
-	if len(again.NC) != 2 || *again.NC[0].Epoch != 0 || *again.NC[1].Checkpoint != "b" || len(again.cosines) != 2 || again.cosines[5].values[1] != 5 {
+	if len(again.NC) != 2 || *again.NC[0].Epoch != 0 || *again.NC[1].Checkpoint != "b" || len(again.cosines) != 2 || again.cosines[5].Values[1] != 5 {
 		t.Errorf("after the cut: %d rows, cosines %v", len(again.NC), again.cosines)
 	}
 	if err := os.WriteFile(filepath.Join(dir, ncFile), []byte("[{}]"), 0o644); err != nil {
