@@ -10,8 +10,7 @@ extern void dsyevd_(const char *jobz, const char *uplo, const int *n, double *a,
 extern void dsytrd_(const char *uplo, const int *n, double *a, const int *lda, double *d, double *e, double *tau, double *work, const int *lwork, int *info, size_t);
 extern void dstedc_(const char *compz, const int *n, double *d, double *e, double *z, const int *ldz, double *work, const int *lwork, int *iwork,
                     const int *liwork, int *info, size_t);
-extern void dormtr_(const char *side, const char *uplo, const char *trans, const int *m, const int *n, const double *a, const int *lda, const double *tau, double *c,
-                    const int *ldc, double *work, const int *lwork, int *info, size_t, size_t, size_t);
+extern void dorgtr_(const char *uplo, const int *n, double *a, const int *lda, const double *tau, double *work, const int *lwork, int *info, size_t);
 
 static double largest(char uplo, int n, const double *a, int lda) { return dlansy_("M", &uplo, &n, a, &lda, NULL, 1, 1); }
 
@@ -33,9 +32,9 @@ static int stedc(int n, double *d, double *e, double *z, double *work, int lwork
 	return info;
 }
 
-static int ormtr(char uplo, int m, int n, const double *a, int lda, const double *tau, double *c, double *work, int lwork) {
+static int orgtr(char uplo, int n, double *a, int lda, const double *tau, double *work, int lwork) {
 	int info;
-	dormtr_("L", &uplo, "N", &m, &n, a, &lda, tau, c, &m, work, &lwork, &info, 1, 1, 1);
+	dorgtr_(&uplo, &n, a, &lda, tau, work, &lwork, &info, 1);
 	return info;
 }
 */
@@ -45,6 +44,7 @@ import (
 	"sync"
 
 	"gonum.org/v1/gonum/blas"
+	"gonum.org/v1/gonum/blas/blas64"
 	"gonum.org/v1/gonum/lapack"
 
 	"nctrain/internal/scratch"
@@ -87,49 +87,45 @@ func (impl implementation) Dsyev(jobz lapack.EVJob, uplo blas.Uplo, n int, a []f
 }
 
 const (
-	// wide matrices get the vectors of each half of their spectrum from a goroutine of its own.
+	// wide matrices get their vectors with the help of a second goroutine.
 	wide = 128
 	// workBlock is at least LAPACK's block of columns.
 	workBlock = 64
 )
 
-// vectors is dsyevd in its parts: to a tridiagonal matrix, whose vectors by divide and conquer, and those turned back, which is done for both halves of them at once.
+// vectors is dsyevd in its parts: to a tridiagonal matrix, whose vectors Z by divide and conquer while another goroutine multiplies the reflections to Q, and both halves of QZ at
+// once. (dsyevd applies the reflections to Z, for which they must wait.)
 func vectors(uplo C.char, n int, a []float64, lda int, w []float64) bool {
-	size, isize := max(1+4*n+n*n, workBlock*(n+1)), 3+5*n
+	size, isize := max(1+4*n+n*n, workBlock*n), 3+5*n
 	e, tau, work, z, integers := scratch.Take(n), scratch.Take(n), scratch.Take(size), scratch.Take(n*n), make([]C.int, isize)
-	copied := scratch.Take(len(a)) // LAPACK may write to a while it turns vectors, if only what was there
+	q, qWork := scratch.Take(len(a)), scratch.Take(workBlock*n)
 	defer func() {
-		for _, lent := range [][]float64{e, tau, work, z, copied} {
+		for _, lent := range [][]float64{e, tau, work, z, q, qWork} {
 			scratch.Give(lent)
 		}
 	}()
-	if C.sytrd(uplo, C.int(n), at(a), C.int(lda), at(w), at(e), at(tau), at(work), C.int(size)) != 0 ||
-		C.stedc(C.int(n), at(w), at(e), at(z), at(work), C.int(size), &integers[0], C.int(isize)) != 0 {
+	if C.sytrd(uplo, C.int(n), at(a), C.int(lda), at(w), at(e), at(tau), at(work), C.int(size)) != 0 {
 		return false
-	}
-	copy(copied, a)
-	half := n / 2
-	var failed [2]C.int
-	turn := func(i, from, to int, by, work []float64) {
-		failed[i] = C.ormtr(uplo, C.int(n), C.int(to-from), at(by), C.int(lda), at(tau), at(z[from*n:]), at(work), C.int(len(work)))
 	}
 	var other sync.WaitGroup
-	other.Go(func() { turn(0, 0, half, copied, work[:workBlock*half]) })
-	turn(1, half, n, a, work[workBlock*half:])
+	var failed C.int
+	other.Go(func() {
+		copy(q, a)
+		failed = C.orgtr(uplo, C.int(n), at(q), C.int(lda), at(tau), at(qWork), C.int(len(qWork)))
+	})
+	converged := C.stedc(C.int(n), at(w), at(e), at(z), at(work), C.int(size), &integers[0], C.int(isize)) == 0
 	other.Wait()
-	if failed != [2]C.int{} {
+	if !converged || failed != 0 {
 		return false
 	}
-	const tile = 32
-	for i0 := 0; i0 < n; i0 += tile {
-		for j0 := 0; j0 < n; j0 += tile {
-			for i := i0; i < min(i0+tile, n); i++ {
-				for j := j0; j < min(j0+tile, n); j++ {
-					a[i*lda+j] = z[j*n+i]
-				}
-			}
-		}
+	// By rows, what LAPACK leaves by columns is transposed.
+	multiply := func(from, to int) {
+		blas64.Gemm(blas.Trans, blas.Trans, 1, blas64.General{Rows: n, Cols: to - from, Stride: lda, Data: q[from:]}, blas64.General{Rows: n, Cols: n, Stride: n, Data: z},
+			0, blas64.General{Rows: to - from, Cols: n, Stride: lda, Data: a[from*lda:]})
 	}
+	other.Go(func() { multiply(0, n/2) })
+	multiply(n/2, n)
+	other.Wait()
 	return true
 }
 
