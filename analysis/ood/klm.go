@@ -42,9 +42,9 @@ func (s *klmScorer) Observe(b *analysis.Block) {
 		l := b.Logits[i*s.c : (i+1)*s.c]
 		k := analysis.Argmax(l)
 		p := peakOf(l, k)
-		norm := p.logSumExp()
+		norm, against := p.logSumExp(), p.against()
 		s.count[k]++
-		s.missing[k] += p.against() / (1 + p.against())
+		s.missing[k] += against / (1 + against)
 		top, sum := s.top[k*s.c:(k+1)*s.c], s.sum[k*s.c:(k+1)*s.c]
 		for j, x := range l {
 			if j == k {

@@ -116,7 +116,7 @@ func (f *featuresFlags) execute(c *cobra.Command) error {
 	}
 	if all := set.Len(); f.subset > 0 && f.subset < all {
 		set = set.Subset(data.OODSubset(all, f.subset))
-		asInRun.notes = append(asInRun.notes, fmt.Sprintf("%s: %s of its %s images, chosen at random as a run does (--subset 0 takes all)", f.data, table.Count(f.subset), table.Count(all)))
+		asInRun.note("%s: %s of its %s images, chosen at random as a run does (--subset 0 takes all)", f.data, table.Count(f.subset), table.Count(all))
 	}
 	m, err := f.open()
 	if err != nil {
@@ -163,6 +163,14 @@ func (f *featuresFlags) batchSize(settings run.Settings) int {
 // remarks tell which of the run's choices were taken over, and which were not.
 type remarks struct{ notes, warnings []string }
 
+func (r *remarks) note(format string, args ...any) {
+	r.notes = append(r.notes, fmt.Sprintf(format, args...))
+}
+
+func (r *remarks) warn(format string, args ...any) {
+	r.warnings = append(r.warnings, fmt.Sprintf(format, args...))
+}
+
 // chooseLimit takes the limit of the weights' own run where none is given and the set is one of its sets.
 func (f *featuresFlags) chooseLimit(settings run.Settings, given bool, r *remarks) {
 	own, limit := settings.Names(f.data, f.split), settings.Limit
@@ -170,13 +178,12 @@ func (f *featuresFlags) chooseLimit(settings run.Settings, given bool, r *remark
 	case limit == 0 || f.limit == limit:
 	case own && !given:
 		f.limit = limit
-		r.notes = append(r.notes, fmt.Sprintf("%s: the first %s images at most, as in the run of these weights (--limit 0 takes all)", f.data, table.Count(limit)))
+		r.note("%s: the first %s images at most, as in the run of these weights (--limit 0 takes all)", f.data, table.Count(limit))
 	case own:
-		r.warnings = append(r.warnings, fmt.Sprintf("the run of these weights took the first %s images of %s, this is with --limit %d: its numbers will differ",
-			table.Count(limit), f.data, f.limit))
+		r.warn("the run of these weights took the first %s images of %s, this is with --limit %d: its numbers will differ", table.Count(limit), f.data, f.limit)
 	case f.split != data.Test:
-		r.warnings = append(r.warnings, fmt.Sprintf("these weights were trained on the first %s images of %s, the limit does not count for %s: pass --limit %d if it is the same set",
-			table.Count(limit), settings.Data, f.data, limit))
+		r.warn("these weights were trained on the first %s images of %s, the limit does not count for %s: pass --limit %d if it is the same set",
+			table.Count(limit), settings.Data, f.data, limit)
 	}
 }
 
@@ -194,8 +201,8 @@ func (f *featuresFlags) subsetOfRun(settings run.Settings, r *remarks) int {
 		return 0
 	}
 	if slices.ContainsFunc(settings.OOD, same) {
-		r.warnings = append(r.warnings, fmt.Sprintf("the run of these weights scored no more images of %s than its test set has, and its config.json is not beside checkpoints/ to say how many: pass --subset N",
-			f.data))
+		r.warn("the run of these weights scored no more images of %s than its test set has, and its config.json is not beside checkpoints/ to say how many: pass --subset N",
+			f.data)
 	}
 	return 0
 }
