@@ -16,14 +16,16 @@
 namespace nct::NCT_ISA {
 
 // few_channels: whether ranges, which transform pixels again for every block of dw, cost less than bringing planes from L3 to every core. Measured on Zen 4:
-// with 1 or 2 blocks they do, with 4 they cost as much, with 16 a tenth more.
-inline bool few_channels(const WgradRanges& b) { return b.blocks() <= 2; }
+// with 1 to 4 blocks they do (4: 0.92 of staged's time), with 8 a tenth more.
+inline bool few_channels(const WgradRanges& b) { return b.blocks() <= 4; }
 
-// staged_tiles: tiles transformed at a time where channels are many; a function of the shape alone.
+// staged_tiles: tiles transformed at a time where channels are many: all of them (whole) where that takes little memory and leaves tasks enough, for then dU never
+// leaves L2; else what stays in L3 beside dU. A function of the shape alone.
 template <typename A, typename T>
-inline int64_t staged_tiles(const TileGrid& g) {
-  constexpr int64_t kStagedBytes = 8 << 20;  // of a staged block's planes: in L3
+inline int64_t staged_tiles(const TileGrid& g, const WgradRanges& b) {
+  constexpr int64_t kWholeBytes = 32 << 20, kWholeTasks = 16, kStagedBytes = 8 << 20;
   const int64_t tile_bytes = kPlanes<A> * (g.in.channels + g.out.channels) * static_cast<int64_t>(sizeof(T));
+  if (b.blocks() >= kWholeTasks && g.tiles() * tile_bytes <= kWholeBytes) return g.tiles();
   return smaller(g.tiles(), larger(1, kStagedBytes / tile_bytes / kWgradTiles) * kWgradTiles);
 }
 
@@ -159,7 +161,7 @@ void conv_wgrad_winograd(const nct_call* call, nct_pool* pool) {
   const WinogradWgrad<T> g{grid, operand<const T>(call, 0), operand<const T>(call, 1), operand<T>(call, 2)};
   const WgradRanges ranges = wgrad_ranges<A, T>(grid);
   if (few_channels(ranges)) return wgrad_by_ranges<A>(g, ranges, call->workspace, pool);
-  const int64_t block = staged_tiles<A, T>(grid);
+  const int64_t block = staged_tiles<A, T>(grid, ranges);
   Carver workspace(call->workspace);
   const WinogradWgradPlanes<T> planes(workspace, kPlanes<A>, block, grid);
   if (block == grid.tiles()) {
@@ -179,7 +181,7 @@ void conv_wgrad_winograd_requirements(const nct_shape* s, nct_requirements* need
     *need = wgrad_by_ranges_requirements<A, T>(grid, ranges);
     return;
   }
-  const int64_t block = staged_tiles<A, T>(grid);
+  const int64_t block = staged_tiles<A, T>(grid, ranges);
   Carver workspace(nullptr), zeros(nullptr), gradient(nullptr);
   const WinogradWgradPlanes<T> planes(workspace, kPlanes<A>, block, grid);
   zero_channels<T>(zeros, grid, false);

@@ -79,7 +79,7 @@ struct WgradRanges {
 template <typename A, typename T>
 inline WgradRanges wgrad_ranges(const TileGrid& g) {
   constexpr int64_t kTasks = 16, kLeastRange = 64, kLargestRange = 4096;
-  constexpr int64_t kPlaneBytes = 448 << 10;  // of a block: with dU of a group most of L2
+  constexpr int64_t kPlaneBytes = 288 << 10;  // of a block: with dU of a group some half of an L2 of 1 MB; the rest is for the pixels that come
   const int64_t tiles = g.tiles();
   WgradRanges b;
   b.rows = smaller(kPlaneWidth, g.out.channels);
