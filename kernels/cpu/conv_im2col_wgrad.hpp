@@ -80,11 +80,17 @@ inline void copy_rows(float* to, int64_t stride, const float* const* rows, int64
   }
 }
 
-// gather_patches copies the (r,s,c) patches of `count` pixels to rows of `stride` floats.
+// gather_patches copies the (r,s,c) patches of `count` pixels to rows of `stride` floats. Taps of a filter row mostly lie together in x, and are copied as one.
 inline void gather_patches(float* to, int64_t stride, const float* const* pixels, int64_t pixels_stride, int64_t taps, int64_t channels,
                            int64_t count) {
   for (int64_t i = 0; i < count; i++, to += stride) {
-    for (int64_t tap = 0; tap < taps; tap++) copy_row(to + tap * channels, pixels[tap * pixels_stride + i], channels);
+    for (int64_t tap = 0; tap < taps;) {
+      const float* const from = pixels[tap * pixels_stride + i];
+      int64_t run = 1;
+      while (tap + run < taps && pixels[(tap + run) * pixels_stride + i] == from + run * channels) run++;
+      copy_row(to + tap * channels, from, run * channels);
+      tap += run;
+    }
     for (int64_t j = taps * channels; j < stride; j++) to[j] = 0;
   }
 }
@@ -115,6 +121,7 @@ inline void wgrad_block(const nct_shape& s, const WgradBlocking& b, int64_t bloc
       tile.x_stride = packed_columns<float>(b.columns);
       gather_patches(scratch.x, tile.x_stride, scratch.pixels, b.chunk, s.r * s.s, s.c, tile.depth);
     }
+    int64_t asked = 0;
     for (int64_t tap = 0; tap < b.taps; tap++) {
       for (int64_t c = first_c; c < last_c; c += kPanel<float>) {
         const int64_t width = panel_width<float>(last_c - c);
@@ -126,10 +133,13 @@ inline void wgrad_block(const nct_shape& s, const WgradBlocking& b, int64_t bloc
           tile.x_stride = width;
           copy_rows(scratch.x, width, scratch.pixels + tap * b.chunk, c, tile.columns, tile.depth);
         }
-        tile.ahead = tile.x;
         for (int64_t k = 0; k < rows; k += kGemmRows) {
           tile.g = scratch.dy + k;
           tile.d = dw + ((first_k + k) * s.r * s.s + group * b.taps + tap) * s.c + c;
+          // A line of each row of dy's next chunk, until all have been asked for.
+          tile.ahead = asked < rows ? dy + (pixel + tile.depth) * s.k + first_k + asked : tile.g;
+          tile.ahead_step = asked < rows ? s.k : tile.g_stride;
+          asked += kLine<float>;
           run_gemm_outer(tile, width, static_cast<int>(smaller(kGemmRows, rows - k)));
         }
       }

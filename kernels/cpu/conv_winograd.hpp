@@ -43,9 +43,6 @@ constexpr bool staged_weights(int64_t in, int64_t out) {
 }
 
 constexpr int64_t kTransformTiles = 4;  // of a task of a staged block's transforms
-// Products of a chain of a staged block: so deep a panel of weights, 32 KB, stays in L1 while its many tiles pass.
-template <typename T>
-constexpr int64_t kStagedDepth = (32 << 10) / (kPanel<T> * static_cast<int64_t>(sizeof(T)));
 
 constexpr int64_t kMostTogether = 2;   // fused blocks that a thread takes at once
 constexpr int64_t kTasksOfThread = 8;  // at least, where tasks are made larger
@@ -151,17 +148,16 @@ inline void multiply_planes(const WinogradConvolution<T>& g, const WinogradPlane
   const auto weights = [&](const WeightPanel& p, int64_t c) {
     return g.packed + p.column * kFilterPlanes<A> * channels + (p.filter * channels + c) * panel_width<T>(g.grid.out.channels - p.column);
   };
-  const int64_t depth = g.blocking.staged ? kStagedDepth<T> : kDepthBlock;
   GemmRows<T> tile;
   tile.a_stride = 0;
   tile.b_tap = kNoTap;
   tile.taps = 1;
   tile.columns = static_cast<int>(smaller(width, left));
-  for (int64_t c = 0; c < channels; c += depth) {
-    tile.depth = smaller(depth, channels - c);
+  for (int64_t c = 0; c < channels; c += kDepthBlock) {
+    tile.depth = smaller(kDepthBlock, channels - c);
     tile.b = weights(panel, c);
     tile.accumulate = c > 0;
-    const T* const ahead = c + depth < channels ? weights(panel, c + depth) : weights(next, 0);
+    const T* const ahead = c + kDepthBlock < channels ? weights(panel, c + kDepthBlock) : weights(next, 0);
     for_products<A>(panel.filter, [&](int64_t product) {
       tile.a_offset = product * planes.in.plane + c;
       tile.y_offset = product * planes.out.plane + panel.column;
@@ -238,6 +234,8 @@ inline void convolve_staged(const WinogradConvolution<T>& g, const WinogradPlane
     Carver carver(nct_pool_scratch(pool, id));
     return WinogradThread<T>(carver, g.blocking.tiles, g.grid.in.channels);
   };
+  // The last filter has the most products: it goes first, so that no thread is left with it.
+  const auto panel_of = [&](int64_t task) { return WeightPanel{kFilterPlanes<A> - 1 - task / panels, task % panels * kPanel<T>}; };
   for (int64_t begin = 0; begin < g.grid.tiles(); begin += g.blocking.tiles) {
     const int64_t tiles = smaller(g.blocking.tiles, g.grid.tiles() - begin);
     parallel(pool, ceil_div(tiles, kTransformTiles), [&](int64_t task, int id) {
@@ -249,9 +247,8 @@ inline void convolve_staged(const WinogradConvolution<T>& g, const WinogradPlane
     parallel(pool, kFilterPlanes<A> * panels, [&](int64_t task, int id) {
       const WinogradThread<T> own = thread(id);
       own.point(planes, tiles);
-      // The last filter has the most products: it goes first, so that no thread is left with it.
-      const WeightPanel panel{kFilterPlanes<A> - 1 - task / panels, task % panels * kPanel<T>};
-      multiply_planes<A>(g, planes, own, tiles, panel, panel, [] {});
+      const int64_t next = smaller(kFilterPlanes<A> * panels - 1, task + nct_pool_threads(pool));  // likely this thread's
+      multiply_planes<A>(g, planes, own, tiles, panel_of(task), panel_of(next), [] {});
     });
     parallel_ranges(pool, tiles, kTransformTiles, [&](int64_t first, int64_t end) {
       for (int64_t i = first; i < end; i++) transform_output<A>(g.grid, begin + i, planes.out, i, g.out, epilogue);

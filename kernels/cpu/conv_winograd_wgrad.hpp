@@ -71,6 +71,7 @@ inline void add_filters(const TileGrid& g, const WinogradWgradPlanes<T>& planes,
   tile.g_stride = planes.dy.row;
   tile.x_stride = planes.x.row;
   tile.d_stride = du.row;
+  tile.ahead_step = kLine<T>;
   const auto x_of = [&](const Panel& p) { return planes.x.at(p.first, p.c) + p.product * planes.x.plane; };
   const auto dy_of = [&](const Panel& p, int64_t k) { return planes.dy.at(p.first, k) + p.product * planes.dy.plane; };
   const auto add = [&](const Panel& p, const Panel& next) {

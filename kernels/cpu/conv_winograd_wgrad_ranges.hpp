@@ -123,6 +123,7 @@ inline void add_products(const WgradRangeThread<A, T>& t, const GradientBlock& p
   tile.g_stride = t.dy.row;
   tile.x_stride = t.x.row;
   tile.d_stride = t.du.row;
+  tile.ahead_step = kLine<T>;
   for (int i = Rows::first; i < Rows::end; i++)
     for (int j = 0; j < A::kProducts; j++) {
       const int filter = A::filter_of(i) * A::kFilters + A::filter_of(j), product = (i - Rows::first) * A::kProducts + j;

@@ -136,7 +136,8 @@ struct GemmOuter {
   int64_t d_stride;
   int columns;
   bool accumulate;
-  const T* ahead;  // as of GemmRows
+  const T* ahead;  // as of GemmRows, but the lines are ahead_step apart
+  int64_t ahead_step;
 };
 
 template <typename T, int L, int V, int R>
@@ -151,7 +152,7 @@ template <typename T, int L, int V, int R>
 #pragma GCC unroll 4
     for (int64_t j = 0; j < L * V; j += kLine<T>) __builtin_prefetch(tile.d + i * tile.d_stride + j, 1, 3);
 #pragma GCC unroll 2
-  for (int64_t t = 0; t < tile.depth; t++, g += tile.g_stride, x += tile.x_stride, ahead += kLine<T>) {
+  for (int64_t t = 0; t < tile.depth; t++, g += tile.g_stride, x += tile.x_stride, ahead += tile.ahead_step) {
     __builtin_prefetch(ahead, 0, 2);
     vector row[V];
 #pragma GCC unroll 4
