@@ -64,8 +64,10 @@ func contenders(task, nctrain, isa string, width, batch, steps, threads int, var
 		torch("float32, NCHW, default allocator", nil),
 		torch("float32, channels_last, tuned allocator", []string{"--layout", "channels_last"}, tuned),
 	}
-	if isa == "" { // AVX2 has no bf16 arithmetic
-		list = append(list, torch("bf16 autocast, channels_last, tuned allocator", []string{"--layout", "channels_last", "--precision", "bf16"}, tuned))
+	if isa == "" { // torch.compile chooses its instructions itself; AVX2 has no bf16 arithmetic
+		list = append(list,
+			torch("float32, channels_last, tuned allocator, torch.compile", []string{"--layout", "channels_last", "--compile"}, tuned),
+			torch("bf16 autocast, channels_last, tuned allocator", []string{"--layout", "channels_last", "--precision", "bf16"}, tuned))
 	}
 	for _, v := range variants {
 		list = append(list, &contender{name: "nctrain --variant " + v, args: append(slices.Clone(ours), "--variant", v), ours: true})
@@ -109,7 +111,7 @@ func run(task string, rounds int, list []*contender, width, batch int, out strin
 			if err := c.measure(python); err != nil {
 				return fmt.Errorf("%s: %w", c.name, err)
 			}
-			fmt.Fprintf(os.Stderr, "round %d of %d: %-50s %8.0f ms\n", round+1, rounds, c.name, c.steps[len(c.steps)-1])
+			fmt.Fprintf(os.Stderr, "round %d of %d: %-66s %8.0f ms\n", round+1, rounds, c.name, c.steps[len(c.steps)-1])
 		}
 	}
 	var table bytes.Buffer

@@ -1,6 +1,6 @@
 """Times PyTorch on nctrain's training step or feature sweep and prints one line of JSON.
 
-Usage: python step.py [--task train|infer] [--layout nchw|channels_last] [--precision fp32|bf16] [--width 64] [--batch 128] [--steps 5] [--threads 2]
+Usage: python step.py [--task train|infer] [--layout nchw|channels_last] [--precision fp32|bf16] [--compile] [--width 64] [--batch 128] [--steps 5] [--threads 2]
 """
 
 import argparse
@@ -17,6 +17,7 @@ parser = argparse.ArgumentParser()
 parser.add_argument("--task", default="train", choices=["train", "infer"])
 parser.add_argument("--layout", default="nchw", choices=["nchw", "channels_last"])
 parser.add_argument("--precision", default="fp32", choices=["fp32", "bf16"])
+parser.add_argument("--compile", action="store_true", help="by torch.compile, which needs a C++ compiler")
 parser.add_argument("--width", type=int, default=64)
 parser.add_argument("--batch", type=int, default=128)
 parser.add_argument("--steps", type=int, default=5)
@@ -48,6 +49,8 @@ def infer():
 
 
 model.train(args.task == "train")
+if args.compile:
+    model = torch.compile(model)
 step = train if args.task == "train" else infer
 step()
 seconds = []
