@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 
 	"gonum.org/v1/gonum/stat"
 
@@ -20,42 +21,42 @@ func bandTitle(n int) string {
 	return fmt.Sprintf("mean ± standard deviation (ddof 1) over n = %d seeds; faint: each seed", n)
 }
 
+// besideHeadline is what bands show of a metric beside its headline.
+var besideHeadline = map[string]string{"nc1": "cdnv", "nc2": "equiangularity", "nc3": "1 - mean_cos", "nc4": "test"}
+
 // CollapseBands draws the headlines of NC1..NC5 on training rows, those of the test rows beside them, and the accuracies, of runs that differ in their seed alone.
 func CollapseBands(runs [][]*nc.Result) *Figure {
-	type curve struct {
-		name string
-		pick func(*nc.Result) analysis.Values
-		key  string
-	}
 	x, ofRun := commonEpochs(runs, epochs)
-	group := func(title, y string, add func(*panel, ...series), curves ...curve) *panel {
-		p := newEpochPanel(title, y)
+	sets := nc5Sets(slices.Concat(runs...))
+	var panels []*panel
+	for _, m := range nc.Metrics() {
 		var all []series
-		for look, c := range curves {
-			values := make([][]float64, len(runs))
-			for i, results := range runs {
-				values[i] = at(over(results, c.pick, c.key), ofRun[i])
-			}
-			all = append(all, banded(c.name, x, values, look)...)
+		look := 0
+		add := func(name string, pick func(*nc.Result) analysis.Values, key string) {
+			all = append(all, bandsOver(name, x, runs, ofRun, pick, key, look)...)
+			look++
 		}
-		add(p, all...)
-		return p
+		headline := m.Headlines[0]
+		for _, set := range m.Sets(sets) {
+			add(strings.TrimSpace(set+" "+headline), drawn(m, set), headline)
+		}
+		if len(m.TestCurves) > 0 {
+			add(headline+testRows, m.OfTest, headline)
+		}
+		if key := besideHeadline[m.Key]; key != "" {
+			add(key, drawn(m, ""), key)
+		}
+		p := newMetricPanel(m)
+		p.addLogLines(all...)
+		panels = append(panels, p)
 	}
-	var nc5 []curve
-	for _, set := range nc5Sets(slices.Concat(runs...)) {
-		nc5 = append(nc5, curve{set + " raw", pickNC5(set), "raw"})
+	accuracy := newAccuracyPanel()
+	var all []series
+	for look, key := range []string{"train", "test"} {
+		all = append(all, bandsOver(key, x, runs, ofRun, accuracies, key, look)...)
 	}
-	f := &Figure{title: bandTitle(len(runs)), width: 330, height: 290, rows: [][]*panel{{
-		group("NC1: variability within classes", "NC1", (*panel).addLogLines, curve{"rank", pickNC1, "rank"}, curve{"rank, test rows", pickNC1Test, "rank"}, curve{"cdnv", pickNC1, "cdnv"}),
-		group("NC2: distance from a simplex ETF", "NC2", (*panel).addLogLines, curve{"equinorm", pickNC2, "equinorm"}, curve{"equinorm, test rows", pickNC2Test, "equinorm"},
-			curve{"equiangularity", pickNC2, "equiangularity"}),
-		group("NC3: distance of classifier and means", "NC3", (*panel).addLogLines, curve{"papyan", pickNC3, "papyan"}, curve{"papyan, test rows", pickNC3Test, "papyan"},
-			curve{"1 - mean_cos", oneLess(pickNC3), "1 - mean_cos"}),
-	}, {
-		group("NC4: rows off the nearest class mean", "share of rows", (*panel).addLogLines, curve{"train", pickNC4, "train"}, curve{"test", pickNC4, "test"}),
-		group("NC5: OOD mean against class means", "NC5", (*panel).addLogLines, nc5...),
-		group("Accuracy without augmentation", "accuracy (%)", (*panel).addPercentLines, curve{"train", pickAccuracy, "train"}, curve{"test", pickAccuracy, "test"}),
-	}}}
+	accuracy.addPercentLines(all...)
+	f := &Figure{title: bandTitle(len(runs)), width: 330, height: 290, rows: inRows(append(panels, accuracy))}
 	f.markTerminal(runs)
 	return f
 }
@@ -73,11 +74,7 @@ func DetectionBands(set string, runs [][]*ood.Result, collapse [][]*nc.Result) *
 		p := newEpochPanel(score, "%")
 		var all []series
 		for look, metric := range []struct{ name, key string }{{"AUROC", "auroc"}, {"FPR95 (OOD positive)", "fpr95_ood_pos"}} {
-			values := make([][]float64, len(runs))
-			for i, results := range runs {
-				values[i] = at(over(results, scoreOn(set, score), metric.key), ofRun[i])
-			}
-			all = append(all, banded(metric.name, x, values, look)...)
+			all = append(all, bandsOver(metric.name, x, runs, ofRun, scoreOn(set, score), metric.key, look)...)
 		}
 		if len(all) == 0 {
 			continue // it could not be fitted in any run
@@ -96,6 +93,15 @@ func DetectionBands(set string, runs [][]*ood.Result, collapse [][]*nc.Result) *
 	}
 	f.markTerminal(collapse)
 	return f
+}
+
+// bandsOver gives the series of one number of the results of every run, at the epochs that all have.
+func bandsOver[R any](name string, x []float64, runs [][]R, ofRun [][]int, pick func(R) analysis.Values, key string, look int) []series {
+	values := make([][]float64, len(runs))
+	for i, results := range runs {
+		values[i] = at(over(results, pick, key), ofRun[i])
+	}
+	return banded(name, x, values, look)
 }
 
 // banded gives the series of one curve: its single runs, and on top their mean with the band. Nothing where no run has a value.

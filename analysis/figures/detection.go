@@ -53,13 +53,12 @@ func scoreOn(set, score string) func(*ood.Result) analysis.Values {
 
 // headlines draws the first variant of each metric.
 func headlines(set string, collapse []*nc.Result) *panel {
-	x := epochs(collapse)
 	p := newEpochPanel("Neural collapse", "NC1..NC5")
-	pick := func(get func(*nc.Result) analysis.Values, key string, look int, name string) series {
-		return series{name: name, x: x, y: over(collapse, get, key), look: look}
+	var all []series
+	for look, m := range nc.Metrics() {
+		key := m.Headlines[0]
+		all = append(all, series{name: m.Name + " " + key, x: epochs(collapse), y: over(collapse, drawn(m, set), key), look: look})
 	}
-	p.addLogLines(
-		pick(pickNC1, "rank", 0, "NC1 rank"), pick(pickNC2, "equinorm", 1, "NC2 equinorm"), pick(pickNC3, "papyan", 2, "NC3 papyan"), pick(pickNC4, "train", 3, "NC4 train"),
-		pick(pickNC5(set), "raw", 4, "NC5 raw"))
+	p.addLogLines(all...)
 	return p
 }

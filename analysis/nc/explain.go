@@ -51,7 +51,7 @@ var metricTable = []analysis.Explanation{
 	{Name: "per_class", Definition: "numbers of single classes, a value a class in each column (nc --per-class)", Source: "-",
 		Pitfalls: "means of small classes are noisy, and a variance about such a mean is too small by 1/n. Rare classes collapse onto each other (C. Fang et al., PNAS 118, 2021): read mean_norm and cos_weight by n",
 		Parts:    parts(perClassTable)},
-	{Name: "health", Definition: "what a reader needs to trust a row", Source: "-", Pitfalls: "a warning beside a number says that it should not be read", Parts: parts(healthTable)},
+	{Name: "health", Definition: "what a reader needs to trust a row", Source: "-", Pitfalls: "a warning beside a number says that it should not be read", Parts: explainedChecks()},
 	{Name: "accuracy", Definition: "share of rows whose largest logit is that of their label, without augmentation; percent. 99.9 % on training rows starts the terminal phase", Source: "V. Papyan, X. Han, D. Donoho, PNAS 117, 2020",
 		Pitfalls: "the accuracy that training prints is of augmented images and of weights that still change", Parts: parts(variants{{"train", "of the training rows"}, {"test", "of the test rows"}})},
 }

@@ -8,20 +8,34 @@ import (
 	"nctrain/analysis/stats"
 )
 
-// healthTable: what a reader needs to trust a row.
-var healthTable = variants{
-	{"rank", "directions of S_B used for nc1.rank, at most min(C-1, D)"},
-	{"lambda_ratio", "lambda_r / lambda_1 of S_B"},
-	{"within_rank", "eigenvalues of S_W above within_floor"},
-	{"within_condition", "lambda_1 of S_W over the smallest eigenvalue above within_floor"},
-	{"within_floor", "max(D eps64 lambda_1, quantum of the stored type)"},
-	{"rows_less_classes", "N - C, to be read against d: S_W cannot have a higher rank"},
-	{"d", "features D"},
-	{"smallest_class", "rows of the smallest class"},
-	{"largest_class", "rows of the largest class"},
-	{"zero_units", "units that are zero in every row"},
-	{"nan_count", "rows that hold NaN or Inf"},
-	{"head_mismatch", "worst ||logits - (W h + b)||; a head of another checkpoint shows here"},
+// Check is a number of Result.Health: its key, its name for people, and what it says.
+type Check struct{ Key, Name, Meaning string }
+
+// checks: what a reader needs to trust a row.
+var checks = []Check{
+	{"nan_count", "NaN rows", "rows of features that hold NaN or Inf"},
+	{"smallest_class", "smallest class", "training rows of the smallest class; a variance needs two"},
+	{"largest_class", "largest class", "training rows of the largest class; far more than of the smallest is imbalance"},
+	{"rank", "rank of S_B", "directions between class means that NC1 uses, at most min(C−1, D)"},
+	{"lambda_ratio", "λ_r/λ₁ of S_B", "the weakest direction used against the strongest: tiny means that one direction can carry NC1"},
+	{"within_rank", "rank of S_W", "directions within classes above the floor, at most D"},
+	{"within_condition", "condition of S_W", "its largest over its smallest eigenvalue above the floor"},
+	{"within_floor", "floor of S_W", "eigenvalues below are rounding and are left out"},
+	{"rows_less_classes", "N − C", "S_W has no higher rank than this"},
+	{"d", "D", "units of the features"},
+	{"zero_units", "dead units", "units that are zero in every training row"},
+	{"head_mismatch", "head mismatch", "worst ‖logits − (W h + b)‖: large where head and features are of different checkpoints"},
+}
+
+// Checks lists the numbers of Result.Health, the first to look at first.
+func Checks() []Check { return slices.Clone(checks) }
+
+// explainedChecks are the parts of the explanation of health.
+func explainedChecks() (all []analysis.Part) {
+	for _, c := range checks {
+		all = append(all, analysis.Part{Name: c.Key, Meaning: c.Name + ": " + c.Meaning})
+	}
+	return all
 }
 
 // imbalance is the ratio of class counts beyond which a warning names the classes.
@@ -32,7 +46,7 @@ func present(count []int64) []int64 {
 	return slices.DeleteFunc(slices.Clone(count), func(n int64) bool { return n == 0 })
 }
 
-// health tells how many directions carry a row, how well S_W is determined, and whether the head belongs to the features: see healthTable.
+// health tells how many directions carry a row, how well S_W is determined, and whether the head belongs to the features: see Checks.
 func (m *measure) health(tally *stats.Tally) (v analysis.Values, err error) {
 	c, d, n := m.class.C, m.class.D, m.class.N()
 	v.N = int(n)

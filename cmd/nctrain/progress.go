@@ -10,6 +10,7 @@ import (
 	"github.com/vbauerster/mpb/v8/decor"
 	"golang.org/x/sys/unix"
 
+	"nctrain/analysis/nc"
 	"nctrain/cmd/nctrain/internal/run"
 	"nctrain/cmd/nctrain/internal/table"
 	"nctrain/nn"
@@ -138,8 +139,10 @@ func (p *progress) Analysing(epoch, done, total int) {
 func (p *progress) Analysed(row *run.Row, took time.Duration) {
 	p.drop()
 	r := row.NC
-	text := fmt.Sprintf("  checkpoint %d  un-augmented accuracy: train %s %%, test %s %%  nc1 %s  nc2 %s  nc3 %s", row.Epoch, percent(r.Accuracy, "train"),
-		percent(r.Accuracy, "test"), number(r.NC1, "rank"), number(r.NC2, "equinorm"), number(r.NC3, "papyan"))
+	text := fmt.Sprintf("  checkpoint %d  un-augmented accuracy: train %s %%, test %s %%", row.Epoch, percent(r.Accuracy, "train"), percent(r.Accuracy, "test"))
+	for _, m := range nc.Metrics()[:3] {
+		text += fmt.Sprintf("  %s %s", m.Key, number(m.Of(r, ""), m.Headlines[0]))
+	}
 	if row.OOD != nil {
 		for name, scores := range row.OOD.OOD.All() {
 			best, at := 0.0, ""

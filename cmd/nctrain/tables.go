@@ -32,9 +32,10 @@ func printCollapse(w io.Writer, rows []*nc.Result) error {
 		return nil
 	}
 	fmt.Fprintln(w, "Neural collapse (the first variant of each metric; every one falls towards 0 as features collapse, but nc5 as OOD means turn orthogonal)")
-	header := []string{"epoch", "train acc %", "test acc %", "nc1 rank", "nc2 equinorm", "nc2 equiangularity", "nc3 papyan", "nc4 train"}
-	for _, name := range rows[0].NC5.Keys() {
-		header = append(header, "nc5 "+name)
+	header := []string{"epoch", "train acc %", "test acc %"}
+	headlines := nc.Headlines(rows[0].NC5.Keys())
+	for _, h := range headlines {
+		header = append(header, h.Key+" "+h.Short())
 	}
 	t := table.New(header...)
 	terminal := nc.TerminalPhase(rows)
@@ -46,10 +47,9 @@ func printCollapse(w io.Writer, rows []*nc.Result) error {
 		if i == terminal {
 			epoch += " *"
 		}
-		cells := []string{epoch, percent(r.Accuracy, "train"), percent(r.Accuracy, "test"), number(r.NC1, "rank"), number(r.NC2, "equinorm"),
-			number(r.NC2, "equiangularity"), number(r.NC3, "papyan"), number(r.NC4, "train")}
-		for _, v := range r.NC5.All() {
-			cells = append(cells, number(v, "raw"))
+		cells := []string{epoch, percent(r.Accuracy, "train"), percent(r.Accuracy, "test")}
+		for _, h := range headlines {
+			cells = append(cells, number(h.Of(r, h.Set), h.Variant))
 		}
 		t.Row(cells...)
 	}
@@ -92,16 +92,9 @@ func printCollapseWhole(w io.Writer, r *nc.Result) error {
 		}
 	}
 	explain("accuracy", r.Accuracy)
-	add("nc1", r.NC1)
-	add("nc2", r.NC2)
-	add("nc3", r.NC3)
-	add("nc4", r.NC4)
-	for name, v := range r.NC5.All() {
-		add("nc5 "+name, v)
+	for _, p := range r.Parts() {
+		add(strings.TrimSpace(p.Key+" "+p.Set), p.Values)
 	}
-	add("nc1_test", r.NC1Test)
-	add("nc2_test", r.NC2Test)
-	add("nc3_test", r.NC3Test)
 	format = table.Figure // most are counts
 	add("health", r.Health)
 	if err := t.Write(w, "  "); err != nil {

@@ -12,33 +12,6 @@ import (
 	"nctrain/cmd/nctrain/internal/table"
 )
 
-// metric is one of NC1..NC5 of a result: for NC5 there is one an OOD set.
-type metric struct {
-	key, of string
-	values  analysis.Values
-}
-
-func metrics(r *nc.Result) []metric {
-	all := []metric{{"nc1", "", r.NC1}, {"nc2", "", r.NC2}, {"nc3", "", r.NC3}, {"nc4", "", r.NC4}}
-	for set, v := range r.NC5.All() {
-		all = append(all, metric{"nc5", set, v})
-	}
-	for _, m := range []metric{{"nc1_test", "", r.NC1Test}, {"nc2_test", "", r.NC2Test}, {"nc3_test", "", r.NC3Test}} {
-		if len(m.values.Keys()) > 0 {
-			all = append(all, m)
-		}
-	}
-	return all
-}
-
-func (m metric) title() string {
-	title := collapseTitles[m.key]
-	if m.of != "" {
-		title += " (" + m.of + ")"
-	}
-	return title
-}
-
 // collapse sets every variant of NC1..NC5, the headlines of every checkpoint, and the curves.
 func (p *page) collapse(runs []*stored, d drawings) {
 	for _, r := range runs {
@@ -110,16 +83,20 @@ func (p *page) collapseGrid(r *stored) *grid {
 		g.Head = append(g.Head, cell{Text: name, Class: "n"})
 	}
 	g.Head = append(g.Head, cell{Text: "at collapse", Class: "n"})
-	for _, m := range metrics(r.lastNC()) {
-		g.begin(m.title())
-		for i, key := range m.values.Keys() {
-			says := meanings[strings.TrimSuffix(m.key, "_test")+"."+key]
+	for _, p := range r.lastNC().Parts() {
+		title := p.Title
+		if p.Set != "" {
+			title += " (" + p.Set + ")"
+		}
+		g.begin(title)
+		for i, key := range p.Values.Keys() {
+			says := meanings[strings.TrimSuffix(p.Key, "_test")+"."+key]
 			line := row{Cells: []cell{{Text: key, Note: says.text, Head: true, Code: true}}}
 			if i == 0 {
 				line.Class = "headline"
 			}
 			for _, result := range columns {
-				line.Cells = append(line.Cells, g.number(valuesOf(result, m), key, table.Number))
+				line.Cells = append(line.Cells, g.number(valuesOf(result, p), key, table.Number))
 			}
 			line.Cells = append(line.Cells, cell{Text: says.atCollapse, Class: "n"})
 			g.addRow(line)
@@ -128,11 +105,11 @@ func (p *page) collapseGrid(r *stored) *grid {
 	return g
 }
 
-// valuesOf finds the same metric in another result.
-func valuesOf(r *nc.Result, m metric) analysis.Values {
-	for _, other := range metrics(r) {
-		if other.key == m.key && other.of == m.of {
-			return other.values
+// valuesOf finds the same part in another result.
+func valuesOf(r *nc.Result, p nc.Part) analysis.Values {
+	for _, other := range r.Parts() {
+		if other.Key == p.Key && other.Set == p.Set {
+			return other.Values
 		}
 	}
 	return analysis.Values{}
@@ -140,12 +117,18 @@ func valuesOf(r *nc.Result, m metric) analysis.Values {
 
 func epochOf(r *nc.Result) string { return strconv.Itoa(*r.Epoch) }
 
-// checkpointGrid shows the headlines of every checkpoint of every run.
+// checkpointGrid shows the headlines of every checkpoint of every run, and NC4 of the test rows.
 func (p *page) checkpointGrid(runs []*stored) *grid {
-	g := &grid{Caption: "Headlines at every checkpoint", Head: heads("epoch", "train acc %", "test acc %", "NC1 rank", "NC2 equinorm", "NC2 equiangularity", "NC3 papyan", "NC4 train", "NC4 test")}
-	sets := oodSets(runs)
-	for _, set := range sets {
-		g.Head = append(g.Head, cell{Text: "NC5 " + set})
+	g := &grid{Caption: "Headlines at every checkpoint", Head: heads("epoch", "train acc %", "test acc %")}
+	var columns []nc.Headline
+	for _, h := range nc.Headlines(oodSets(runs)) {
+		columns = append(columns, h)
+		if h.Key == "nc4" {
+			columns = append(columns, nc.Headline{Metric: h.Metric, Variant: "test"})
+		}
+	}
+	for _, h := range columns {
+		g.Head = append(g.Head, cell{Text: h.Name + " " + h.Short()})
 	}
 	for i := range g.Head[1:] {
 		g.Head[i+1].Class = "n"
@@ -160,12 +143,9 @@ func (p *page) checkpointGrid(runs []*stored) *grid {
 			if i == terminal {
 				epoch.Note = "terminal phase begins"
 			}
-			cells := []cell{epoch, g.number(result.Accuracy, "train", table.Percent), g.number(result.Accuracy, "test", table.Percent), g.number(result.NC1, "rank", table.Number),
-				g.number(result.NC2, "equinorm", table.Number), g.number(result.NC2, "equiangularity", table.Number), g.number(result.NC3, "papyan", table.Number),
-				g.number(result.NC4, "train", table.Number), g.number(result.NC4, "test", table.Number)}
-			for _, set := range sets {
-				v, _ := result.NC5.Get(set)
-				cells = append(cells, g.number(v, "raw", table.Number))
+			cells := []cell{epoch, g.number(result.Accuracy, "train", table.Percent), g.number(result.Accuracy, "test", table.Percent)}
+			for _, h := range columns {
+				cells = append(cells, g.number(h.Of(result, h.Set), h.Variant, table.Number))
 			}
 			g.add(cells...)
 		}

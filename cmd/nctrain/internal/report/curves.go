@@ -145,36 +145,27 @@ func terminalMarks(runs []*stored) (marks []mark) {
 func collapseCurves(runs []*stored) *curves {
 	c := newCurves(runs)
 	marks := terminalMarks(runs)
-	add := func(title, y string, pick func(*nc.Result) analysis.Values, keys ...string) {
-		p := &plot{Title: title, Y: y, Log: true, Marks: marks}
-		p.addVariants(runs, pick, keys...)
-		c.Panels = append(c.Panels, p)
-	}
-	add("NC1: variability within classes", "", func(r *nc.Result) analysis.Values { return withTest(r.NC1, r.NC1Test, "rank") },
-		"rank", "notebook", "papyan_code", "quotient", "cdnv", "rank"+testRows)
-	add("NC2: distance from a simplex ETF", "", func(r *nc.Result) analysis.Values { return withTest(r.NC2, r.NC2Test, "equinorm") },
-		"equinorm", "equiangularity", "etf_error", "equinorm_weights", "equiangularity_weights", "etf_error_weights", "equinorm"+testRows)
-	add("NC3: distance of classifier and means", "", func(r *nc.Result) analysis.Values {
-		v := analysis.Values{}
-		for _, key := range []string{"papyan", "row_l2", "duality_etf", "bias_collapse"} {
-			if x, ok := r.NC3.Get(key); ok {
-				v.Set(key, x)
+	for _, m := range nc.Metrics() {
+		keys := slices.Concat(m.Curves, m.References)
+		if len(m.TestCurves) > 0 {
+			keys = append(keys, m.TestCurves[0]+testRows)
+		}
+		for _, set := range m.Sets(oodSets(runs)) {
+			p := &plot{Title: m.Panel(set), Y: m.Unit, Log: true, Marks: marks}
+			p.addVariants(runs, func(r *nc.Result) analysis.Values {
+				v := m.Drawn(r, set)
+				for _, key := range m.TestCurves {
+					if x, ok := m.OfTest(r).Get(key); ok {
+						v.Set(key+testRows, x)
+					}
+				}
+				return v
+			}, keys...)
+			for _, s := range p.Series {
+				s.Thin = slices.Contains(m.References, s.Name)
 			}
+			c.Panels = append(c.Panels, p)
 		}
-		if x, ok := r.NC3.Get("mean_cos"); ok {
-			v.Set("1 − mean_cos", 1-x)
-		}
-		return withTest(v, r.NC3Test, "papyan")
-	}, "papyan", "row_l2", "1 − mean_cos", "duality_etf", "bias_collapse", "papyan"+testRows)
-	add("NC4: rows off the nearest class mean", "share", func(r *nc.Result) analysis.Values { return r.NC4 }, "train", "test")
-	for _, set := range oodSets(runs) {
-		p := &plot{Title: "NC5: OOD mean of " + set + " against class means", Log: true, Marks: marks}
-		pick := func(r *nc.Result) analysis.Values { v, _ := r.NC5.Get(set); return v }
-		p.addVariants(runs, pick, "raw", "centred", "etf_energy", "upper_bound", "chance")
-		for _, s := range p.Series {
-			s.Thin = s.Name == "upper_bound" || s.Name == "chance"
-		}
-		c.Panels = append(c.Panels, p)
 	}
 	accuracy := &plot{Title: "Accuracy without augmentation", Y: "%", Marks: marks}
 	accuracy.addVariants(runs, func(r *nc.Result) analysis.Values { return r.Accuracy }, "train", "test")
@@ -189,19 +180,6 @@ const testRows = ", test rows"
 // colours of the page's curves; looks beyond them change the dash.
 const colours = 7
 
-// withTest adds to metrics of the training rows one of the test rows under a name of its own.
-func withTest(train, test analysis.Values, key string) (v analysis.Values) {
-	for _, k := range train.Keys() {
-		if x, ok := train.Get(k); ok {
-			v.Set(k, x)
-		}
-	}
-	if x, ok := test.Get(key); ok {
-		v.Set(key+testRows, x)
-	}
-	return v
-}
-
 // addVariants adds a line a run and key that is defined somewhere.
 func (p *plot) addVariants(runs []*stored, pick func(*nc.Result) analysis.Values, keys ...string) {
 	for i, r := range runs {
@@ -214,7 +192,8 @@ func (p *plot) addVariants(runs []*stored, pick func(*nc.Result) analysis.Values
 			if math.IsNaN(last(y)) {
 				continue
 			}
-			p.Series = append(p.Series, &line{Name: key, Run: i, Look: look, Off: len(runs) > 1 && look > 0, X: epochsOf(r.nc), Y: y})
+			name := strings.ReplaceAll(key, " - ", " − ")
+			p.Series = append(p.Series, &line{Name: name, Run: i, Look: look, Off: len(runs) > 1 && look > 0, X: epochsOf(r.nc), Y: y})
 		}
 	}
 }
@@ -256,19 +235,11 @@ func detectionCurves(runs []*stored, set string) *curves {
 		c.Panels = append(c.Panels, p)
 	}
 	headlines := &plot{Title: "Neural collapse", Log: true, Own: true, Marks: marks}
-	for look, m := range []struct {
-		name, key string
-		pick      func(*nc.Result) analysis.Values
-	}{
-		{"NC1", "rank", func(r *nc.Result) analysis.Values { return r.NC1 }},
-		{"NC2", "equinorm", func(r *nc.Result) analysis.Values { return r.NC2 }},
-		{"NC3", "papyan", func(r *nc.Result) analysis.Values { return r.NC3 }},
-		{"NC4", "train", func(r *nc.Result) analysis.Values { return r.NC4 }},
-		{"NC5", "raw", func(r *nc.Result) analysis.Values { v, _ := r.NC5.Get(set); return v }},
-	} {
+	for look, m := range nc.Metrics() {
+		key := m.Headlines[0]
 		for i, r := range runs {
-			if y := over(r.nc, m.pick, m.key); !math.IsNaN(last(y)) {
-				headlines.Series = append(headlines.Series, &line{Name: m.name + " " + m.key, Run: i, Look: look, Off: len(runs) > 1 && look > 0, X: epochsOf(r.nc), Y: y})
+			if y := over(r.nc, func(row *nc.Result) analysis.Values { return m.Of(row, set) }, key); !math.IsNaN(last(y)) {
+				headlines.Series = append(headlines.Series, &line{Name: m.Name + " " + key, Run: i, Look: look, Off: len(runs) > 1 && look > 0, X: epochsOf(r.nc), Y: y})
 			}
 		}
 	}

@@ -5,19 +5,6 @@ import "nctrain/cmd/nctrain/internal/table"
 // meaning says what a number is, and what it becomes under complete collapse.
 type meaning struct{ text, atCollapse string }
 
-// collapseTitles head the groups of the collapse table.
-var collapseTitles = map[string]string{
-	"nc1": "NC1: features of a class gather at its mean",
-	"nc2": "NC2: class means become a simplex ETF: equal lengths, equal and largest angles",
-	"nc3": "NC3: the classifier's rows line up with the class means",
-	"nc4": "NC4: the classifier decides by the nearest class mean",
-	"nc5": "NC5: the mean of OOD features turns orthogonal to the class means",
-
-	"nc1_test": "NC1 of the test rows, about class means of their own",
-	"nc2_test": "NC2 of the class means of the test rows",
-	"nc3_test": "NC3 with the class means of the test rows",
-}
-
 // meanings of SPEC 4's numbers, by "metric.variant".
 var meanings = map[string]meaning{
 	"accuracy.train":             {"training accuracy without augmentation, percent", "100"},
@@ -50,22 +37,6 @@ var meanings = map[string]meaning{
 	"nc5.upper_bound":            {"to read centred by: no direction has more; 1/√(C−1) for an ETF", "1/√(C−1)"},
 	"nc5.chance":                 {"to read raw and centred by: a random direction's mean |cos|, √(2/(πD))", ""},
 	"nc5.etf_energy_chance":      {"to read etf_energy by: a random direction's share, min(C−1, D)/D", ""},
-}
-
-// healthMeanings in the order of the table; the rest of health follows under its own names.
-var healthMeanings = []struct{ key, name, text string }{
-	{"nan_count", "NaN rows", "rows of features that hold NaN or Inf"},
-	{"smallest_class", "smallest class", "training rows of the smallest class; a variance needs two"},
-	{"largest_class", "largest class", "training rows of the largest class; far more than of the smallest is imbalance"},
-	{"rank", "rank of S_B", "directions between class means that NC1 uses, at most min(C−1, D)"},
-	{"lambda_ratio", "λ_r/λ₁ of S_B", "the weakest direction used against the strongest: tiny means that one direction can carry NC1"},
-	{"within_rank", "rank of S_W", "directions within classes above the floor, at most D"},
-	{"within_condition", "condition of S_W", "its largest over its smallest eigenvalue above the floor"},
-	{"within_floor", "floor of S_W", "eigenvalues below are rounding and are left out"},
-	{"rows_less_classes", "N − C", "S_W has no higher rank than this"},
-	{"d", "D", "units of the features"},
-	{"zero_units", "dead units", "units that are zero in every training row"},
-	{"head_mismatch", "head mismatch", "worst ‖logits − (W h + b)‖: large where head and features are of different checkpoints"},
 }
 
 // direction tells which way a detection metric is better.

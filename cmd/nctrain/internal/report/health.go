@@ -54,8 +54,8 @@ func facts(r *nc.Result) (all []fact) {
 			all = append(all, fact{label, missing, text, r.Health.Reason(key)})
 		}
 	}
-	for _, m := range healthMeanings {
-		add(m.key, m.name, m.text)
+	for _, c := range nc.Checks() {
+		add(c.Key, c.Name, c.Meaning)
 	}
 	for _, key := range r.Health.Keys() {
 		if !known[key] {
@@ -149,9 +149,9 @@ func healthGrid(runs []*stored) *grid {
 		last = append(last, r.lastNC())
 	}
 	known := map[string]bool{}
-	for _, m := range healthMeanings {
-		known[m.key] = true
-		g.healthRow(last, m.key, m.name, m.text)
+	for _, c := range nc.Checks() {
+		known[c.Key] = true
+		g.healthRow(last, c.Key, c.Name, c.Meaning)
 	}
 	for _, r := range last {
 		if r == nil {

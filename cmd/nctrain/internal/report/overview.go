@@ -11,6 +11,7 @@ import (
 	"gonum.org/v1/gonum/stat"
 
 	"nctrain/analysis"
+	"nctrain/analysis/nc"
 	"nctrain/cmd/nctrain/internal/table"
 )
 
@@ -58,13 +59,15 @@ func (r *stored) headlines() (all []headline) {
 		add("train accuracy", "without augmentation", row.Accuracy, "train", percent)
 		add("test accuracy", "", row.Accuracy, "test", percent)
 		first := r.nc[0]
-		add("NC1 rank", since(first.NC1, row.NC1, "rank"), row.NC1, "rank", table.Number)
-		add("NC2 equinorm", since(first.NC2, row.NC2, "equinorm"), row.NC2, "equinorm", table.Number)
-		add("NC3 papyan", since(first.NC3, row.NC3, "papyan"), row.NC3, "papyan", table.Number)
-		add("NC4 train", since(first.NC4, row.NC4, "train"), row.NC4, "train", table.Number)
-		for set, v := range row.NC5.All() {
-			before, _ := first.NC5.Get(set)
-			add("NC5 raw, "+set, since(before, v, "raw"), v, "raw", table.Number)
+		for _, m := range nc.Metrics() {
+			for _, set := range m.Sets(row.NC5.Keys()) {
+				key, v := m.Headlines[0], m.Of(row, set)
+				label := m.Name + " " + key
+				if set != "" {
+					label += ", " + set
+				}
+				add(label, since(m.Of(first, set), v, key), v, key, table.Number)
+			}
 		}
 	}
 	if scored := r.lastOOD(); scored != nil {

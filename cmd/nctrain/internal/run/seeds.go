@@ -122,19 +122,14 @@ func SpreadOver(runs []*Results) []Spread {
 }
 
 func addCollapse(add func(string, analysis.Values, string), row *nc.Result) {
-	for _, each := range []struct {
-		metric string
-		values analysis.Values
-		keys   []string
-	}{
-		{"accuracy", row.Accuracy, []string{"train", "test"}}, {"nc1", row.NC1, []string{"rank"}}, {"nc2", row.NC2, []string{"equinorm", "equiangularity"}},
-		{"nc3", row.NC3, []string{"papyan"}}, {"nc4", row.NC4, []string{"train"}},
-	} {
-		for _, key := range each.keys {
-			add(each.metric+"."+key, each.values, key)
-		}
+	for _, key := range []string{"train", "test"} {
+		add("accuracy."+key, row.Accuracy, key)
 	}
-	for set, v := range row.NC5.All() {
-		add("nc5."+set+".raw", v, "raw")
+	for _, h := range nc.Headlines(row.NC5.Keys()) {
+		name := h.Key + "."
+		if h.Set != "" {
+			name += h.Set + "."
+		}
+		add(name+h.Variant, h.Of(row, h.Set), h.Variant)
 	}
 }
