@@ -1,6 +1,7 @@
 package nn
 
 import (
+	"bytes"
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
@@ -10,9 +11,8 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/nlpodyssey/safetensors"
-
 	"nctrain/internal/half"
+	"nctrain/internal/safetensors"
 	"nctrain/internal/wholefile"
 )
 
@@ -42,34 +42,14 @@ func writeSafetensors(path string, tensors []Tensor, meta any) error {
 	if err != nil {
 		return fmt.Errorf("%s: metadata: %w", path, err)
 	}
-	views := make(map[string]tensorView, len(tensors))
-	for _, t := range tensors {
-		dtype, err := safetensors.ParseDType(string(t.DType))
-		if err != nil {
-			return fmt.Errorf("%s: %s: %w", path, t.Name, err)
-		}
-		shape := make([]uint64, len(t.Dims))
-		for i, d := range t.Dims {
-			shape[i] = uint64(d)
-		}
-		views[t.Name] = tensorView{dtype, shape, t.Data}
+	all := make([]safetensors.Tensor, len(tensors))
+	for i, t := range tensors {
+		all[i] = safetensors.Tensor{Name: t.Name, DType: string(t.DType), Shape: t.Dims, Data: t.Data}
 	}
 	return wholefile.Write(path, 0o644, func(w io.Writer) error {
-		return safetensors.SerializeToWriter(views, map[string]string{"format": "pt", metadataKey: string(encoded)}, w)
+		return safetensors.Write(w, all, map[string]string{"format": "pt", metadataKey: string(encoded)})
 	})
 }
-
-// tensorView is a tensor as the library writes it. Its own view refuses scalars (shape []), which num_batches_tracked is.
-type tensorView struct {
-	dtype safetensors.DType
-	shape []uint64
-	data  []byte
-}
-
-func (v tensorView) DType() safetensors.DType { return v.dtype }
-func (v tensorView) Shape() []uint64          { return v.shape }
-func (v tensorView) Data() []byte             { return v.data }
-func (v tensorView) DataLen() uint64          { return uint64(len(v.data)) }
 
 // LoadWeights reads a safetensors file: every tensor, and nctrain's metadata where the file has it (a foreign file's is zero but for the hash).
 func LoadWeights(path string) ([]Tensor, Metadata, error) {
@@ -107,45 +87,23 @@ func readSafetensors(path string, meta any) ([]Tensor, error) {
 	return tensors, nil
 }
 
-// decodeSafetensors parses a whole file, sorted by name. The library checks the header against the buffer; it panics on no input known, but it
-// reads foreign bytes, so a panic becomes an error.
+// decodeSafetensors parses a whole file: its tensors, views of buffer, sorted by name, and nctrain's metadata.
 func decodeSafetensors(buffer []byte) (tensors []Tensor, metadata string, err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			err = fmt.Errorf("damaged header: %v", r)
-		}
-	}()
-	if len(buffer) < 8 || binary.LittleEndian.Uint64(buffer) > uint64(len(buffer)-8) {
-		return nil, "", fmt.Errorf("the file's %d bytes do not hold the header that its first 8 bytes promise", len(buffer))
-	}
-	headerSize, header, err := safetensors.ReadMetadata(buffer)
+	located, texts, err := safetensors.ReadHeader(bytes.NewReader(buffer), int64(len(buffer)))
 	if err != nil {
 		return nil, "", err
 	}
-	data := buffer[min(int(headerSize)+8, len(buffer)):]
-	for name, info := range header.Tensors() {
-		t := Tensor{Name: name, DType: DType(info.DType.String()), Dims: []int{}}
-		size := 2 // of the 16-bit types, which are widened
-		if _, half := halves[t.DType]; !half {
-			if !slices.Contains([]DType{F32, F64, I32, I64}, t.DType) {
-				return nil, "", fmt.Errorf("%s has element type %s: nctrain reads F16, BF16, F32, F64, I32 and I64", name, t.DType)
-			}
-			size = t.DType.Size()
+	for _, at := range located {
+		t := Tensor{Name: at.Name, DType: DType(at.Descr), Dims: at.Shape}
+		if _, half := halves[t.DType]; !half && !slices.Contains([]DType{F32, F64, I32, I64}, t.DType) {
+			return nil, "", fmt.Errorf("%s has element type %s: nctrain reads F16, BF16, F32, F64, I32 and I64", t.Name, t.DType)
 		}
-		n := 1
-		for _, d := range info.Shape {
-			t.Dims = append(t.Dims, int(d))
-			n *= int(d)
-		}
-		from, to := info.DataOffsets[0], info.DataOffsets[1]
-		if from > to || to > uint64(len(data)) || uint64(n*size) != to-from {
-			return nil, "", fmt.Errorf("%s: bytes %d to %d of %d do not hold %v of %s", name, from, to, len(data), info.Shape, t.DType)
-		}
-		t.Data = data[from:to]
+		n, _ := at.Bytes()
+		t.Data = buffer[at.Offset : at.Offset+n]
 		tensors = append(tensors, widened(t))
 	}
 	slices.SortFunc(tensors, func(a, b Tensor) int { return strings.Compare(a.Name, b.Name) })
-	return tensors, header.Metadata()[metadataKey], nil
+	return tensors, texts[metadataKey], nil
 }
 
 // halves are the 16-bit element types and their widening.

@@ -141,6 +141,7 @@ func TestDamagedFilesAreNamed(t *testing.T) {
 		"header":    whole[:100],
 		"length":    append([]byte{0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f}, whole[8:]...),
 		"garbage":   []byte("this is no tensor file at all, but long enough to be read as one"),
+		"overflow":  append([]byte("\x4b\x00\x00\x00\x00\x00\x00\x00"), `{"x":{"dtype":"F32","shape":[0,18446744073709551615],"data_offsets":[0,0]}}`...),
 	} {
 		path := filepath.Join(dir, name)
 		if err := os.WriteFile(path, content, 0o644); err != nil {

@@ -8,6 +8,12 @@ type Raw struct {
 	Offset int64
 }
 
+// Bytes are those that the elements take; false where the dimensions other than 0 multiply to more than an int.
+func (r Raw) Bytes() (n int64, ok bool) {
+	n, ok = byteLen(r.DType, r.Shape)
+	return n, ok && countable(r.Shape)
+}
+
 // OpenRaw opens a file of another format whose arrays locate finds, given the file and its size in bytes: its errors are returned as they are. Every array is held against
 // the size of the file. format begins the errors that name the file. The file is mapped as a loose .npy is. The caller closes the File.
 func OpenRaw(format, path string, locate func(file io.ReaderAt, size int64) ([]Raw, error)) (*File, error) {
@@ -30,8 +36,8 @@ func OpenRaw(format, path string, locate func(file io.ReaderAt, size int64) ([]R
 }
 
 func (f *File) addRaw(raw Raw, size int64) error {
-	bytes, ok := byteLen(raw.DType, raw.Shape)
-	if !ok || !countable(raw.Shape) {
+	bytes, ok := raw.Bytes()
+	if !ok {
 		return f.errorf(raw.Name, "impossible shape %s", shapeText(raw.Shape))
 	}
 	if raw.Offset < 0 || raw.Offset > size || bytes > size-raw.Offset {

@@ -1,10 +1,12 @@
 package safetensors_test
 
 import (
+	"bytes"
 	"encoding/binary"
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -99,7 +101,20 @@ func TestOpenRefusesWithTheReason(t *testing.T) {
 		"other type":    {file(`{"x":{"dtype":"F8_E4M3","shape":[2],"data_offsets":[0,2]}}`, "12"), "F8_E4M3"},
 		"wrong size":    {file(strings.Replace(ok, "[2]", "[3]", 1), "12345678"), "x: F32 [3] takes 12 bytes, the header gives it 8"},
 		"backwards":     {file(strings.Replace(ok, "[0,8]", "[8,0]", 1), "12345678"), "x: its bytes 8..0 are outside"},
-		"overflow":      {file(strings.Replace(ok, "[2]", "[4611686018427387904,4611686018427387904]", 1), "12345678"), "x: "},
+		"overflow":      {file(strings.Replace(ok, "[2]", "[4611686018427387904,4611686018427387904]", 1), "12345678"), "x: impossible shape"},
+		"overflow to 8": {file(strings.Replace(ok, "[2]", "[2,9223372036854775809]", 1), "12345678"), "x: impossible shape"}, // 2 (2^63 + 1) = 2 (mod 2^64)
+		"no elements":   {file(`{"x":{"dtype":"F32","shape":[0,4294967296,4294967296],"data_offsets":[0,0]}}`, ""), "x: impossible shape"},
+		"outside":       {file(strings.Replace(ok, "[0,8]", "[8,16]", 1), "12345678"), "x: its bytes 8..16 are outside"},
+		"overlap":       {file(`{"x":{"dtype":"U8","shape":[2],"data_offsets":[0,2]},"y":{"dtype":"U8","shape":[2],"data_offsets":[1,3]}}`, "123"), "y: begins at byte"},
+		"hole":          {file(`{"x":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},"y":{"dtype":"U8","shape":[1],"data_offsets":[2,3]}}`, "123"), "y: begins at byte"},
+		"rest":          {file(ok, "123456789"), "of the file's"},
+		"twice":         {file(ok[:len(ok)-1]+","+ok[1:], "12345678"), `two entries are named "x"`},
+		"metadata":      {file(`{"__metadata__":{"a":1}}`, ""), "header: __metadata__: "},
+		"two objects":   {file(ok+"{}", "12345678"), "it goes on after its object"},
+		"no shape":      {file(strings.Replace(ok, `"shape":[2],`, "", 1), "12345678"), "x: the header does not give"},
+		"one offset":    {file(strings.Replace(ok, "[0,8]", "[0]", 1), "12345678"), "x: the header does not give"},
+		"other key":     {file(strings.Replace(ok, "{\"dtype", "{\"type\":0,\"dtype", 1), "12345678"), "header: x: "},
+		"negative":      {file(strings.Replace(ok, "[2]", "[-2]", 1), "12345678"), "header: x: "},
 		"huge":          {file(strings.Replace(ok, "[2]", "[0,18446744073709551615]", 1), "12345678"), "x: impossible shape"},
 		"huge header":   {binary.LittleEndian.AppendUint64(nil, math.MaxUint64), "do not hold the header of 18446744073709551615 bytes"},
 	} {
@@ -119,6 +134,33 @@ func TestOpenRefusesWithTheReason(t *testing.T) {
 	}
 	if _, _, err := safetensors.Open("/nonexistent/f"); err == nil || !strings.Contains(err.Error(), "/nonexistent/f") || !strings.Contains(err.Error(), "check the path") {
 		t.Errorf("missing file: %v", err)
+	}
+}
+
+// What Write writes is read back, a scalar and a tensor without elements too.
+func TestWriteRoundTrip(t *testing.T) {
+	var out bytes.Buffer
+	tensors := []safetensors.Tensor{{Name: "b", DType: "I16", Shape: []int{2, 1}, Data: []byte("1234")}, {Name: "a", DType: "F32", Shape: []int{}, Data: []byte("5678")},
+		{Name: "empty", DType: "F64", Shape: []int{0, 3}}}
+	if err := safetensors.Write(&out, tensors, map[string]string{"k": "v"}); err != nil {
+		t.Fatal(err)
+	}
+	located, metadata, err := safetensors.ReadHeader(bytes.NewReader(out.Bytes()), int64(out.Len()))
+	if err != nil || len(located) != len(tensors) || metadata["k"] != "v" {
+		t.Fatalf("%v, metadata %v, %v", located, metadata, err)
+	}
+	for _, want := range tensors {
+		at := slices.IndexFunc(located, func(raw npz.Raw) bool { return raw.Name == want.Name })
+		if at < 0 {
+			t.Fatalf("%s is not among %v", want.Name, located)
+		}
+		got := located[at]
+		if data := out.Bytes()[got.Offset:]; got.Descr != want.DType || !slices.Equal(got.Shape, want.Shape) || string(data[:len(want.Data)]) != string(want.Data) {
+			t.Errorf("%v, want %v", got, want)
+		}
+	}
+	if err := safetensors.Write(&out, []safetensors.Tensor{{Name: "x", DType: "F31"}}, nil); err == nil || !strings.Contains(err.Error(), "x: ") {
+		t.Errorf("unknown type: %v", err)
 	}
 }
 
