@@ -103,11 +103,11 @@ type Device interface {
 	Capture(body func() error) (Recording, error)
 	// Synchronize waits for the queue and returns the first error of what ran.
 	Synchronize() error
-	// Close frees everything. The device is not usable afterwards.
+	// Close frees everything, recordings too. The device is not usable afterwards.
 	Close() error
 }
 
-// Recording is a captured sequence of calls.
+// Recording is a captured sequence of calls. It need not be closed before its device is.
 type Recording interface {
 	// Replay queues all of it, without allocating.
 	Replay() error

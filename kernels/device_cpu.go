@@ -26,6 +26,7 @@ type cpuDevice struct {
 	base      uintptr
 	dirty     int // offsets below it have been handed out before and may not be zero
 	recording *cpu.Recording
+	captured  map[*cpuRecording]bool // those that are not closed
 }
 
 // OpenCPU opens the cpu device.
@@ -50,7 +51,7 @@ func OpenCPU(o CPUOptions) (Device, error) {
 		cpu.Unmap(base, int64(size))
 		return nil, fmt.Errorf("cpu device: %d threads: %w", o.Threads, err)
 	}
-	return &cpuDevice{pool: pool, isa: isa, arena: newArena(size), base: base}, nil
+	return &cpuDevice{pool: pool, isa: isa, arena: newArena(size), base: base, captured: map[*cpuRecording]bool{}}, nil
 }
 
 func chooseISA(name string) (cpu.ISA, error) {
@@ -223,12 +224,17 @@ func (d *cpuDevice) Capture(body func() error) (Recording, error) {
 		rec.Close()
 		return nil, err
 	}
-	return &cpuRecording{Recording: rec, pool: d.pool}, nil
+	r := &cpuRecording{rec, d}
+	d.captured[r] = true
+	return r, nil
 }
 
 func (d *cpuDevice) Synchronize() error { return nil }
 
 func (d *cpuDevice) Close() error {
+	for r := range d.captured {
+		_ = r.Close() // it cannot fail
+	}
 	d.pool.Close()
 	cpu.Unmap(d.base, int64(d.arena.size))
 	return nil
@@ -236,17 +242,17 @@ func (d *cpuDevice) Close() error {
 
 type cpuRecording struct {
 	*cpu.Recording
-	pool *cpu.Pool
+	dev *cpuDevice
 }
 
 func (r *cpuRecording) Replay() error {
-	r.Recording.Replay(r.pool)
+	r.Recording.Replay(r.dev.pool)
 	return nil
 }
 
 func (r *cpuRecording) Profile(durations []time.Duration) error {
 	ns := make([]int64, r.Len())
-	r.Recording.Profile(r.pool, ns)
+	r.Recording.Profile(r.dev.pool, ns)
 	for i, t := range ns {
 		durations[i] = time.Duration(t)
 	}
@@ -254,6 +260,7 @@ func (r *cpuRecording) Profile(durations []time.Duration) error {
 }
 
 func (r *cpuRecording) Close() error {
+	delete(r.dev.captured, r)
 	r.Recording.Close()
 	return nil
 }

@@ -28,8 +28,9 @@ type cudaDevice struct {
 	stream    *cudart.Stream
 	library   *cuda.Library
 	memory    *cudart.Arena
-	arena     *arena         // of memory's addresses
-	capturing *cudaRecording // what calls are recorded in, between the ends of a Capture
+	arena     *arena                  // of memory's addresses
+	capturing *cudaRecording          // what calls are recorded in, between the ends of a Capture
+	captured  map[*cudaRecording]bool // those that are not closed
 }
 
 // OpenCUDA opens the first CUDA device (CUDA_VISIBLE_DEVICES says which that is), and takes its free memory but for a margin.
@@ -38,7 +39,7 @@ func OpenCUDA() (_ Device, err error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &cudaDevice{device: device, library: cuda.NewLibrary(device)}
+	d := &cudaDevice{device: device, library: cuda.NewLibrary(device), captured: map[*cudaRecording]bool{}}
 	defer func() {
 		if err != nil {
 			_ = device.Close()
@@ -180,7 +181,11 @@ func (d *cudaDevice) run(w cuda.Work, err error) error {
 func (d *cudaDevice) Synchronize() error { return d.device.Synchronize() }
 
 func (d *cudaDevice) Close() error {
-	return errors.Join(d.library.Close(), d.stream.Close(), d.memory.Close(), d.device.Close())
+	var err error
+	for r := range d.captured {
+		err = errors.Join(err, r.Close())
+	}
+	return errors.Join(err, d.library.Close(), d.stream.Close(), d.memory.Close(), d.device.Close())
 }
 
 // What the emulated driver watches ([Watched]). On a card these do nothing.

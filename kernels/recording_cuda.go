@@ -41,12 +41,17 @@ func (d *cudaDevice) Capture(body func() error) (Recording, error) {
 	if err != nil {
 		return nil, err
 	}
+	d.captured[r] = true
 	return r, nil
 }
 
 func (r *cudaRecording) Replay() error { return r.graph.Replay() }
 func (r *cudaRecording) Len() int      { return len(r.calls) }
-func (r *cudaRecording) Close() error  { return r.graph.Close() }
+
+func (r *cudaRecording) Close() error {
+	delete(r.dev.captured, r)
+	return r.graph.Close()
+}
 
 // Profile launches each call between two events.
 func (r *cudaRecording) Profile(durations []time.Duration) (err error) {

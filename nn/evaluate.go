@@ -8,7 +8,8 @@ import (
 	"nctrain/nn/data"
 )
 
-// Evaluator runs a network in eval mode over a set in the set's own order, without augmentation. It reads the model's parameters as they are at each run.
+// Evaluator runs a network in eval mode over a set in the set's own order, without augmentation. It reads the model's parameters as they are at each run. What it holds is the device's, and
+// goes with it.
 type Evaluator struct {
 	dev   kernels.Device
 	name  string
@@ -193,27 +194,4 @@ func (e *Evaluator) sweep(ctx context.Context, f func(*evalPlan) error) error {
 		}
 	}
 	return e.dev.Synchronize()
-}
-
-// Close frees what is the evaluator's own: the set, the state, the class sums and the recordings.
-func (e *Evaluator) Close() error {
-	e.set.Free()
-	e.step.Free()
-	if e.sums != nil {
-		e.sums.free()
-	}
-	for _, p := range e.plans {
-		for _, r := range p.rows {
-			if r == nil {
-				continue
-			}
-			if err := r.Close(); err != nil {
-				return err
-			}
-		}
-		if err := p.Close(); err != nil {
-			return err
-		}
-	}
-	return nil
 }

@@ -58,12 +58,6 @@ func (m *moments) read() (*ClassSums, error) {
 	)
 }
 
-func (m *moments) free() {
-	for _, v := range m.values() {
-		m.dev.Free(v.buffer)
-	}
-}
-
 // classMoments adds features [N,D] to class sums.
 func (g *Graph) classMoments(features, labels *Value, m *moments) {
 	s := kernels.Shape{N: features.Dims[0], C: m.features, K: m.classes}

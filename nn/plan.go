@@ -322,16 +322,6 @@ func (p *Plan) Variants() []string {
 	return slices.Compact(names)
 }
 
-// Close frees the recordings. The memory belongs to the pool.
-func (p *Plan) Close() error {
-	if p.preparation != nil {
-		if err := p.preparation.Close(); err != nil {
-			return err
-		}
-	}
-	return p.recording.Close()
-}
-
 // Timing is how long one step of a plan took.
 type Timing struct {
 	Op       kernels.OpID
