@@ -198,9 +198,17 @@ func (r *Result) identify(o Options) {
 	}
 }
 
+// setRows gathers what is known of the rows of one set while they are scored.
+type setRows struct {
+	scores      [][]float64 // of each detector
+	right       []bool      // whether each is classified correctly
+	outside     int         // labels that are no class of the head
+	inFit, inID overlap
+}
+
 // score computes every score of one set, the ID accuracy where it is the ID set, and the overlap with the fit sets, of an OOD set with the ID set too.
 func (r *Result) score(ctx context.Context, o Options, set analysis.Named, ready scorers, fits map[string]*Fit, index *rowIndex) error {
-	c, isID, info := o.Head.C, set.Name == IDName, set.Source.Info()
+	isID, info := set.Name == IDName, set.Source.Info()
 	var against []string
 	if fits["train"] != nil {
 		against = append(against, "train")
@@ -217,44 +225,12 @@ func (r *Result) score(ctx context.Context, o Options, set analysis.Named, ready
 		}
 		return f
 	}
-	columns := make([][]float64, ready.Len())
-	names := ready.Keys()
-	inFit := overlap{set: info, where: "a fit set"}
-	inID := overlap{set: info, where: "the ID set " + o.ID.Info().Name}
-	var n, correct, outside int
-	mismatch, warning, err := scoreRows(ctx, set.Source, o.Head, ready, search, o.Threads, func(b *analysis.Block, rows scoredRows) error {
-		drop := map[int]bool{}
+	rows := &setRows{scores: make([][]float64, ready.Len()), inFit: overlap{set: info, where: "a fit set"}, inID: overlap{set: info, where: "the ID set " + o.ID.Info().Name}}
+	mismatch, warning, err := scoreRows(ctx, set.Source, o.Head, ready, search, o.Threads, func(b *analysis.Block, block scoredRows) error {
 		if newID {
-			index.add(IDName, rows.hashes)
+			index.add(IDName, block.hashes)
 		}
-		for _, i := range rows.inFit {
-			inFit.rows = append(inFit.rows, b.Start+i)
-			drop[i] = o.DropOverlap
-		}
-		for _, i := range rows.inID {
-			if !drop[i] {
-				inID.rows = append(inID.rows, b.Start+i)
-			}
-		}
-		for i, label := range b.Labels {
-			if drop[i] {
-				continue
-			}
-			n++
-			if label < 0 || label >= int64(c) {
-				outside++
-			}
-			right := int64(rows.predicted[i]) == label
-			if right {
-				correct++
-			}
-			if isID {
-				r.Correct = append(r.Correct, right)
-			}
-			for k := range columns {
-				columns[k] = append(columns[k], rows.scores[k][i])
-			}
-		}
+		rows.take(b, block, o)
 		return nil
 	})
 	if err != nil {
@@ -264,38 +240,82 @@ func (r *Result) score(ctx context.Context, o Options, set analysis.Named, ready
 	if warning != "" {
 		r.Warnings = append(r.Warnings, warning)
 	}
-	warning, err = inFit.judge(o, ", as in published tables")
+	if err := r.judgeOverlap(o, set.Name, rows); err != nil {
+		return err
+	}
+	var byScore analysis.Ordered[[]float64]
+	for k, name := range ready.Keys() {
+		byScore.Set(name, rows.scores[k])
+	}
+	r.Scores.Set(set.Name, byScore)
+	if isID {
+		r.judgeID(rows)
+	} else {
+		r.NOOD.Set(set.Name, len(rows.right))
+	}
+	return nil
+}
+
+// take adds a block, less the rows that are dropped.
+func (s *setRows) take(b *analysis.Block, block scoredRows, o Options) {
+	drop := map[int]bool{}
+	for _, i := range block.inFit {
+		s.inFit.rows = append(s.inFit.rows, b.Start+i)
+		drop[i] = o.DropOverlap
+	}
+	for _, i := range block.inID {
+		if !drop[i] {
+			s.inID.rows = append(s.inID.rows, b.Start+i)
+		}
+	}
+	for i, label := range b.Labels {
+		if drop[i] {
+			continue
+		}
+		if label < 0 || label >= int64(o.Head.C) {
+			s.outside++
+		}
+		s.right = append(s.right, int64(block.predicted[i]) == label)
+		for k := range s.scores {
+			s.scores[k] = append(s.scores[k], block.scores[k][i])
+		}
+	}
+}
+
+// judgeOverlap warns of rows of a set that occur in another, and refuses more of them than are allowed.
+func (r *Result) judgeOverlap(o Options, name string, rows *setRows) error {
+	warning, err := rows.inFit.judge(o, ", as in published tables")
 	if err != nil {
 		return err
 	}
 	if warning != "" {
 		r.Warnings = append(r.Warnings, warning)
-		r.Overlap.Set(set.Name, inFit.rows)
+		r.Overlap.Set(name, rows.inFit.rows)
 	}
-	if len(inID.rows) > 0 {
-		r.Warnings = append(r.Warnings, inID.String()+": no score can tell a row from itself")
-	}
-	var byScore analysis.Ordered[[]float64]
-	for k, name := range names {
-		byScore.Set(name, columns[k])
-	}
-	r.Scores.Set(set.Name, byScore)
-	if !isID {
-		r.NOOD.Set(set.Name, n)
-		return nil
-	}
-	r.NID = n
-	switch {
-	case n == 0:
-		r.Reasons["id_accuracy"] = "no ID rows are left"
-	case outside > 0:
-		r.Correct = nil
-		r.Reasons["id_accuracy"] = fmt.Sprintf("%d of %d ID labels are no class of the head", outside, n)
-	default:
-		accuracy := 100 * float64(correct) / float64(n)
-		r.IDAccuracy = &accuracy
+	if len(rows.inID.rows) > 0 {
+		r.Warnings = append(r.Warnings, rows.inID.String()+": no score can tell a row from itself")
 	}
 	return nil
+}
+
+// judgeID sets the number of ID rows and their accuracy.
+func (r *Result) judgeID(rows *setRows) {
+	r.NID = len(rows.right)
+	switch {
+	case r.NID == 0:
+		r.Reasons["id_accuracy"] = "no ID rows are left"
+	case rows.outside > 0:
+		r.Reasons["id_accuracy"] = fmt.Sprintf("%d of %d ID labels are no class of the head", rows.outside, r.NID)
+	default:
+		correct := 0
+		for _, right := range rows.right {
+			if right {
+				correct++
+			}
+		}
+		accuracy := 100 * float64(correct) / float64(r.NID)
+		r.IDAccuracy, r.Correct = &accuracy, rows.right
+	}
 }
 
 // measure fills OOD from the scores, with nulls for detectors that have none.

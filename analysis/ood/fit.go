@@ -35,36 +35,75 @@ var fitTable = []analysis.Part{
 	{Name: "weights_kept", Meaning: "of the C D weights, those that the mask keeps (dice)"},
 }
 
+// fitting is the fit of the chosen detectors while it is under way.
+type fitting struct {
+	o        Options
+	chosen   []Detector
+	settings map[string]Values
+	index    *rowIndex
+	res      *Result
+	fits     map[string]*Fit // by the name of the set
+	started  []pending       // one for each of chosen
+}
+
+// pending is a detector on its way: the set that it learns from, and its scorer or the reason why there is none.
+type pending struct {
+	scorer       Scorer
+	set, warning string
+	reason       error
+}
+
 // fit prepares the chosen detectors and fills Detectors. Each fit set in use is swept once for its class moments, once more for detectors that learn from
 // final means and for the hashes of its rows where index lacks them, and on while a learner asks for it.
 func fit(ctx context.Context, o Options, chosen []Detector, settings map[string]Values, index *rowIndex, res *Result) (ready scorers, fits map[string]*Fit, err error) {
-	type pending struct {
-		scorer  Scorer
-		set     string
-		warning string
-		reason  error
-	}
-	started := make([]pending, len(chosen))
+	f := &fitting{o: o, chosen: chosen, settings: settings, index: index, res: res, started: make([]pending, len(chosen))}
+	f.fits = map[string]*Fit{"none": {Head: o.Head, Threads: o.Threads}}
 	defer func() {
-		for i, p := range started {
+		for i, p := range f.started {
 			// Where the fit has failed nobody else will release what a scorer holds.
 			if _, used := ready.Get(chosen[i].Name); err != nil || !used {
 				release(p.scorer)
 			}
 		}
 	}()
-	fits = map[string]*Fit{"none": {Head: o.Head, Threads: o.Threads}}
-	sets := map[string]analysis.Source{"train": o.Train, "val": o.Val}
-	var learning, others []int
-	for i, d := range chosen {
-		p := &started[i]
-		p.set, p.warning, p.reason = fitSet(d, o)
+	learning, others, err := f.firstSweeps(ctx)
+	if err != nil {
+		return ready, f.fits, err
+	}
+	var beside sync.WaitGroup // what needs no more rows, beside the sweeps for what does
+	beside.Go(func() { f.prepare(others) })
+	defer beside.Wait()
+	f.prepare(learning)
+	for _, set := range []string{"train", "val"} {
+		if f.fits[set] == nil {
+			continue
+		}
+		if err := f.laterSweeps(ctx, set, learning); err != nil {
+			return ready, f.fits, err
+		}
+	}
+	beside.Wait()
+	return f.finished(), f.fits, nil
+}
+
+func (f *fitting) source(set string) analysis.Source {
+	if set == "train" {
+		return f.o.Train
+	}
+	return f.o.Val
+}
+
+// firstSweeps chooses the set of each detector, takes the moments of the sets in use, and gives the places of the detectors that see the rows again, and of the others.
+func (f *fitting) firstSweeps(ctx context.Context) (learning, others []int, err error) {
+	for i, d := range f.chosen {
+		p := &f.started[i]
+		p.set, p.warning, p.reason = fitSet(d, f.o)
 		if p.reason != nil {
 			continue
 		}
-		if fits[p.set] == nil {
-			if fits[p.set], err = firstSweep(ctx, o, sets[p.set], res); err != nil {
-				return ready, fits, err
+		if f.fits[p.set] == nil {
+			if f.fits[p.set], err = firstSweep(ctx, f.o, f.source(p.set), f.res); err != nil {
+				return nil, nil, err
 			}
 		}
 		if d.Learn != nil {
@@ -73,66 +112,68 @@ func fit(ctx context.Context, o Options, chosen []Detector, settings map[string]
 			others = append(others, i)
 		}
 	}
-	prepare := func(which []int) {
-		stats.Parallel(len(which), o.Threads, func(k int) {
-			p, d := &started[which[k]], chosen[which[k]]
-			p.scorer, p.reason = d.prepare(fits[p.set], settings[d.Name])
+	return learning, others, nil
+}
+
+func (f *fitting) prepare(which []int) {
+	stats.Parallel(len(which), f.o.Threads, func(k int) {
+		p, d := &f.started[which[k]], f.chosen[which[k]]
+		p.scorer, p.reason = d.prepare(f.fits[p.set], f.settings[d.Name])
+	})
+}
+
+// laterSweeps shows the rows of a set to those of the learning detectors that learn from it, as often as they ask for.
+func (f *fitting) laterSweeps(ctx context.Context, set string, learning []int) error {
+	var learners []*pending
+	for _, i := range learning {
+		if f.started[i].set == set && f.started[i].reason == nil {
+			learners = append(learners, &f.started[i])
+		}
+	}
+	src := f.source(set)
+	if reason := stats.NoRows(src); reason != "" {
+		for _, p := range learners {
+			p.reason = errors.New(reason)
+		}
+		f.res.Warnings = append(f.res.Warnings, fmt.Sprintf("scored rows were not looked for among those of %s, of which there are statistics only", src.Info().Name))
+		return nil
+	}
+	src = analysis.WithLogits(src, f.o.Head)
+	for unseen := f.index.begin(set); unseen || len(learners) > 0; unseen = false {
+		scorers := make([]Learner, len(learners))
+		for i, p := range learners {
+			scorers[i] = p.scorer.(Learner)
+		}
+		into := f.index
+		if !unseen {
+			into = nil
+		}
+		if err := learn(ctx, src, scorers, into, set, f.o.Threads); err != nil {
+			return err
+		}
+		stats.Parallel(len(learners), f.o.Threads, func(i int) { learners[i].reason = scorers[i].Finish() })
+		learners = slices.DeleteFunc(learners, func(p *pending) bool {
+			more, ok := p.scorer.(Resweeper)
+			return p.reason != nil || !ok || !more.Again()
 		})
 	}
-	var beside sync.WaitGroup // what needs no more rows, beside the sweeps for what does
-	beside.Go(func() { prepare(others) })
-	defer beside.Wait()
-	prepare(learning)
-	for _, set := range []string{"train", "val"} {
-		if fits[set] == nil {
-			continue
-		}
-		var learners []*pending
-		for _, i := range learning {
-			if started[i].set == set && started[i].reason == nil {
-				learners = append(learners, &started[i])
-			}
-		}
-		if reason := stats.NoRows(sets[set]); reason != "" {
-			for _, p := range learners {
-				p.reason = errors.New(reason)
-			}
-			res.Warnings = append(res.Warnings, fmt.Sprintf("scored rows were not looked for among those of %s, of which there are statistics only", sets[set].Info().Name))
-			continue
-		}
-		src := analysis.WithLogits(sets[set], o.Head)
-		for unseen := index.begin(set); unseen || len(learners) > 0; unseen = false {
-			scorers := make([]Learner, len(learners))
-			for i, p := range learners {
-				scorers[i] = p.scorer.(Learner)
-			}
-			into := index
-			if !unseen {
-				into = nil
-			}
-			if err := learn(ctx, src, scorers, into, set, o.Threads); err != nil {
-				return ready, fits, err
-			}
-			stats.Parallel(len(learners), o.Threads, func(i int) { learners[i].reason = scorers[i].Finish() })
-			learners = slices.DeleteFunc(learners, func(p *pending) bool {
-				more, ok := p.scorer.(Resweeper)
-				return p.reason != nil || !ok || !more.Again()
-			})
-		}
-	}
-	beside.Wait()
-	for i, d := range chosen {
-		p := &started[i]
+	return nil
+}
+
+// finished fills Detectors and gives the scorers that were fitted.
+func (f *fitting) finished() (ready scorers) {
+	for i, d := range f.chosen {
+		p := &f.started[i]
 		var v analysis.Values
 		if p.reason != nil {
 			v.Null("fit", p.reason.Error())
-			res.Detectors.Set(d.Name, v)
-			res.Warnings = append(res.Warnings, fmt.Sprintf("%s is left out: %v", d.Name, p.reason))
+			f.res.Detectors.Set(d.Name, v)
+			f.res.Warnings = append(f.res.Warnings, fmt.Sprintf("%s is left out: %v", d.Name, p.reason))
 			continue
 		}
 		v.SetText("fit", p.set)
 		for _, param := range d.Params {
-			v.Set(param.Key, settings[d.Name][param.Key])
+			v.Set(param.Key, f.settings[d.Name][param.Key])
 		}
 		if p.warning != "" {
 			v.Warn("%s", p.warning)
@@ -140,10 +181,10 @@ func fit(ctx context.Context, o Options, chosen []Detector, settings map[string]
 		if r, ok := p.scorer.(Reporter); ok {
 			r.Report(&v)
 		}
-		res.Detectors.Set(d.Name, v)
+		f.res.Detectors.Set(d.Name, v)
 		ready.Set(d.Name, p.scorer)
 	}
-	return ready, fits, nil
+	return ready
 }
 
 // learn sweeps a fit set once for the learners among its scorers, and for the hashes of its rows unless index is nil.

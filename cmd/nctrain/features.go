@@ -74,7 +74,8 @@ Any other model's features and head come from PyTorch by this (docs/features.md)
 	return c
 }
 
-func (f *featuresFlags) execute(c *cobra.Command) error {
+// check tells which flags are missing or wrong.
+func (f *featuresFlags) check() error {
 	switch {
 	case f.checkpoint == "":
 		return usagef("--checkpoint is missing: name the weights, for example runs/first/checkpoints/epoch_0010.safetensors")
@@ -89,7 +90,11 @@ func (f *featuresFlags) execute(c *cobra.Command) error {
 	case f.subset < 0:
 		return usagef("--subset %d: a number of images, or 0 for all", f.subset)
 	}
-	if err := f.normalizationFlags.check(); err != nil {
+	return f.normalizationFlags.check()
+}
+
+func (f *featuresFlags) execute(c *cobra.Command) error {
+	if err := f.check(); err != nil {
 		return err
 	}
 	checkpoint, err := nn.LoadCheckpoint(f.checkpoint)

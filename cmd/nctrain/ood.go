@@ -70,41 +70,62 @@ func (f *oodFlags) execute(c *cobra.Command) error {
 	if f.run != "" {
 		return f.stored(c)
 	}
-	if f.id == "" || f.head == "" || len(f.others) == 0 {
-		return usagef("--id, --ood and --head are needed (and --train for scores that fit), of one checkpoint (nctrain features writes them), or --run DIR")
-	}
-	o := f.options
-	o.Scores = f.scores
-	chosen, err := ood.Select(o.Scores, o.Notebook)
+	o, err := f.checked()
 	if err != nil {
-		return usagef("--scores: %w", err)
-	}
-	if o.Params, err = parseParams(f.params); err != nil {
-		return err
-	}
-	if err := ood.CheckParams(chosen, o.Params); err != nil {
-		return usagef("--param: %w", err)
-	}
-	if o.Preset, err = f.findPreset(); err != nil {
-		return err
-	}
-	switch {
-	case o.Replicates != 0 && o.Replicates < ood.LeastReplicates:
-		return usagef("--bootstrap %d: at least %d for a 95 %% interval, 2000 is usual; 0 for none", o.Replicates, ood.LeastReplicates)
-	case o.Baseline != "" && o.Replicates == 0:
-		return usagef("--baseline %s: scores are compared by the paired intervals of --bootstrap: give it too, 2000 is usual", o.Baseline)
-	case !(o.ThresholdAt >= 0 && o.ThresholdAt < 1): // NaN too
-		return usagef("--threshold-at %v: a share of at least 0 and less than 1", o.ThresholdAt)
-	case o.ThresholdAt > 0 && f.val == "":
-		return usagef("--threshold-at takes its threshold from rows in neither training nor test: name them by --val")
-	case f.stats != "" && f.train != "":
-		return usagef("--stats stands in for --train: give one of them")
-	}
-	if err := checkExtension("save", f.options.SaveTo, ".npz"); err != nil {
 		return err
 	}
 	var files files
 	defer files.close()
+	if err := f.open(&files, &o); err != nil {
+		return err
+	}
+	r, err := ood.Compute(c.Context(), o)
+	if err != nil {
+		return err
+	}
+	if err := f.show(c, r); err != nil {
+		return err
+	}
+	return f.write(r)
+}
+
+// checked gives the options without their inputs, or tells which flags are wrong or do not fit together.
+func (f *oodFlags) checked() (ood.Options, error) {
+	o := f.options
+	if f.id == "" || f.head == "" || len(f.others) == 0 {
+		return o, usagef("--id, --ood and --head are needed (and --train for scores that fit), of one checkpoint (nctrain features writes them), or --run DIR")
+	}
+	o.Scores = f.scores
+	chosen, err := ood.Select(o.Scores, o.Notebook)
+	if err != nil {
+		return o, usagef("--scores: %w", err)
+	}
+	if o.Params, err = parseParams(f.params); err != nil {
+		return o, err
+	}
+	if err := ood.CheckParams(chosen, o.Params); err != nil {
+		return o, usagef("--param: %w", err)
+	}
+	if o.Preset, err = f.findPreset(); err != nil {
+		return o, err
+	}
+	switch {
+	case o.Replicates != 0 && o.Replicates < ood.LeastReplicates:
+		return o, usagef("--bootstrap %d: at least %d for a 95 %% interval, 2000 is usual; 0 for none", o.Replicates, ood.LeastReplicates)
+	case o.Baseline != "" && o.Replicates == 0:
+		return o, usagef("--baseline %s: scores are compared by the paired intervals of --bootstrap: give it too, 2000 is usual", o.Baseline)
+	case !(o.ThresholdAt >= 0 && o.ThresholdAt < 1): // NaN too
+		return o, usagef("--threshold-at %v: a share of at least 0 and less than 1", o.ThresholdAt)
+	case o.ThresholdAt > 0 && f.val == "":
+		return o, usagef("--threshold-at takes its threshold from rows in neither training nor test: name them by --val")
+	case f.stats != "" && f.train != "":
+		return o, usagef("--stats stands in for --train: give one of them")
+	}
+	return o, checkExtension("save", o.SaveTo, ".npz")
+}
+
+// open opens the inputs of o.
+func (f *oodFlags) open(files *files, o *ood.Options) (err error) {
 	if f.train != "" || f.stats != "" {
 		if o.Train, _, err = files.train(f.train, f.stats); err != nil {
 			return err
@@ -124,17 +145,8 @@ func (f *oodFlags) execute(c *cobra.Command) error {
 	if o.OOD, err = files.named(f.others); err != nil {
 		return err
 	}
-	if o.Head, err = analysis.OpenHead(f.head); err != nil {
-		return err
-	}
-	r, err := ood.Compute(c.Context(), o)
-	if err != nil {
-		return err
-	}
-	if err := f.show(c, r); err != nil {
-		return err
-	}
-	return f.write(r)
+	o.Head, err = analysis.OpenHead(f.head)
+	return err
 }
 
 // findPreset gives the chosen preset, nil for none.

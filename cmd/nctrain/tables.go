@@ -154,56 +154,10 @@ var detectionHeads = []struct{ name, key string }{
 func printDetection(w io.Writer, r *ood.Result) error {
 	accuracy := table.Optional(deref(r.IDAccuracy), r.IDAccuracy != nil, table.Percent)
 	fmt.Fprintf(w, "Out-of-distribution detection%s, in percent: ↑ larger is better, ↓ smaller\n", of(r.Epoch, r.Checkpoint))
-	for name, scores := range r.OOD.All() {
-		n, _ := r.NOOD.Get(name)
-		base := 100 * float64(n) / float64(max(n+r.NID, 1))
-		fmt.Fprintf(w, "%s: %s ID and %s OOD rows (base rate of OOD %s), ID accuracy %s\n", name, table.Count(r.NID), table.Count(n), table.Percent(base), accuracy)
-		heads := []string{"score"}
-		for _, c := range detectionHeads {
-			heads = append(heads, c.name)
-		}
-		heads = append(heads, "AURC ↓")
-		if r.Intervals != nil {
-			heads = append(heads, "AUROC 95 %")
-		}
-		compared, _ := r.Comparisons.Get(name)
-		if compared.Len() > 0 {
-			heads = append(heads, "less "+r.Intervals.Baseline, "95 % of that", "p (Holm)")
-		}
-		t := table.New(heads...)
-		var reasons []string
-		var warnings byText
-		for score, v := range scores.All() {
-			cells := []string{score}
-			for _, c := range detectionHeads {
-				cells = append(cells, percent(v, c.key))
-			}
-			selective, _ := r.Selective.Get(score)
-			cells = append(cells, number(selective, "aurc"))
-			if r.Intervals != nil {
-				cells = append(cells, interval(v, "auroc_ci95"))
-				warnings.add(score, v.Reason("auroc_ci95"))
-			}
-			if compared.Len() > 0 {
-				c, _ := compared.Get(score)
-				cells = append(cells, percent(c, "auroc_diff"), interval(c, "auroc_diff_ci95"), number(c, "delong_p_holm"))
-				warnings.add(score, c.Reason("auroc_diff_ci95"), c.Reason("delong_p_holm"))
-			}
-			t.Row(cells...)
-			// Why a score is not fitted is the same for all sets, and said once after them.
-			if detector, _ := r.Detectors.Get(score); detector.Reason("fit") != "" {
-				continue
-			}
-			if reason := v.Reason("auroc"); reason != "" {
-				reasons = append(reasons, score+": "+reason)
-			}
-			warnings.add(score, v.Warnings...)
-		}
-		if err := t.Write(w, "  "); err != nil {
+	for name := range r.OOD.All() {
+		if err := printDetectionOn(w, r, name, accuracy); err != nil {
 			return err
 		}
-		warn(w, reasons)
-		warnings.print(w)
 	}
 	fmt.Fprintln(w, "  FPR95: ID rejected where 95 % of OOD is found; FPR95 ID+: OOD accepted where 95 % of ID is kept; OSCR: pairs in which the ID row is right and scores higher;")
 	fmt.Fprintln(w, "  AURC: error of the classifier over the ID rows of largest score, mean over how many")
@@ -235,6 +189,61 @@ func printDetection(w io.Writer, r *ood.Result) error {
 	for _, key := range slices.Sorted(maps.Keys(r.Reasons)) {
 		warn(w, []string{key + ": " + r.Reasons[key]})
 	}
+	return nil
+}
+
+// printDetectionOn prints the table of one OOD set.
+func printDetectionOn(w io.Writer, r *ood.Result, set, accuracy string) error {
+	n, _ := r.NOOD.Get(set)
+	base := 100 * float64(n) / float64(max(n+r.NID, 1))
+	fmt.Fprintf(w, "%s: %s ID and %s OOD rows (base rate of OOD %s), ID accuracy %s\n", set, table.Count(r.NID), table.Count(n), table.Percent(base), accuracy)
+	heads := []string{"score"}
+	for _, c := range detectionHeads {
+		heads = append(heads, c.name)
+	}
+	heads = append(heads, "AURC ↓")
+	if r.Intervals != nil {
+		heads = append(heads, "AUROC 95 %")
+	}
+	compared, _ := r.Comparisons.Get(set)
+	if compared.Len() > 0 {
+		heads = append(heads, "less "+r.Intervals.Baseline, "95 % of that", "p (Holm)")
+	}
+	t := table.New(heads...)
+	var reasons []string
+	var warnings byText
+	scores, _ := r.OOD.Get(set)
+	for score, v := range scores.All() {
+		cells := []string{score}
+		for _, c := range detectionHeads {
+			cells = append(cells, percent(v, c.key))
+		}
+		selective, _ := r.Selective.Get(score)
+		cells = append(cells, number(selective, "aurc"))
+		if r.Intervals != nil {
+			cells = append(cells, interval(v, "auroc_ci95"))
+			warnings.add(score, v.Reason("auroc_ci95"))
+		}
+		if compared.Len() > 0 {
+			c, _ := compared.Get(score)
+			cells = append(cells, percent(c, "auroc_diff"), interval(c, "auroc_diff_ci95"), number(c, "delong_p_holm"))
+			warnings.add(score, c.Reason("auroc_diff_ci95"), c.Reason("delong_p_holm"))
+		}
+		t.Row(cells...)
+		// Why a score is not fitted is the same for all sets, and said once after them.
+		if detector, _ := r.Detectors.Get(score); detector.Reason("fit") != "" {
+			continue
+		}
+		if reason := v.Reason("auroc"); reason != "" {
+			reasons = append(reasons, score+": "+reason)
+		}
+		warnings.add(score, v.Warnings...)
+	}
+	if err := t.Write(w, "  "); err != nil {
+		return err
+	}
+	warn(w, reasons)
+	warnings.print(w)
 	return nil
 }
 
