@@ -1,6 +1,10 @@
 package kernels
 
-import "slices"
+import (
+	"slices"
+
+	"nctrain/internal/philox"
+)
 
 // The sizes of SPEC 1 and 2 that layer shapes follow from, beside width and batch.
 const (
@@ -35,7 +39,7 @@ func LayerShapes(op OpID, width, batch int) []Shape {
 	case ClassMoments:
 		return []Shape{{N: batch, C: 8 * width, K: layerClasses}}
 	case Augment:
-		return []Shape{{N: batch, H: imageSize, W: imageSize, C: imageChannels, K: max(layerSetImages, batch), Pad: 4}}
+		return []Shape{{N: batch, H: imageSize, W: imageSize, C: imageChannels, K: max(layerSetImages, batch), Pad: philox.CropPad}}
 	case SGD:
 		return []Shape{{N: resNetParameters(width)}}
 	}

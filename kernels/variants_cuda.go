@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"math"
 	"slices"
+
+	"nctrain/kernels/cuda"
 )
 
 // What the card multiplies in. Operations without products that lose precision run as FP32 under each.
@@ -82,9 +84,6 @@ var (
 	wgradParts  = Needs{wgradPixels}
 )
 
-// gridYZ is CUDA's limit of a grid's second and third dimension (its first has 2^31-1).
-const gridYZ = 1<<16 - 1
-
 var (
 	offsets32 = Need{"operands under 2^31 elements", func(s Shape) string {
 		n := max(s.N*s.H*s.W*s.C, s.N*s.P()*s.Q()*s.K, s.K*s.R*s.S*s.C)
@@ -100,15 +99,15 @@ var (
 		return ""
 	}}
 	// The least tiles in a grid's second dimension are batch norm's of 16 channels.
-	gridColumns = Need{fmt.Sprintf("at most %d channels", 16*gridYZ), func(s Shape) string { return above(16*gridYZ, max(s.C, s.K)) }}
+	gridColumns = Need{fmt.Sprintf("at most %d channels", 16*cuda.GridYZ), func(s Shape) string { return above(16*cuda.GridYZ, max(s.C, s.K)) }}
 	// Tiles of 32.
-	linearSamples = Need{fmt.Sprintf("at most %d samples", 32*gridYZ), func(s Shape) string { return above(32*gridYZ, s.N) }}
-	gridClasses   = Need{fmt.Sprintf("at most %d classes", gridYZ), func(s Shape) string { return above(gridYZ, s.K) }}
+	linearSamples = Need{fmt.Sprintf("at most %d samples", 32*cuda.GridYZ), func(s Shape) string { return above(32*cuda.GridYZ, s.N) }}
+	gridClasses   = Need{fmt.Sprintf("at most %d classes", cuda.GridYZ), func(s Shape) string { return above(cuda.GridYZ, s.K) }}
 	// A parity class has a place in the grid's third dimension.
 	gridStride = Need{"a stride under 256", func(s Shape) string { return above(255, s.Stride) }}
 	// As many parts as a grid has room for, none of more products than may be summed in float32.
-	wgradPixels = Need{fmt.Sprintf("at most %d pixels of dy", gridYZ*wgradBlock), func(s Shape) string {
-		if n := above(gridYZ*wgradBlock, s.N*s.P()*s.Q()); n != "" {
+	wgradPixels = Need{fmt.Sprintf("at most %d pixels of dy", cuda.GridYZ*wgradBlock), func(s Shape) string {
+		if n := above(cuda.GridYZ*wgradBlock, s.N*s.P()*s.Q()); n != "" {
 			return n + ": take a smaller batch"
 		}
 		return ""

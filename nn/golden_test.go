@@ -119,7 +119,7 @@ func TestFloat64GradientsArePyTorchs(t *testing.T) {
 	if math.Abs(loss-want.Loss) > 1e-10*want.Loss {
 		t.Errorf("loss %.15g, PyTorch has %.15g", loss, want.Loss)
 	}
-	grads, err := m.SaveGradients()
+	grads, err := m.saveGradients()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -136,14 +136,14 @@ func TestFloat64GradientsArePyTorchs(t *testing.T) {
 func TestFloat32GradientErrorIsAtMostTwicePyTorchs(t *testing.T) {
 	dev := openDevice(t, 2)
 	_, exact := gradientStep(t, dev, kernels.FP64, nil)
-	want, err := exact.SaveGradients()
+	want, err := exact.saveGradients()
 	if err != nil {
 		t.Fatal(err)
 	}
 	pytorch := readGolden(t).GradientError
 	for _, name := range []string{"direct", "im2col"} {
 		_, m := gradientStep(t, dev, kernels.FP32, convolutions(name))
-		got, err := m.SaveGradients()
+		got, err := m.saveGradients()
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -208,7 +208,7 @@ func TestWinogradGradientErrorIsAtMostFourTimesDirects(t *testing.T) {
 		if err := errors.Join(st.Begin(0, 0, 0, 0, 0), plan.Run()); err != nil {
 			t.Fatal(err)
 		}
-		grads, err := m.SaveGradients()
+		grads, err := m.saveGradients()
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -271,7 +271,7 @@ func TestTenFloat64StepsArePyTorchs(t *testing.T) {
 		t.Fatal(err)
 	}
 	matches(t, "weight after ten steps", tensors, want.SGDWeights, 1e-10)
-	momentum, err := m.SaveMomentum()
+	momentum, err := m.saveMomentum()
 	if err != nil {
 		t.Fatal(err)
 	}

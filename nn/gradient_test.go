@@ -47,7 +47,7 @@ func TestGradientsAreFiniteDifferences(t *testing.T) {
 		}
 		loss := func() float64 { return lossOf(t, plan, st) }
 		loss()
-		grads, err := net.SaveGradients()
+		grads, err := net.saveGradients()
 		if err != nil {
 			t.Fatal(err)
 		}

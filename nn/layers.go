@@ -1,6 +1,7 @@
 package nn
 
 import (
+	"nctrain/internal/philox"
 	"nctrain/kernels"
 	"nctrain/nn/data"
 )
@@ -144,7 +145,7 @@ func (g *Graph) CrossEntropy(logits, labels *Value, st *StepState) *Loss {
 
 // Batch reads the next n images of a set in the state's order, [n,H,W,C] normalised, with their labels; augmented by crop and flip where asked.
 func (g *Graph) Batch(set *DeviceSet, st *StepState, n int, augment bool) (x, labels *Value) {
-	s := kernels.Shape{N: n, H: set.H, W: set.W, C: data.Channels, K: set.N, Pad: cropPadding}
+	s := kernels.Shape{N: n, H: set.H, W: set.W, C: data.Channels, K: set.N, Pad: philox.CropPad}
 	var flags kernels.Flags
 	if augment {
 		flags = kernels.RandomCropFlip

@@ -193,7 +193,7 @@ func (n *NotebookRun) readHistory(f *torchFile) error {
 	}
 	for e := range epochs {
 		n.History = append(n.History, Epoch{
-			Epoch: e + 1, LR: CosineLR(n.Settings.LR, e, n.Settings.Epochs), TrainLoss: columns[0][e], TrainAccuracy: columns[1][e],
+			Epoch: e + 1, LR: cosineLR(n.Settings.LR, e, n.Settings.Epochs), TrainLoss: columns[0][e], TrainAccuracy: columns[1][e],
 			Test: &Evaluation{Loss: columns[2][e], Accuracy: columns[3][e]},
 		})
 	}

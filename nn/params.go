@@ -129,8 +129,8 @@ func (p *Parameters) Load(tensors []Tensor) error {
 	return p.load(tensors, p.weights, func(*param) bool { return true })
 }
 
-// LoadMomentum is Load for the momentum of the trained tensors.
-func (p *Parameters) LoadMomentum(tensors []Tensor) error {
+// loadMomentum is Load for the momentum of the trained tensors.
+func (p *Parameters) loadMomentum(tensors []Tensor) error {
 	return p.load(tensors, p.momentum, func(t *param) bool { return t.kind == trained })
 }
 
@@ -139,13 +139,13 @@ func (p *Parameters) Save() ([]Tensor, error) {
 	return p.save(p.weights, func(*param) bool { return true })
 }
 
-// SaveMomentum is Save for the momentum of the trained tensors.
-func (p *Parameters) SaveMomentum() ([]Tensor, error) {
+// saveMomentum is Save for the momentum of the trained tensors.
+func (p *Parameters) saveMomentum() ([]Tensor, error) {
 	return p.save(p.momentum, func(t *param) bool { return t.kind == trained })
 }
 
-// SaveGradients is Save for the gradients of the trained tensors.
-func (p *Parameters) SaveGradients() ([]Tensor, error) {
+// saveGradients is Save for the gradients of the trained tensors.
+func (p *Parameters) saveGradients() ([]Tensor, error) {
 	return p.save(p.grads, func(t *param) bool { return t.kind == trained })
 }
 

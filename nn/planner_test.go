@@ -138,7 +138,7 @@ func trainedBits(t *testing.T, dev kernels.Device, seed uint64, o PlanOptions, r
 	if err != nil {
 		t.Fatal(err)
 	}
-	momentum, err := net.SaveMomentum()
+	momentum, err := net.saveMomentum()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -17,7 +17,7 @@ func (t *Trainer) Snapshot(settings json.RawMessage, history []Epoch) (State, er
 	if s.Model, err = t.model.Save(); err != nil {
 		return State{}, err
 	}
-	s.Momentum, err = t.model.SaveMomentum()
+	s.Momentum, err = t.model.saveMomentum()
 	return s, err
 }
 
@@ -33,7 +33,7 @@ func (t *Trainer) Restore(s State) error {
 	if err := t.model.Load(s.Model); err != nil {
 		return fmt.Errorf("state: %w", err)
 	}
-	if err := t.model.LoadMomentum(s.Momentum); err != nil {
+	if err := t.model.loadMomentum(s.Momentum); err != nil {
 		return fmt.Errorf("state: momentum: %w", err)
 	}
 	t.Progress = p

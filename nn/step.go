@@ -7,9 +7,6 @@ import (
 	"nctrain/nn/data"
 )
 
-// cropPadding is the zero padding of SPEC 2's random crop.
-const cropPadding = 4
-
 // Normalization is the mean and standard deviation of each channel of images scaled to [0,1].
 type Normalization struct {
 	Mean [data.Channels]float32 `json:"mean"`

@@ -144,7 +144,7 @@ func (t *Trainer) RunEpoch(ctx context.Context, report func(batches int, loss fl
 	if err := t.begin(); err != nil {
 		return Epoch{}, err
 	}
-	lr := CosineLR(t.settings.LR, p.Epoch, t.settings.Epochs)
+	lr := cosineLR(t.settings.LR, p.Epoch, t.settings.Epochs)
 	if err := t.step.SetLR(lr); err != nil {
 		return Epoch{}, err
 	}

@@ -123,7 +123,7 @@ func assertStopped(t *testing.T, tr *Trainer, m *ResNet18, err error) {
 	if !errors.As(err, &bad) {
 		t.Fatalf("error %v, want a loss that is not finite", err)
 	}
-	before, err := m.SaveMomentum()
+	before, err := m.saveMomentum()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -135,7 +135,7 @@ func assertStopped(t *testing.T, tr *Trainer, m *ResNet18, err error) {
 	if err := tr.full.Run(); err != nil {
 		t.Fatal(err)
 	}
-	after, err := m.SaveMomentum()
+	after, err := m.saveMomentum()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -149,7 +149,7 @@ func assertStopped(t *testing.T, tr *Trainer, m *ResNet18, err error) {
 // The schedule is PyTorch's CosineAnnealingLR (values of torch 2.15 for lr 0.1, T_max 5).
 func TestCosineLR(t *testing.T) {
 	for e, want := range []float64{0.1, 0.09045084971874738, 0.06545084971874737, 0.034549150281252633, 0.009549150281252633, 0} {
-		if got := CosineLR(0.1, e, 5); math.Abs(got-want) > 1e-16 {
+		if got := cosineLR(0.1, e, 5); math.Abs(got-want) > 1e-16 {
 			t.Errorf("epoch %d: %.17g, want %.17g", e, got, want)
 		}
 	}

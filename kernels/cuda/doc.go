@@ -8,6 +8,6 @@
 // `make resources` for the table in docs/kernels.md. Tests, planner, `nctrain kernels` and benchmarks read the row: nothing else names the kernel.
 // `make cuda-kernels` compiles, and `make test-cuda` runs the conformance suite over it under the emulated driver.
 //
-// Its Go code stands behind the build tag cuda and embeds images/, which `make cuda-kernels` fills: each kernel as a fatbin for the card, and as the shared
+// Its Go code, but for limits.go, stands behind the build tag cuda and embeds images/, which `make cuda-kernels` fills: each kernel as a fatbin for the card, and as the shared
 // object that the emulated driver (cudart/emu) takes instead.
 package cuda

@@ -168,10 +168,7 @@ func wgrad(function naming, grid func(Shape) cudart.Geometry, part func(Shape) i
 
 // wgradPart is 512 pixels, and more where the grid's last dimension has no room for so many parts: at most wgradBlock (kernels/ops.go) of as many pixels as
 // kernels/variants_cuda.go lets through. A thread of the direct kernel goes through a part alone, one of the stem's has a quarter of it.
-func wgradPart(s Shape) int { return max(512, blocks(s.pixels(), gridYZ)) }
-
-// gridYZ is CUDA's limit of a grid's second and third dimension.
-const gridYZ = 1<<16 - 1
+func wgradPart(s Shape) int { return max(512, blocks(s.pixels(), GridYZ)) }
 
 // wgradTilePart makes some 512 blocks, which fill any card's multiprocessors three times over; not so many that the parts' sums would cost more than
 // they save, and none of more than wgradBlock (kernels/ops.go) pixels.

@@ -5,6 +5,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"nctrain/internal/decimal"
 )
 
 // cifar is a layout of the CIFAR binary versions (https://www.cs.toronto.edu/~kriz/cifar.html): files of records of some
@@ -111,11 +113,11 @@ func (c *cifar) append(s *Set, m *member, split string) error {
 	official := c.officialBytes(split)
 	switch {
 	case m.cut != nil:
-		return fmt.Errorf("data: %s ends after %s of %s bytes: %s", m.where, grouped(len(m.content)), grouped(m.size), c.wayOut())
+		return fmt.Errorf("data: %s ends after %s of %s bytes: %s", m.where, decimal.Grouped(len(m.content)), decimal.Grouped(m.size), c.wayOut())
 	case m.size > official:
-		return fmt.Errorf("data: %s has %s bytes, more than the %s of the official file: %s", m.where, grouped(m.size), grouped(official), c.wayOut())
+		return fmt.Errorf("data: %s has %s bytes, more than the %s of the official file: %s", m.where, decimal.Grouped(m.size), decimal.Grouped(official), c.wayOut())
 	case m.size%record != 0:
-		return fmt.Errorf("data: %s ends after %s of %s bytes, in the middle of a record of %s: %s", m.where, grouped(m.size), grouped(official), grouped(record), c.wayOut())
+		return fmt.Errorf("data: %s ends after %s of %s bytes, in the middle of a record of %s: %s", m.where, decimal.Grouped(m.size), decimal.Grouped(official), decimal.Grouped(record), c.wayOut())
 	case m.size == 0:
 		return fmt.Errorf("data: %s is empty: %s", m.where, c.wayOut())
 	}
@@ -126,7 +128,7 @@ func (c *cifar) append(s *Set, m *member, split string) error {
 		r := m.content[int64(i)*record : int64(i+1)*record]
 		label := int(r[c.labelBytes-1])
 		if label >= c.classes {
-			return fmt.Errorf("data: %s: label %d of record %s is not one of the %d classes: %s", m.where, label, grouped(i), c.classes, c.wayOut())
+			return fmt.Errorf("data: %s: label %d of record %s is not one of the %d classes: %s", m.where, label, decimal.Grouped(i), c.classes, c.wayOut())
 		}
 		s.Labels = append(s.Labels, int32(label))
 		red, green, blue := r[c.labelBytes:], r[c.labelBytes+cifarPixels:], r[c.labelBytes+2*cifarPixels:]

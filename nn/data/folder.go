@@ -15,6 +15,8 @@ import (
 	"sync"
 
 	"golang.org/x/image/draw"
+
+	"nctrain/internal/decimal"
 )
 
 const (
@@ -164,7 +166,7 @@ func decodeImage(r io.ReadSeeker, size int, out []uint8) error {
 		return errors.New("an image without pixels")
 	}
 	if config.Width > maxImagePixels/config.Height {
-		return fmt.Errorf("%dx%d pixels, more than the %s that are decoded here", config.Width, config.Height, grouped(maxImagePixels))
+		return fmt.Errorf("%dx%d pixels, more than the %s that are decoded here", config.Width, config.Height, decimal.Grouped(maxImagePixels))
 	}
 	if _, err := r.Seek(0, io.SeekStart); err != nil {
 		return err

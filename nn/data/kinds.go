@@ -56,7 +56,7 @@ const (
 )
 
 // Open reads the split of the set that spec names. The split "val" is the part of the training images that
-// o.ValFraction holds out (see HoldOut); "train" is then the rest.
+// o.ValFraction holds out (see holdOut); "train" is then the rest.
 //
 // Errors name the file and the field, and what to do about it.
 func Open(spec, split string, o Options) (*Set, error) {
@@ -94,7 +94,7 @@ func Open(spec, split string, o Options) (*Set, error) {
 	s.Name, s.Split = spec, split
 	s.limit(o.Limit)
 	if stored == Train && o.ValFraction > 0 {
-		rest, held, err := HoldOut(s.Len(), o.ValFraction, o.Seed)
+		rest, held, err := holdOut(s.Len(), o.ValFraction, o.Seed)
 		if err != nil {
 			return nil, fmt.Errorf("data: %s: %w", spec, err)
 		}

@@ -11,6 +11,8 @@ import (
 	"os"
 	"slices"
 	"strings"
+
+	"nctrain/internal/decimal"
 )
 
 // A reader of the numeric arrays of MATLAB v5 files ("MAT-File Level 5", MathWorks' MAT-File Format), which v6 and v7 still
@@ -195,7 +197,7 @@ func skip(body *io.LimitedReader) error {
 		return err
 	}
 	if body.N > 0 {
-		return fmt.Errorf("ends %s bytes before the end of an array: download it again", grouped(body.N))
+		return fmt.Errorf("ends %s bytes before the end of an array: download it again", decimal.Grouped(body.N))
 	}
 	return nil
 }
@@ -256,7 +258,7 @@ func (a *matArray) load(r io.Reader, size int64, limit int) error {
 		whole *= int64(d)
 	}
 	if whole != size || len(a.dims) == 0 {
-		return fmt.Errorf("has %s bytes for dimensions %v of %d-byte elements: download it again", grouped(size), a.dims, width)
+		return fmt.Errorf("has %s bytes for dimensions %v of %d-byte elements: download it again", decimal.Grouped(size), a.dims, width)
 	}
 	most := size
 	if len(a.dims) == 4 && limit > 0 && limit < a.dims[3] {
@@ -264,7 +266,7 @@ func (a *matArray) load(r io.Reader, size int64, limit int) error {
 	}
 	m := readMember("", r, size, most)
 	if m.cut != nil {
-		return fmt.Errorf("ends after %s of %s bytes (%w): download it again", grouped(len(m.content)), grouped(size), noEOF(m.cut))
+		return fmt.Errorf("ends after %s of %s bytes (%w): download it again", decimal.Grouped(len(m.content)), decimal.Grouped(size), noEOF(m.cut))
 	}
 	a.raw = m.content
 	return nil
@@ -300,7 +302,7 @@ func (a *matArray) integers() ([]int64, error) {
 			v = float64(a.order.Uint64(b))
 		}
 		if v != math.Trunc(v) || math.Abs(v) > math.MaxUint32 {
-			return nil, fmt.Errorf("element %s is %v, no whole number of 32 bits", grouped(i), v)
+			return nil, fmt.Errorf("element %s is %v, no whole number of 32 bits", decimal.Grouped(i), v)
 		}
 		out[i] = int64(v)
 	}

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 
+	"nctrain/internal/decimal"
 	"nctrain/internal/npz"
 )
 
@@ -92,7 +93,7 @@ func (s *Set) setLabels(labels []int64, where string) error {
 	s.Labels = make([]int32, len(labels))
 	for i, label := range labels {
 		if label < 0 || label >= maxClasses {
-			return fmt.Errorf("data: %s: label %d of image %s: classes are numbered from 0, at most %s of them", where, label, grouped(i), grouped(maxClasses))
+			return fmt.Errorf("data: %s: label %d of image %s: classes are numbered from 0, at most %s of them", where, label, decimal.Grouped(i), decimal.Grouped(maxClasses))
 		}
 		s.Labels[i] = int32(label)
 		s.Classes = max(s.Classes, int(label)+1)

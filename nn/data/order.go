@@ -30,9 +30,9 @@ func OODSubset(nOOD, nID int) []int {
 	return all
 }
 
-// HoldOut splits 0..n-1 into a rest to train on and the last fraction (rounded to whole samples) of randperm(n, seed),
+// holdOut splits 0..n-1 into a rest to train on and the last fraction (rounded to whole samples) of randperm(n, seed),
 // both in ascending order. It is an error when either would be empty.
-func HoldOut(n int, fraction float64, seed uint64) (rest, held []int, err error) {
+func holdOut(n int, fraction float64, seed uint64) (rest, held []int, err error) {
 	k := int(math.Round(fraction * float64(n)))
 	if k < 1 || k >= n {
 		return nil, nil, fmt.Errorf("a validation fraction of %v holds out %d of %d images: both parts need at least one", fraction, k, n)

@@ -38,15 +38,15 @@ func TestOODSubset(t *testing.T) {
 }
 
 func TestHoldOut(t *testing.T) {
-	rest, held, err := HoldOut(10, 0.3, 42)
+	rest, held, err := holdOut(10, 0.3, 42)
 	if err != nil || !slices.Equal(held, []int{3, 7, 9}) || !slices.Equal(rest, []int{0, 1, 2, 4, 5, 6, 8}) {
 		t.Errorf("rest %v, held %v, %v: want the last three of randperm in order", rest, held, err)
 	}
-	if _, held, _ := HoldOut(100, 0.29, 1); len(held) != 29 { // 0.29*100 is 28.999999999999996
+	if _, held, _ := holdOut(100, 0.29, 1); len(held) != 29 { // 0.29*100 is 28.999999999999996
 		t.Errorf("0.29 of 100 holds out %d", len(held))
 	}
 	for _, fraction := range []float64{0.01, 0.99} {
-		if _, _, err := HoldOut(10, fraction, 1); err == nil || !strings.Contains(err.Error(), "both parts need at least one") {
+		if _, _, err := holdOut(10, fraction, 1); err == nil || !strings.Contains(err.Error(), "both parts need at least one") {
 			t.Errorf("%v of 10: %v", fraction, err)
 		}
 	}
@@ -59,7 +59,7 @@ func TestValIsHeldOutOfTrain(t *testing.T) {
 	if train.Len() != 30 || val.Len() != 10 || test.Len() != 40 || test.Indices != nil {
 		t.Fatalf("%d train, %d val, %d test", train.Len(), val.Len(), test.Len())
 	}
-	_, held, _ := HoldOut(40, 0.25, 7)
+	_, held, _ := holdOut(40, 0.25, 7)
 	if !slices.Equal(val.Indices, held) {
 		t.Errorf("val indices %v, want %v", val.Indices, held)
 	}

@@ -9,6 +9,8 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+
+	"nctrain/internal/decimal"
 )
 
 // Channels of every image: red, green, blue.
@@ -81,14 +83,14 @@ func (s *Set) check(where string) error {
 		return fmt.Errorf("data: %s: no images", where)
 	}
 	if s.H < 1 || s.W < 1 || len(s.Images) != s.Len()*s.H*s.W*Channels {
-		return fmt.Errorf("data: %s: %s bytes of images for %s labels of %dx%d pixels", where, grouped(len(s.Images)), grouped(s.Len()), s.H, s.W)
+		return fmt.Errorf("data: %s: %s bytes of images for %s labels of %dx%d pixels", where, decimal.Grouped(len(s.Images)), decimal.Grouped(s.Len()), s.H, s.W)
 	}
 	if s.Classes < 1 || len(s.ClassNames) != s.Classes {
 		return fmt.Errorf("data: %s: %d names for %d classes", where, len(s.ClassNames), s.Classes)
 	}
 	for i, label := range s.Labels {
 		if label < 0 || int(label) >= s.Classes {
-			return fmt.Errorf("data: %s: label %d of image %s is not one of the %d classes 0..%d", where, label, grouped(i), s.Classes, s.Classes-1)
+			return fmt.Errorf("data: %s: label %d of image %s is not one of the %d classes 0..%d", where, label, decimal.Grouped(i), s.Classes, s.Classes-1)
 		}
 	}
 	return nil
@@ -105,12 +107,3 @@ func numberNames(classes int) []string {
 
 // Numbered tells that the classes have no names but their numbers.
 func (s *Set) Numbered() bool { return slices.Equal(s.ClassNames, numberNames(s.Classes)) }
-
-// grouped writes 12345678 as 12,345,678.
-func grouped[T int | int64](n T) string {
-	text := strconv.FormatInt(int64(n), 10)
-	for at := len(text) - 3; at > 0 && text[at-1] != '-'; at -= 3 {
-		text = text[:at] + "," + text[at:]
-	}
-	return text
-}

@@ -6,6 +6,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"nctrain/internal/decimal"
 )
 
 const svhnWayOut = "name a .mat file or the directory of train_32x32.mat and test_32x32.mat"
@@ -47,7 +49,7 @@ func openSVHN(path, split string, o Options) (*Set, error) {
 	s.Labels = make([]int32, n)
 	for i := range s.Labels {
 		if labels[i] < 0 || labels[i] > 10 {
-			return nil, fmt.Errorf("data: %s: y: label %d of image %s: digits are 1 to 9, and 10 for 0", path, labels[i], grouped(i))
+			return nil, fmt.Errorf("data: %s: y: label %d of image %s: digits are 1 to 9, and 10 for 0", path, labels[i], decimal.Grouped(i))
 		}
 		s.Labels[i] = int32(labels[i] % 10)
 	}

@@ -15,8 +15,8 @@ import (
 	"nctrain/nn/data"
 )
 
-// Analyst measures neural collapse and out-of-distribution detection of the weights that a model holds.
-type Analyst struct {
+// analyst measures neural collapse and out-of-distribution detection of the weights that a model holds.
+type analyst struct {
 	settings Analysis
 	model    *nn.ResNet18
 	train    *member
@@ -43,12 +43,12 @@ type Row struct {
 	OOD        *ood.Result
 }
 
-// NewAnalyst compiles the evaluation plans of all sets of a run. batch and pool are those of the training, whose plans need more memory.
+// newAnalyst compiles the evaluation plans of all sets of a run. batch and pool are those of the training, whose plans need more memory.
 //
 // The class sums of the training features are taken by the cuda device while it computes them; on the cpu device OpenBLAS does it faster afterwards, so that there only a
 // pinned variant of class_moments is used.
-func NewAnalyst(dev kernels.Device, model *nn.ResNet18, sets *Sets, settings Analysis, batch int, pool *nn.MemoryPool, o nn.PlanOptions, threads int) (*Analyst, error) {
-	a := &Analyst{settings: settings, model: model, threads: threads, summing: dev.Kind() == kernels.CUDA || o.Choice[kernels.ClassMoments] != ""}
+func newAnalyst(dev kernels.Device, model *nn.ResNet18, sets *Sets, settings Analysis, batch int, pool *nn.MemoryPool, o nn.PlanOptions, threads int) (*analyst, error) {
+	a := &analyst{settings: settings, model: model, threads: threads, summing: dev.Kind() == kernels.CUDA || o.Choice[kernels.ClassMoments] != ""}
 	add := func(name, file string, set *data.Set) (*member, error) {
 		evaluator := nn.NewEvaluator
 		if name == "train" && a.summing {
@@ -85,7 +85,7 @@ func NewAnalyst(dev kernels.Device, model *nn.ResNet18, sets *Sets, settings Ana
 }
 
 // rows is the number of images that one analysis passes through the network.
-func (a *Analyst) rows() int {
+func (a *analyst) rows() int {
 	n := a.train.eval.N()
 	for _, m := range append([]*member{a.val, a.test}, a.ood...) {
 		if m != nil {
@@ -95,9 +95,9 @@ func (a *Analyst) rows() int {
 	return n
 }
 
-// Analyse measures the weights that the model holds: tensors are what it saved, epoch is theirs. keep, if not empty, is a folder that gets the
+// analyse measures the weights that the model holds: tensors are what it saved, epoch is theirs. keep, if not empty, is a folder that gets the
 // features. progress gets the images passed through the network so far, and how many there are.
-func (a *Analyst) Analyse(ctx context.Context, tensors []nn.Tensor, epoch int, keep string, progress func(done, total int)) (*Row, error) {
+func (a *analyst) analyse(ctx context.Context, tensors []nn.Tensor, epoch int, keep string, progress func(done, total int)) (*Row, error) {
 	hash := nn.Hash(tensors)
 	meta := analysis.Meta{Checkpoint: hash, Epoch: &epoch, Version: version.String()}
 	head, err := HeadOf(tensors, fmt.Sprintf("the head of epoch %d", epoch), meta)
@@ -151,7 +151,7 @@ func (a *Analyst) Analyse(ctx context.Context, tensors []nn.Tensor, epoch int, k
 }
 
 // summed gives the training rows with their class sums: those of the device, or those of a sweep when they are asked for.
-func (a *Analyst) summed(train analysis.Source) (stats.Summed, error) {
+func (a *analyst) summed(train analysis.Source) (stats.Summed, error) {
 	if !a.summing {
 		return stats.Remember(train, a.threads), nil
 	}
@@ -162,7 +162,7 @@ func (a *Analyst) summed(train analysis.Source) (stats.Summed, error) {
 	return stats.Given(train, stats.Sums{C: s.C, D: s.D, Count: s.Count, Shift: s.Shift, Sum: s.Sum, Square: s.Square, Second: s.Second}, a.threads), nil
 }
 
-func (a *Analyst) measure(ctx context.Context, row *Row, head *analysis.Head, train, val, test analysis.Source, others []analysis.Named) (*Row, error) {
+func (a *analyst) measure(ctx context.Context, row *Row, head *analysis.Head, train, val, test analysis.Source, others []analysis.Named) (*Row, error) {
 	var err error
 	if row.NC, err = nc.Compute(ctx, nc.Options{Train: train, Head: head, Test: test, OOD: others, Threads: a.threads}); err != nil {
 		return nil, err

@@ -30,9 +30,9 @@ type Dir struct {
 	lock *flock.Flock
 }
 
-// Create makes and locks a new run directory. An existing one that is not empty is refused, unless overwrite is set and it is an earlier run, which is
+// createDir makes and locks a new run directory. An existing one that is not empty is refused, unless overwrite is set and it is an earlier run, which is
 // then removed.
-func Create(path string, overwrite bool) (*Dir, error) {
+func createDir(path string, overwrite bool) (*Dir, error) {
 	if err := os.MkdirAll(path, 0o755); err != nil {
 		return nil, describe(path, err)
 	}

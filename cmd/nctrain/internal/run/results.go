@@ -111,14 +111,14 @@ func (r *Results) LastCosines() (Cosines, bool) {
 	return Cosines{}, false
 }
 
-// Has tells whether a checkpoint is analysed, its OOD part too where that is wanted.
-func (r *Results) Has(epoch int, hash string, withOOD bool) bool {
+// has tells whether a checkpoint is analysed, its OOD part too where that is wanted.
+func (r *Results) has(epoch int, hash string, withOOD bool) bool {
 	found := slices.ContainsFunc(r.NC, func(row *nc.Result) bool { return *row.Epoch == epoch && *row.Checkpoint == hash })
 	return found && (!withOOD || slices.ContainsFunc(r.OOD, func(row *ood.Result) bool { return *row.Epoch == epoch }))
 }
 
-// CutAfter drops what is later than an epoch.
-func (r *Results) CutAfter(epoch int) {
+// cutAfter drops what is later than an epoch.
+func (r *Results) cutAfter(epoch int) {
 	r.NC = slices.DeleteFunc(r.NC, func(row *nc.Result) bool { return *row.Epoch > epoch })
 	r.OOD = slices.DeleteFunc(r.OOD, func(row *ood.Result) bool { return *row.Epoch > epoch })
 	for e := range r.cosines {

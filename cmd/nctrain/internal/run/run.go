@@ -51,7 +51,7 @@ type Run struct {
 	trainer  *nn.Trainer
 	test     *nn.Evaluator // nil where there is none
 	val      *nn.Evaluator
-	analyst  *Analyst // nil: training alone
+	analyst  *analyst // nil: training alone
 	analysed int      // checkpoints before this epoch have their rows
 	observer Observer
 	log      *eventLog
@@ -72,7 +72,7 @@ func Adopt(path string, from *nn.NotebookRun, settings Settings, o Options) (*Ru
 }
 
 func create(path string, settings Settings, from *nn.NotebookRun, o Options) (*Run, error) {
-	sets, err := OpenSets(&settings)
+	sets, err := openSets(&settings)
 	if err != nil {
 		return nil, err
 	}
@@ -95,7 +95,7 @@ func create(path string, settings Settings, from *nn.NotebookRun, o Options) (*R
 	if err != nil {
 		return nil, err
 	}
-	if r.Dir, err = Create(path, o.Overwrite); err != nil {
+	if r.Dir, err = createDir(path, o.Overwrite); err != nil {
 		return nil, err
 	}
 	if err := r.begin(o, "start", warnings); err != nil {
@@ -164,7 +164,7 @@ func resume(dir *Dir, analysis *Analysis, ood []NamedSet, o Options) (*Run, erro
 	if settings.Analysis == nil && analysis != nil {
 		settings.Analysis, settings.OOD = analysis, ood
 	}
-	sets, err := OpenSets(settings)
+	sets, err := openSets(settings)
 	if err != nil {
 		return nil, err
 	}
@@ -210,7 +210,7 @@ func (r *Run) build(o Options) error {
 	pool := r.trainer.Pool()
 	if s.Analysis != nil {
 		threads := o.Device.Capabilities().Threads
-		if r.analyst, err = NewAnalyst(o.Device, r.model, r.Sets, *s.Analysis, s.Training.BatchSize, pool, options, threads); err != nil {
+		if r.analyst, err = newAnalyst(o.Device, r.model, r.Sets, *s.Analysis, s.Training.BatchSize, pool, options, threads); err != nil {
 			return err
 		}
 		for _, m := range []struct {
@@ -268,7 +268,7 @@ func (r *Run) begin(o Options, event string, warnings []string) error {
 		if r.Results, err = ReadResults(dir); err != nil {
 			return err
 		}
-		r.Results.CutAfter(r.trainer.Progress.Epoch)
+		r.Results.cutAfter(r.trainer.Progress.Epoch)
 		if err := r.Results.Write(); err != nil {
 			return err
 		}
@@ -336,7 +336,7 @@ func (r *Run) checkpoint(tensors []nn.Tensor) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return describe(path, err)
 	}
-	hash, err := nn.SaveWeights(path, tensors, nn.Metadata{Version: version.String(), Epoch: epoch, Settings: r.encoded, Val: r.Sets.ValIndices()})
+	hash, err := nn.SaveWeights(path, tensors, nn.Metadata{Version: version.String(), Epoch: epoch, Settings: r.encoded, Val: r.Sets.valIndices()})
 	if err != nil {
 		return err
 	}

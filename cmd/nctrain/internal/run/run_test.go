@@ -81,14 +81,14 @@ func TestResultsAreReplacedInOrderAndCut(t *testing.T) {
 	put(0, "a")
 	put(5, "old")
 	put(5, "b")
-	if !r.Has(5, "b", false) || r.Has(5, "old", false) || r.Has(5, "b", true) || r.Has(6, "b", false) {
+	if !r.has(5, "b", false) || r.has(5, "old", false) || r.has(5, "b", true) || r.has(6, "b", false) {
 		t.Error("Has does not go by epoch, weights and OOD rows")
 	}
 	again, err := ReadResults(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
-	again.CutAfter(5)
+	again.cutAfter(5)
 	if err := again.Write(); err != nil {
 		t.Fatal(err)
 	}

@@ -36,8 +36,8 @@ type SetRecord struct {
 	SHA256  string `json:"sha256"` // of sizes, images and labels as they are used
 }
 
-// OpenSets reads every set that the settings name, and checks that they fit each other.
-func OpenSets(s *Settings) (*Sets, error) {
+// openSets reads every set that the settings name, and checks that they fit each other.
+func openSets(s *Settings) (*Sets, error) {
 	o := data.Options{Limit: s.Limit, ValFraction: s.ValFraction, Seed: s.Training.Seed, ImageSize: s.ImageSize}
 	sets := &Sets{Records: map[string]SetRecord{}}
 	var err error
@@ -121,8 +121,8 @@ func (sets *Sets) sameSize(s *data.Set) error {
 	return nil
 }
 
-// ValIndices are the images of the stored training split that are held out, for the weights' metadata.
-func (sets *Sets) ValIndices() []int32 {
+// valIndices are the images of the stored training split that are held out, for the weights' metadata.
+func (sets *Sets) valIndices() []int32 {
 	if sets.Val == nil {
 		return nil
 	}

@@ -30,7 +30,7 @@ func summedBy(t *testing.T, dev kernels.Device, choice kernels.Choice, batch, sw
 	must(model.Place(dev, kernels.FP32))
 	tensors := model.Initial(47)
 	must(model.Load(tensors))
-	a, err := NewAnalyst(dev, model, &Sets{Train: set}, Analysis{}, batch, &nn.MemoryPool{}, nn.PlanOptions{Choice: choice}, 1)
+	a, err := newAnalyst(dev, model, &Sets{Train: set}, Analysis{}, batch, &nn.MemoryPool{}, nn.PlanOptions{Choice: choice}, 1)
 	must(err)
 	if !a.summing {
 		t.Fatal("the device does not sum")

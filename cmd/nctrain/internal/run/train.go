@@ -177,7 +177,7 @@ func (r *Run) analyseAt(ctx context.Context, epoch int) error {
 		return err
 	}
 	withOOD := len(r.Sets.OOD) > 0 && r.Sets.Test != nil
-	if r.Results.Has(epoch, meta.Hash, withOOD) {
+	if r.Results.has(epoch, meta.Hash, withOOD) {
 		return nil
 	}
 	if err := r.model.Load(tensors); err != nil {
@@ -190,7 +190,7 @@ func (r *Run) analyseAt(ctx context.Context, epoch int) error {
 			return describe(keep, err)
 		}
 	}
-	row, err := r.analyst.Analyse(ctx, tensors, epoch, keep, func(done, total int) { r.observer.Analysing(epoch, done, total) })
+	row, err := r.analyst.analyse(ctx, tensors, epoch, keep, func(done, total int) { r.observer.Analysing(epoch, done, total) })
 	if err != nil {
 		return err
 	}

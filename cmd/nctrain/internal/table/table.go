@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"nctrain/internal/decimal"
 )
 
 // Table is a header and rows of cells. The first column is flush left, the others flush right.
@@ -100,13 +102,7 @@ func Optional(x float64, ok bool, format func(float64) string) string {
 }
 
 // Count writes 12345678 as 12,345,678.
-func Count(n int) string {
-	text := strconv.Itoa(n)
-	for at := len(text) - 3; at > 0 && text[at-1] != '-'; at -= 3 {
-		text = text[:at] + "," + text[at:]
-	}
-	return text
-}
+func Count(n int) string { return decimal.Grouped(n) }
 
 // Bytes writes a size in binary units.
 func Bytes(n float64) string {
