@@ -21,17 +21,17 @@ var nc3Table = variants{
 
 var nc3Attainable = variants{{"duality_etf_min", "the least possible duality_etf in D < C-1 dimensions, by the argument of etf_error_min"}}
 
+// nc3 needs class means but for bias_collapse and duality_etf_min, which an empty class or a single one leaves defined.
 func (m *measure) nc3() (v analysis.Values) {
 	c, d := m.class.C, m.class.D
 	v.N = c
-	if m.undefined != "" {
-		nc3Table.undefined(&v, m.undefined)
-		return v
-	}
 	w, means := m.head.Weight, m.aboutRows
 	normW, normM := floats.Norm(w, 2), floats.Norm(means, 2)
-	if normW == 0 || normM == 0 {
-		const reason = "W or all class means less mu_G are zero"
+	reason := m.undefined
+	if reason == "" && (normW == 0 || normM == 0) {
+		reason = "W or all class means less mu_G are zero"
+	}
+	if reason != "" {
 		nc3Table[:4].undefined(&v, reason)
 	} else {
 		var papyan float64
@@ -47,11 +47,15 @@ func (m *measure) nc3() (v analysis.Values) {
 			v.Null("duality_etf", "W M^T is zero")
 		}
 	}
-	logits := make([]float64, c)
-	copy(logits, m.head.Bias)
-	blas64.Gemv(blas.NoTrans, 1, blas64.General{Rows: c, Cols: d, Stride: d, Data: w}, blas64.Vector{N: d, Inc: 1, Data: m.muRows}, 1,
-		blas64.Vector{N: c, Inc: 1, Data: logits})
-	v.Set("bias_collapse", floats.Norm(logits, 2))
+	if m.class.N() == 0 {
+		v.Null("bias_collapse", m.undefined)
+	} else {
+		logits := make([]float64, c)
+		copy(logits, m.head.Bias)
+		blas64.Gemv(blas.NoTrans, 1, blas64.General{Rows: c, Cols: d, Stride: d, Data: w}, blas64.Vector{N: d, Inc: 1, Data: m.muRows}, 1,
+			blas64.Vector{N: c, Inc: 1, Data: logits})
+		v.Set("bias_collapse", floats.Norm(logits, 2))
+	}
 	if c-1 > d {
 		v.Set("duality_etf_min", etfErrorMin(c, d))
 	}

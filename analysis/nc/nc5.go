@@ -37,11 +37,14 @@ func (m *measure) nc5(ctx context.Context, set analysis.Named, threads int) (v a
 	if bad.NonFinite > 0 {
 		unusable = holes(bad, info)
 	}
+	c, d := m.class.C, m.class.D
 	if reason := cmp.Or(unusable, m.undefined); reason != "" {
 		nc5Table.undefined(&v, reason)
+		if unusable == "" {
+			m.chances(&v) // which need no means
+		}
 		return v, unusable, nil
 	}
-	c, d := m.class.C, m.class.D
 	setMeanCosine(&v, "raw", m.class.Mean, mean, c, d)
 	centred := make([]float64, d)
 	floats.SubTo(centred, mean, m.muRows)
@@ -60,9 +63,17 @@ func (m *measure) nc5(ctx context.Context, set analysis.Named, threads int) (v a
 	} else {
 		v.Null("upper_bound", "a class mean is mu_G and has no direction")
 	}
-	v.Set("chance", math.Sqrt(2/(math.Pi*float64(d))))
-	v.Set("etf_energy_chance", float64(m.r)/float64(d))
+	m.chances(&v)
 	return v, "", nil
+}
+
+// chances sets what a random direction has; of one class no span is left to have a share of.
+func (m *measure) chances(v *analysis.Values) {
+	d := float64(m.class.D)
+	v.Set("chance", math.Sqrt(2/(math.Pi*d)))
+	if m.r > 0 {
+		v.Set("etf_energy_chance", float64(m.r)/d)
+	}
 }
 
 // upperBound is the largest nc5 that a direction can have, by the cosines [C,C] between the class means.

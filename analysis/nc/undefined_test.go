@@ -78,6 +78,14 @@ func TestUndefinedIsNullWithReason(t *testing.T) {
 				}
 			}
 			nullWithReason(t, all["nc5"].(map[string]any)["noise"].(map[string]any), "raw", c.reason)
+			// What needs no class means is defined without them.
+			chance, okChance := of(r.NC5, "noise").Get("chance")
+			if want := math.Sqrt(2 / (3 * math.Pi)); okChance == (c.name == "NaN") || (okChance && math.Abs(chance-want) > 1e-15) {
+				t.Errorf("chance = %v, %v, want %v", chance, okChance, want)
+			}
+			if x, ok := r.NC3.Get("bias_collapse"); ok == (c.name == "NaN") || (ok && math.Abs(x-biasOf(t, c.o)) > 1e-13*x) {
+				t.Errorf("bias_collapse = %v, %v", x, ok)
+			}
 			if (c.name == "NaN") != (r.Unusable != nil) {
 				t.Errorf("Unusable = %v", r.Unusable)
 			}
@@ -91,6 +99,36 @@ func TestUndefinedIsNullWithReason(t *testing.T) {
 			}
 		})
 	}
+}
+
+// biasOf is ||W mu_G|| from the rows themselves: the head of small has no bias.
+func biasOf(t *testing.T, o nc.Options) float64 {
+	t.Helper()
+	mean := make([]float64, o.Head.D)
+	n := 0
+	if err := o.Train.Sweep(t.Context(), func(b *analysis.Block) error {
+		for i, x := range b.Features[:b.N*o.Head.D] {
+			mean[i%o.Head.D] += x
+		}
+		n += b.N
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	sum := 0.0
+	for c := range o.Head.C {
+		logit := 0.0
+		for j, x := range mean {
+			logit += o.Head.Weight[c*o.Head.D+j] * x / float64(n)
+		}
+		sum += logit * logit
+	}
+	return math.Sqrt(sum)
+}
+
+func of(sets analysis.Ordered[analysis.Values], name string) analysis.Values {
+	v, _ := sets.Get(name)
+	return v
 }
 
 func TestNaNInTestAndOODSetsIsNull(t *testing.T) {
