@@ -33,7 +33,7 @@ var kinds = []kind{
 	{Kind{"cifar100", "cifar100:PATH", "CIFAR-100, binary version: the .tar.gz or its directory"}, false, cifar100.open},
 	{Kind{"cifar10", "cifar10:PATH", "CIFAR-10, binary version: the .tar.gz or its directory"}, false, cifar10.open},
 	{Kind{"svhn", "svhn:PATH", "SVHN's cropped digits: a .mat file, or the directory of train_32x32.mat and test_32x32.mat"}, false, openSVHN},
-	{Kind{"npz", "npz:FILE", "a NumPy archive of images uint8 [N,H,W,3] and labels [N]"}, false, openNPZ},
+	{Kind{"npz", "npz:FILE", "a NumPy archive of images uint8 [N,H,W,3] and labels [N], in as many classes as the largest says, or training has"}, false, openNPZ},
 	{Kind{"folder", "folder:DIR", "directories of PNG or JPEG, one a class; or train/ and test/ above them"}, false, openFolder},
 	{Kind{"shapes", "shapes", "built in: ten classes of textured objects; 5,000 train, 1,000 test"}, true, openShapes},
 	{Kind{"digits", "digits", "built in: house-number-like digits; 2,000 train, 1,000 test"}, true, openDigits},

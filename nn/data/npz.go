@@ -98,7 +98,7 @@ func (s *Set) setLabels(labels []int64, where string) error {
 		s.Labels[i] = int32(label)
 		s.Classes = max(s.Classes, int(label)+1)
 	}
-	s.ClassNames = numberNames(s.Classes)
+	s.ClassNames, s.Uncounted = numberNames(s.Classes), true
 	return nil
 }
 
@@ -118,7 +118,7 @@ func (s *Set) npzNames(f *npz.File) error {
 	if len(meta.ClassNames) < s.Classes {
 		return fmt.Errorf("data: %s: meta: %d class names, but label %d occurs: write the set again", f.Path(), len(meta.ClassNames), s.Classes-1)
 	}
-	s.Classes, s.ClassNames = len(meta.ClassNames), meta.ClassNames
+	s.Classes, s.ClassNames, s.Uncounted = len(meta.ClassNames), meta.ClassNames, false
 	return nil
 }
 

@@ -25,6 +25,7 @@ type Set struct {
 	Split      string   // "train", "val" or "test"; what was asked for
 	OneSplit   bool     // the set has no splits of its own and serves all its images whatever is asked for
 	Classes    int      // number of classes; labels are 0..Classes-1
+	Uncounted  bool     // the set does not say how many classes it has: Classes are those up to its largest label
 	ClassNames []string // [Classes]
 	H, W       int      // height and width in pixels
 	Images     []uint8  // [N,H,W,3]

@@ -96,9 +96,12 @@ func (sets *Sets) openOOD(named NamedSet, o data.Options) error {
 }
 
 // sameClasses: labels count as many classes as in training, and where both sets name theirs, each number has one name: folders of another class, or of one more, would shift the labels
-// behind it.
+// behind it. A set that does not say how many classes it has may lack images of the last ones, and then has those of training.
 func (sets *Sets) sameClasses(s *data.Set) error {
 	t := sets.Train
+	if s.Uncounted && s.Classes < t.Classes {
+		s.Classes, s.ClassNames = t.Classes, t.ClassNames
+	}
 	if s.Classes != t.Classes {
 		return fmt.Errorf("data: %s: %d classes, the training set %s has %d: name a test set with the same classes", s.Name, s.Classes, t.Name, t.Classes)
 	}
