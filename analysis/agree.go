@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 
 	"gonum.org/v1/gonum/floats"
 
@@ -12,13 +13,14 @@ import (
 )
 
 // CheckOneCheckpoint refuses to mix what does not belong together: every source must have the head's sizes, and all checkpoint hashes that are
-// known must be equal, as must all normalisations of the images. It returns a warning for each part that carries no hash; for those HeadMismatch must
-// decide.
+// known must be equal, as must all normalisations of the images. It warns of the parts that carry no hash; for those HeadMismatch must decide, and of those that have no
+// logits either, which nothing can.
 func CheckOneCheckpoint(head *Head, sources ...Source) (warnings []string, err error) {
 	reference, from := head.Meta.Checkpoint, head.Name
-	var normalised Info // the first source that says by what
+	var normalised Info           // the first source that says by what
+	var noHash, noLogits []string // names of the parts without a hash, and of those without logits too
 	if reference == "" {
-		warnings = append(warnings, head.Name+" carries no checkpoint hash: only ||logits - (W h + b)|| tells whether it belongs to the features")
+		noHash = append(noHash, head.Name)
 	}
 	for _, src := range sources {
 		info := src.Info()
@@ -45,8 +47,10 @@ func CheckOneCheckpoint(head *Head, sources ...Source) (warnings []string, err e
 		}
 		hash := info.Meta.Checkpoint
 		switch {
+		case hash == "" && !info.HasLogits():
+			noLogits = append(noLogits, info.Name)
 		case hash == "":
-			warnings = append(warnings, noHash(info))
+			noHash = append(noHash, info.Name)
 		case reference == "":
 			reference, from = hash, info.Name
 		case hash != reference:
@@ -54,14 +58,23 @@ func CheckOneCheckpoint(head *Head, sources ...Source) (warnings []string, err e
 				info.Name, short(hash), from, short(reference))
 		}
 	}
-	return warnings, nil
-}
-
-func noHash(info Info) string {
-	if !info.HasLogits() {
-		return info.Name + " carries neither a checkpoint hash nor logits: nothing tells whether it belongs to the head"
+	for _, w := range []struct {
+		names     []string
+		one, many string
+	}{
+		{noHash, "carries no checkpoint hash: only ||logits - (W h + b)|| tells whether it belongs to the rest", "carry no checkpoint hash: only ||logits - (W h + b)|| tells whether they belong together"},
+		{noLogits, "carries neither a checkpoint hash nor logits: nothing tells whether it belongs to the head",
+			"carry neither a checkpoint hash nor logits: nothing tells whether they belong to the head"},
+	} {
+		switch len(w.names) {
+		case 0:
+		case 1:
+			warnings = append(warnings, w.names[0]+" "+w.one)
+		default:
+			warnings = append(warnings, strings.Join(w.names, ", ")+" "+w.many)
+		}
 	}
-	return info.Name + " carries no checkpoint hash: only ||logits - (W h + b)|| tells whether it belongs to the head"
+	return warnings, nil
 }
 
 func short(hash string) string { return hash[:min(12, len(hash))] }

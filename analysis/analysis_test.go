@@ -304,6 +304,22 @@ func TestPartsOfTwoCheckpointsAreRefused(t *testing.T) {
 	if _, err := analysis.CheckOneCheckpoint(foreign, source("aaaa", 3), source("bbbb", 3)); err == nil {
 		t.Error("features of two checkpoints passed under a head without hash")
 	}
+	// Parts without a hash are listed in one sentence, those without logits in another.
+	scored := func() analysis.Source { return analysis.WithLogits(source("", 3), foreign) }
+	for _, c := range []struct {
+		head    *analysis.Head
+		sources []analysis.Source
+		want    []string
+	}{
+		{foreign, []analysis.Source{source("aaaa", 3)}, []string{"h.npz carries no checkpoint hash: only ||logits - (W h + b)|| tells whether it belongs to the rest"}},
+		{foreign, []analysis.Source{scored(), source("", 3), scored()}, []string{"h.npz, train.npz, train.npz carry no checkpoint hash: only ||logits - (W h + b)|| tells whether they belong together",
+			"train.npz carries neither a checkpoint hash nor logits: nothing tells whether it belongs to the head"}},
+		{head, []analysis.Source{source("", 3), source("", 3)}, []string{"train.npz, train.npz carry neither a checkpoint hash nor logits: nothing tells whether they belong to the head"}},
+	} {
+		if got, err := analysis.CheckOneCheckpoint(c.head, c.sources...); err != nil || !slices.Equal(got, c.want) {
+			t.Errorf("warnings %q, %v, want %q", got, err, c.want)
+		}
+	}
 	normalised := func(std float32) analysis.Source {
 		n := &analysis.Normalization{Std: [3]float32{std, 1, 1}}
 		s, err := analysis.NewMemory(analysis.Info{Name: "n.npz", Meta: analysis.Meta{Checkpoint: "aaaa", Normalization: n}}, make([]float32, 12), nil, make([]int64, 4))
