@@ -72,7 +72,7 @@ $(KERNEL_DIR)/%.fatbin: kernels/cuda/%.cu $(wildcard kernels/cuda/*.cuh) kernels
 	@mkdir -p $(KERNEL_DIR)
 	sh kernels/cuda/fatbin.sh $(NVCC) $< $@
 # The flags are emu.Compile's (cudart/emu/compile.go), where they are explained.
-EMU_KERNEL = $(CXX) -x c++ -std=c++20 -O1 -g -fPIC -fsanitize=thread -ffp-contract=off -Wall -Wextra -Wno-unknown-pragmas -Icudart/emu/include
+EMU_KERNEL = $(CXX) -x c++ -std=c++20 -O1 -g -fPIC -fsanitize=thread,signed-integer-overflow -ffp-contract=off -Wall -Wextra -Wno-unknown-pragmas -Icudart/emu/include
 $(KERNEL_DIR)/%.so: kernels/cuda/%.cu $(wildcard kernels/cuda/*.cuh) cudart/emu/include/emu_device.h $(EMU)
 	@mkdir -p $(KERNEL_DIR) build/emu
 	$(EMU_KERNEL) -c -o build/emu/$*.kernel.o $<

@@ -90,7 +90,11 @@ func (d *Device) Upload(to Address, src []byte) error {
 		if err := cu.Synchronize(); err != nil {
 			return err
 		}
-		return copyIn(to, src)
+		if err := copyIn(to, src); err != nil {
+			return err
+		}
+		// src is not pinned: the driver has taken it, but it may still be on its way, in the default stream, for which those of this package do not wait.
+		return cu.Synchronize()
 	})
 }
 

@@ -41,7 +41,7 @@ func Compile(root, source string, flags ...string) ([]byte, error) {
 	defer os.RemoveAll(dir)
 	intermediate, object := filepath.Join(dir, "kernel.o"), filepath.Join(dir, "kernel.so")
 	// No contraction: the sources say where a multiply-add is fused, and nvcc is called with -fmad=false.
-	compile := append([]string{"-x", "c++", "-std=c++20", "-O1", "-g", "-fPIC", "-fsanitize=thread", "-ffp-contract=off", "-Wall", "-Wextra", "-Wno-unknown-pragmas",
+	compile := append([]string{"-x", "c++", "-std=c++20", "-O1", "-g", "-fPIC", "-fsanitize=thread,signed-integer-overflow", "-ffp-contract=off", "-Wall", "-Wextra", "-Wno-unknown-pragmas",
 		"-I" + filepath.Join(root, "cudart/emu/include"), "-c", source, "-o", intermediate}, flags...)
 	if out, err := exec.Command("g++", compile...).CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("emu: compile %s: %w\n%s", source, err, out)

@@ -28,6 +28,7 @@ type bench struct {
 	module  *cudart.Module
 	arena   *cudart.Arena
 	in, out cudart.Address
+	shared  int // bytes of dynamic shared memory of a launch
 }
 
 func newBench(t *testing.T) *bench {
@@ -81,7 +82,9 @@ func (b *bench) run(t *testing.T, kernel string) ([]float32, error) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := b.stream.Launch(f, cudart.Linear(2, 64), cudart.Pointer(b.out), cudart.Pointer(b.in), cudart.Scalar(int32(elements))); err != nil {
+	g := cudart.Linear(2, 64)
+	g.Shared = b.shared
+	if err := b.stream.Launch(f, g, cudart.Pointer(b.out), cudart.Pointer(b.in), cudart.Scalar(int32(elements))); err != nil {
 		return nil, err
 	}
 	if err := b.device.Download(raw(out), b.out); err != nil {
@@ -111,8 +114,8 @@ func TestEachRuleCatchesItsFault(t *testing.T) {
 			expected[m[1]] = append(expected[m[1]], line{fmt.Sprintf("faults.cu:%d", i+1), m[2]})
 		}
 	}
-	if len(kernels) < 16 {
-		t.Fatalf("testdata/faults.cu names %d faults, at least 16 are known: this test reads it wrongly", len(kernels))
+	if len(kernels) < 22 {
+		t.Fatalf("testdata/faults.cu names %d faults, at least 22 are known: this test reads it wrongly", len(kernels))
 	}
 	for _, kernel := range kernels {
 		t.Run(kernel, func(t *testing.T) {
@@ -139,6 +142,7 @@ func TestSoundKernelsAreNotReported(t *testing.T) {
 		"sound_warp_exchange": func(i int) float32 { return 2 * float32(i/32*32+(i+1)%32+1) },
 		"sound_copies":        func(i int) float32 { return 3 * float32(i/64*64+63-i%64+1) },
 		"sound_atomics":       func(int) float32 { return 64 },
+		"sound_warp_barriers": func(i int) float32 { return float32(i^1) + 1 },
 	} {
 		t.Run(kernel, func(t *testing.T) {
 			out, err := b.run(t, kernel)
@@ -151,6 +155,26 @@ func TestSoundKernelsAreNotReported(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// Shared arrays and dynamic memory together have 48 KB without asking, and what the card has after it.
+func TestStaticAndDynamicSharedMemoryTogether(t *testing.T) {
+	b := newBench(t)
+	b.shared = 48 << 10
+	const kernel = "static_beside_dynamic"
+	if _, err := b.run(t, kernel); err == nil || !strings.Contains(err.Error(), "with 49152 bytes of dynamic memory, take more than the block may have") {
+		t.Errorf("without asking: %v", err)
+	}
+	f, err := b.module.Function(kernel)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := f.AllowShared(b.shared); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.run(t, kernel); err != nil {
+		t.Errorf("after asking: %v", err)
 	}
 }
 

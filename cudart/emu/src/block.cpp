@@ -141,10 +141,10 @@ static void run_block(Block& b) {
   }
 }
 
-Error launch(const std::string& name, Kernel call, Dim3 grid, Dim3 size, size_t dynamic_bytes, void** slots) {
+Error launch(const std::string& name, Kernel call, Dim3 grid, Dim3 size, size_t dynamic_bytes, size_t shared_allowed, void** slots) {
   if (fault.error) return fault.error;
-  if (!grid.count() || !size.count() || size.count() > 1024 || size.z > 64 || grid.y > 65535 || grid.z > 65535) return invalid_value;
-  if (dynamic_bytes > shared_limit) return invalid_value;
+  if (!grid.count() || !size.count() || size.count() > 1024 || size.z > 64 || grid.x > 0x7fffffffu || grid.y > 65535 || grid.z > 65535)
+    return invalid_value;
   if (!shared.base) shared = map_region(shared_limit + (64 << 10), "shared memory");
   if (stack_count < size.count()) {
     if (stacks) munmap(stacks, stack_count * stack_bytes);
@@ -160,6 +160,7 @@ Error launch(const std::string& name, Kernel call, Dim3 grid, Dim3 size, size_t 
   b.size = size;
   b.kernel = name;
   b.dynamic_bytes = dynamic_bytes;
+  b.shared_allowed = shared_allowed;
   b.launch_first = last_segment + 1;
   block = &b;
   kernel = call;

@@ -21,8 +21,9 @@ struct Copy {
 
 static bool late = true;
 static unsigned long long queued;
-static std::list<Copy> under_way;       // in the order of their queuing
-static std::map<char*, size_t> pinned;  // what cuMemHostAlloc gave
+static std::list<Copy> under_way;                           // in the order of their queuing
+static std::map<char*, size_t> pinned;                      // what cuMemHostAlloc gave
+static std::vector<std::pair<uintptr_t, size_t>> arriving;  // on the device
 
 // A download's memory before it has landed: NaN, and a negative integer.
 constexpr char kPoison = static_cast<char>(0xff);
@@ -48,6 +49,29 @@ void download_later(void* stream, void* host, const void* from, size_t bytes) {
 void upload_later(void* stream, const void* host, size_t bytes) {
   char* const source = const_cast<char*>(static_cast<const char*>(host));  // only compared
   if (late) under_way.push_back({stream, ++queued, source, false, {source, source + bytes}});
+}
+
+static bool is_pinned(const void* host) {
+  char* const address = const_cast<char*>(static_cast<const char*>(host));  // only compared
+  const auto after = pinned.upper_bound(address);
+  return after != pinned.begin() && address < std::prev(after)->first + std::prev(after)->second;
+}
+
+void arrive_later(uintptr_t to, const void* host, size_t bytes) {
+  if (!late || is_pinned(host)) return;
+  mark(to, bytes, segment_unwritten);
+  arriving.emplace_back(to, bytes);
+}
+
+void arrive() {
+  for (const auto& [to, bytes] : arriving) written(to, bytes);
+  arriving.clear();
+}
+
+bool has_arrived(uintptr_t address, size_t bytes) {
+  for (const auto& [to, length] : arriving)
+    if (address < to + length && to < address + bytes) return false;
+  return true;
 }
 
 static Error touched(const char* what) {
@@ -80,9 +104,11 @@ static Error land_where(const std::function<bool(const Copy&)>& reached) {
 }
 
 Error land_all() {
+  arrive();
   return land_where([](const Copy&) { return true; });
 }
 Error land(void* stream) {
+  if (!stream) arrive();
   return land_where([=](const Copy& c) { return c.stream == stream; });
 }
 Error land(const Event& e) {

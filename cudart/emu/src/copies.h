@@ -24,6 +24,12 @@ void upload_later(void* stream, const void* host, size_t bytes);
 
 void reach(Event& e, void* stream);  // the event is recorded
 bool query(Event& e);                // whether the host finds it done
+// arrive_later: of host memory that is not pinned, a copy that waits has taken the bytes when it returns, but they arrive on the device at some time before the
+// default stream is known to be done: until then nobody wrote them, for streams that do not wait for that one.
+void arrive_later(uintptr_t to, const void* host, size_t bytes);
+void arrive();                                      // the default stream is known to be done, or is waited for by what comes
+bool has_arrived(uintptr_t address, size_t bytes);  // none of the range is on its way
+
 // What the host learns of lands: all copies, a stream's, or those before an event. The error is that of a copy whose memory the host has touched.
 Error land_all();
 Error land(void* stream);

@@ -1,7 +1,7 @@
 // The entry points: what cudart calls of the CUDA driver, and a few of our own. What is not here the late-bound driver answers with CUDA_ERROR_NOT_SUPPORTED.
 //
-// Work is done when it is queued, so a stream has nothing left to do but to land its copies (copies.h); what a capture would refuse is refused here too. One
-// thread drives the device.
+// Work is done when it is queued, so a stream has nothing left to do but to land its copies (copies.h); what a capture would refuse is refused here too, and
+// what wants a context on a thread that has none. One thread drives the device.
 // $NCTRAIN_EMU_MEMORY: bytes of device memory (1 GiB).   $NCTRAIN_EMU_FAIL: from the n-th queued work on, the device is lost (an uncorrectable ECC error).
 // $NCTRAIN_EMU_SM: compute capability (90).   $NCTRAIN_EMU_CUDA: the CUDA version that the driver says it knows, 12040 for 12.4 (newer than any program's).
 // $NCTRAIN_EMU_WATCH=0: no access is checked, for whole trainings with kernels that have been; some ten times as fast.
@@ -29,6 +29,14 @@ static T& as(void* handle) {
   return *static_cast<T*>(handle);
 }
 
+// How much shared memory a block may ask for, by compute capability (CUDA C++ Programming Guide, "Compute Capabilities").
+static size_t shared_limit_of(unsigned long long sm) {
+  if (sm < 80) return 64 << 10;
+  if (sm == 80 || sm == 87) return 163 << 10;
+  return (sm < 90 || sm >= 120 ? size_t{99} : size_t{227}) << 10;
+}
+static size_t opt_in_limit() { return shared_limit_of(setting("NCTRAIN_EMU_SM", 90)); }
+
 static Error copy_in(Pointer to, const void* from, size_t bytes) {
   if (!host_range(to, bytes)) return invalid_value;
   memcpy(reinterpret_cast<void*>(to), from, bytes);
@@ -40,8 +48,13 @@ static Error copy_out(void* to, Pointer from, size_t bytes) {
   memcpy(to, reinterpret_cast<const void*>(from), bytes);
   return success;
 }
+static Error on_its_way() {
+  fault = {launch_failed, "a stream copies what an upload brings that has not been waited for"};
+  return fault.error;
+}
 static Error copy_over(Pointer to, Pointer from, size_t bytes) {
   if (!host_range(to, bytes) || !host_range(from, bytes)) return invalid_value;
+  if (!has_arrived(from, bytes)) return on_its_way();
   memmove(reinterpret_cast<void*>(to), reinterpret_cast<const void*>(from), bytes);
   mark(to, bytes, segment_host);
   return success;
@@ -77,7 +90,7 @@ int cuDeviceGetAttribute(int* value, int attribute, int) {
     case 16: return *value = 132, success;                                                   // MULTIPROCESSOR_COUNT
     case 75: return *value = static_cast<int>(setting("NCTRAIN_EMU_SM", 90) / 10), success;  // COMPUTE_CAPABILITY_MAJOR
     case 76: return *value = static_cast<int>(setting("NCTRAIN_EMU_SM", 90) % 10), success;  // COMPUTE_CAPABILITY_MINOR
-    case 97: return *value = static_cast<int>(shared_limit), success;                        // MAX_SHARED_MEMORY_PER_BLOCK_OPTIN
+    case 97: return *value = static_cast<int>(opt_in_limit()), success;                      // MAX_SHARED_MEMORY_PER_BLOCK_OPTIN
   }
   return not_supported;
 }
@@ -88,27 +101,50 @@ int cuGetErrorString(int error, const char** text) {
   return *text = error == known.error ? known.text.c_str() : "refused by the emulated driver", success;
 }
 
-int cuCtxCreate_v2(void** context, unsigned, int) { return *context = &device_memory, success; }
-int cuCtxDestroy_v2(void*) { return land_all(), success; }
-int cuCtxSetCurrent(void*) { return success; }
-int cuCtxSynchronize(void) { return land_all(); }
+int cuCtxCreate_v2(void** context, unsigned, int) { return *context = current_context = &device_memory, success; }
+int cuCtxDestroy_v2(void*) { return land_all(), current_context = nullptr, success; }
+int cuCtxSetCurrent(void* context) { return current_context = context, success; }
+int cuCtxSynchronize(void) {
+  return in_context([] { return capture_refuses() ? stream_capture_unsupported : land_all(); });
+}
 
 int cuMemAlloc_v2(Pointer* address, size_t bytes) {
-  if (bytes == 0) return invalid_value;
-  *address = device_allocate(bytes);
-  return *address ? success : out_of_memory;
+  return in_context([=] {
+    if (capture_refuses()) return stream_capture_unsupported;
+    if (bytes == 0) return invalid_value;
+    *address = device_allocate(bytes);
+    return *address ? success : out_of_memory;
+  });
 }
-int cuMemFree_v2(Pointer address) { return device_free(address) ? success : invalid_value; }
-int cuMemGetInfo_v2(size_t* free, size_t* total) { return *free = device_memory - device_memory_used, *total = device_memory, success; }
-int cuMemHostAlloc(void** address, size_t bytes, unsigned) { return *address = host_allocate(bytes), *address ? success : out_of_memory; }
-int cuMemFreeHost(void* address) { return host_free(address); }
+int cuMemFree_v2(Pointer address) {
+  return in_context([=] { return device_free(address) ? success : invalid_value; });
+}
+int cuMemGetInfo_v2(size_t* free, size_t* total) {
+  return in_context([=] { return *free = device_memory - device_memory_used, *total = device_memory, success; });
+}
+int cuMemHostAlloc(void** address, size_t bytes, unsigned) {
+  return in_context([=] {
+    if (capture_refuses()) return stream_capture_unsupported;
+    return *address = host_allocate(bytes), *address ? success : out_of_memory;
+  });
+}
+int cuMemFreeHost(void* address) {
+  return in_context([=] { return host_free(address); });
+}
 
-// Copies that wait are refused while a stream is captured, as the driver does for capture modes other than relaxed.
+// Copies that wait are refused while a stream is captured, as the driver does for capture modes other than relaxed. They are of the default stream.
 int cuMemcpyHtoD_v2(Pointer to, const void* from, size_t bytes) {
-  return at_once([=] { return copy_in(to, from, bytes); });
+  return at_once([=] {
+    const Error e = copy_in(to, from, bytes);
+    if (!e) arrive_later(to, from, bytes);
+    return e;
+  });
 }
 int cuMemcpyDtoH_v2(void* to, Pointer from, size_t bytes) {
-  return at_once([=] { return copy_out(to, from, bytes); });
+  return at_once([=] {
+    arrive();
+    return copy_out(to, from, bytes);
+  });
 }
 int cuMemcpyHtoDAsync_v2(Pointer to, const void* from, size_t bytes, void* s) {
   return queue(s, [=] {
@@ -119,6 +155,7 @@ int cuMemcpyHtoDAsync_v2(Pointer to, const void* from, size_t bytes, void* s) {
 int cuMemcpyDtoHAsync_v2(void* to, Pointer from, size_t bytes, void* s) {
   return queue(s, [=] {
     if (!host_range(from, bytes)) return invalid_value;
+    if (!has_arrived(from, bytes)) return on_its_way();
     return download_later(s, to, reinterpret_cast<const void*>(from), bytes), success;
   });
 }
@@ -129,13 +166,17 @@ int cuMemsetD8Async(Pointer to, unsigned char value, size_t bytes, void* s) {
   return queue(s, [=] { return fill(to, value, bytes); });
 }
 
-int cuStreamCreate(void** s, unsigned) { return *s = new Stream, success; }
+int cuStreamCreate(void** s, unsigned flags) {
+  return in_context([=] { return *s = new Stream(flags), success; });
+}
 int cuStreamDestroy_v2(void* s) { return delete static_cast<Stream*>(s), success; }
-int cuStreamSynchronize(void* s) { return capturing(s) ? stream_capture_unsupported : land(s); }
+int cuStreamSynchronize(void* s) { return capturing(s) && capture_refuses() ? stream_capture_unsupported : land(s); }
 int cuStreamQuery(void* s) { return cuStreamSynchronize(s); }
 int cuStreamWaitEvent(void*, void*, unsigned) { return fault.error; }
 
-int cuEventCreate(void** e, unsigned) { return *e = new Event, success; }
+int cuEventCreate(void** e, unsigned) {
+  return in_context([=] { return *e = new Event, success; });
+}
 int cuEventDestroy_v2(void* e) { return delete static_cast<Event*>(e), success; }
 int cuEventRecord(void* e, void* s) {
   return queue(s, [=] { return reach(as<Event>(e), s), success; });
@@ -148,15 +189,18 @@ int cuEventElapsedTime_v2(float* ms, void* from, void* to) {
 }
 int cuEventElapsedTime(float* ms, void* from, void* to) { return cuEventElapsedTime_v2(ms, from, to); }
 
-int cuModuleLoadData(void** module, const void* image) { return load_module(image, reinterpret_cast<Module**>(module)); }
+int cuModuleLoadData(void** module, const void* image) {
+  return in_context([=] { return load_module(image, reinterpret_cast<Module**>(module)); });
+}
 int cuModuleUnload(void* module) { return unload_module(static_cast<Module*>(module)); }
 int cuModuleGetFunction(void** function, void* module, const char* name) {
   return find_function(static_cast<Module*>(module), name, reinterpret_cast<Function**>(function));
 }
 int cuFuncSetAttribute(void* function, int attribute, int value) {
   if (attribute != 8) return not_supported;  // MAX_DYNAMIC_SHARED_SIZE_BYTES
-  if (value < 0 || static_cast<size_t>(value) > shared_limit) return invalid_value;
-  return as<Function>(function).dynamic_limit = static_cast<size_t>(value), success;
+  if (value < 0 || static_cast<size_t>(value) > opt_in_limit()) return invalid_value;
+  Function& f = as<Function>(function);
+  return f.dynamic_limit = static_cast<size_t>(value), f.asked = true, success;
 }
 int cuFuncGetParamInfo(void* function, size_t i, size_t* offset, size_t* bytes) {
   const auto& sizes = as<Function>(function).parameters;
@@ -170,7 +214,7 @@ int cuLaunchKernel(void* function, unsigned gx, unsigned gy, unsigned gz, unsign
   const Function& f = as<Function>(function);
   if (shared_bytes > f.dynamic_limit) return invalid_value;
   return queue(s, [&f, arguments = Arguments(f.parameters, slots), grid = Dim3{gx, gy, gz}, size = Dim3{bx, by, bz}, shared_bytes]() mutable {
-    return launch(f.name, f.call, grid, size, shared_bytes, arguments.slots());
+    return launch(f.name, f.call, grid, size, shared_bytes, f.asked ? opt_in_limit() : static_limit, arguments.slots());
   });
 }
 

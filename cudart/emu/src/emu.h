@@ -22,6 +22,7 @@ enum Error {
   no_device = 100,
   invalid_device = 101,
   invalid_image = 200,
+  invalid_context = 201,
   ecc_uncorrectable = 214,
   invalid_handle = 400,
   illegal_state = 401,
@@ -34,6 +35,7 @@ enum Error {
   launch_failed = 719,
   not_supported = 801,
   stream_capture_unsupported = 900,
+  stream_capture_invalidated = 901,
 };
 
 // ---- faults (report.cpp)
@@ -49,6 +51,9 @@ extern Fault refusal;
 
 // source_line of an address in a kernel's code: "relu.cu:17", or its address where there is no line.
 std::string source_line(const void* pc);
+// same_place tells whether two addresses in kernels' code stand for one place of the source: a compiler may have made several of it.
+bool same_place(const void* a, const void* b);
+void forget_places();  // code was unloaded
 // raise notes a fault of the running thread, leaves the launch and does not return to the kernel.
 [[noreturn]] void raise(Error error, const std::string& what, const void* pc);
 
@@ -93,6 +98,8 @@ Region* device_region(uintptr_t address);  // that holds the address, or null
 bool mark(uintptr_t address, size_t bytes, uint32_t segment);
 // host_range says whether a copy may touch the range.
 bool host_range(uintptr_t address, size_t bytes);
+// written marks what of the range nobody has written as written by the host.
+void written(uintptr_t address, size_t bytes);
 
 // watching is off where NCTRAIN_EMU_WATCH=0 asks for speed: kernels then run unchecked.
 extern bool watching;
@@ -145,6 +152,7 @@ struct Thread {
 // Lanes of a warp that meet: for each mask its own place, two tables because a fast lane may be one meeting ahead.
 struct Meeting {
   unsigned mask = 0, arrived = 0;
+  const void* at = nullptr;  // where the first of them arrived
   unsigned generation = 0;
   alignas(16) char table[2][32][64];
 };
@@ -165,9 +173,10 @@ struct Block {
   std::vector<Thread> threads;
   std::vector<Warp> warps;
   unsigned at_barrier = 0, done = 0;
+  const void* barrier = nullptr;  // where the first of those waits
   Thread* running = nullptr;
   uint32_t launch_first = 0, block_first = 0, segment = 0;
-  size_t dynamic_bytes = 0, shared_used = 0;
+  size_t dynamic_bytes = 0, shared_used = 0, shared_allowed = 0;
   size_t shared_marked = 0;  // bytes of shared memory of which something is known
   std::vector<SharedArray> arrays;
 };
@@ -175,8 +184,8 @@ extern Block* block;   // null outside a launch
 extern Region shared;  // of the running block
 
 constexpr size_t stack_bytes = 128 << 10;
-constexpr size_t shared_limit = 227 << 10;  // of a block, compute capability 9.0
-constexpr size_t static_limit = 48 << 10;
+constexpr size_t shared_limit = 227 << 10;  // of a block, the most that any compute capability has
+constexpr size_t static_limit = 48 << 10;   // without asking
 
 // give_way stops the running thread until its state is ready again.
 void give_way(State state, const void* pc, unsigned mask = 0);
@@ -184,7 +193,8 @@ void give_way(State state, const void* pc, unsigned mask = 0);
 [[noreturn]] void leave_launch();
 
 using Kernel = void (*)(void** slots);
-Error launch(const std::string& kernel, Kernel call, Dim3 grid, Dim3 size, size_t dynamic_bytes, void** slots);
+// launch runs all blocks; shared_allowed are the bytes that shared arrays and dynamic shared memory may take together.
+Error launch(const std::string& kernel, Kernel call, Dim3 grid, Dim3 size, size_t dynamic_bytes, size_t shared_allowed, void** slots);
 
 std::string describe(Dim3);
 std::string where(const Thread&);

@@ -1,4 +1,4 @@
-// What g++ -fsanitize=thread plants in the kernels: one call before each access of memory.
+// What g++ -fsanitize=thread,signed-integer-overflow plants in the kernels: a call before each access of memory, and one where a signed number overflows.
 #include "emu.h"
 
 using emu::Kind;
@@ -26,4 +26,16 @@ void __tsan_write_range(void* p, size_t bytes) { emu::check(reinterpret_cast<uin
 void __tsan_init(void) {}
 void __tsan_func_entry(void*) {}
 void __tsan_func_exit(void) {}
+}
+
+// What overflows has no defined value: nvcc may compute the rest in 64 bits, g++ wraps here.
+static void overflow(const char* what, const void* pc) {
+  if (emu::watching) emu::raise(emu::launch_failed, std::string("a signed integer overflows in ") + what, pc);
+}
+extern "C" {
+void __ubsan_handle_add_overflow(void*, void*, void*) { overflow("an addition", PC); }
+void __ubsan_handle_sub_overflow(void*, void*, void*) { overflow("a subtraction", PC); }
+void __ubsan_handle_mul_overflow(void*, void*, void*) { overflow("a product", PC); }
+void __ubsan_handle_negate_overflow(void*, void*) { overflow("a change of sign", PC); }
+void __ubsan_handle_divrem_overflow(void*, void*, void*) { overflow("a division", PC); }
 }

@@ -24,7 +24,7 @@ static void meet(Warp& warp, Meeting& m) {
 // arrive waits until all lanes of mask are here, and returns their meeting; `enter` fills the lane's slot of it. A lane may enter its next meeting before slower
 // lanes have read this one, so the table of the generation before stays.
 template <typename F>
-static Meeting& arrive(unsigned mask, const void* pc, F enter, bool orders) {
+static Meeting& arrive(unsigned mask, const void* pc, F enter, bool is_barrier, bool orders) {
   Thread& t = *block->running;
   Warp& warp = block->warps[t.index / 32];
   const unsigned lane = t.index % 32;
@@ -38,6 +38,11 @@ static Meeting& arrive(unsigned mask, const void* pc, F enter, bool orders) {
     warp.meetings.push_back(m = new Meeting);
     m->mask = mask;
   }
+  // A warp barrier may stand at several places; an exchange is one instruction, which lanes that have parted execute one after another.
+  if (!m->arrived)
+    m->at = pc;
+  else if (!is_barrier && !same_place(m->at, pc))
+    raise(launch_failed, "lanes of a warp exchange values here and others at " + source_line(m->at) + ": one instruction must be all lanes'", pc);
   enter(m->table[m->generation & 1][lane]);
   m->arrived |= 1u << lane;
   if (m->arrived != mask)
@@ -51,7 +56,7 @@ static Meeting& arrive(unsigned mask, const void* pc, F enter, bool orders) {
 
 Table emu::exchange_table(unsigned mask, const void* in, size_t bytes, const void* pc) {
   const Meeting& m = arrive(
-      mask, pc, [=](char* slot) { memcpy(slot, in, bytes); }, false);
+      mask, pc, [=](char* slot) { memcpy(slot, in, bytes); }, false, false);
   return m.table[(m.generation - 1) & 1];
 }
 
@@ -64,6 +69,10 @@ uint3 emu_grid_size(void) { return triple(block->grid); }
 
 void emu_barrier(void) {
   Block& b = *block;
+  if (!b.at_barrier)
+    b.barrier = PC;
+  else if (!same_place(b.barrier, PC))
+    raise(launch_failed, "a barrier is waited for here and by other threads at " + source_line(b.barrier) + ": one barrier must be all threads'", PC);
   if (++b.at_barrier < b.threads.size()) return give_way(State::at_barrier, PC);
   b.at_barrier = 0;
   b.segment++;
@@ -75,7 +84,7 @@ void emu_barrier(void) {
 void emu_warp_barrier(unsigned mask) {
   const size_t first = block->running->index / 32 * 32, lanes = block->threads.size() - first;
   arrive(
-      mask, PC, [](char*) {}, mask == (lanes < 32 ? (1u << lanes) - 1 : 0xffffffffu));
+      mask, PC, [](char*) {}, true, mask == (lanes < 32 ? (1u << lanes) - 1 : 0xffffffffu));
 }
 
 void emu_shuffle(unsigned mask, const void* in, void* out, size_t bytes, unsigned source) {
@@ -101,8 +110,11 @@ void* emu_shared(const void* key, size_t bytes, size_t align) {
   size_t start = (b.arrays.empty() ? b.dynamic_bytes : b.arrays.back().base + b.arrays.back().bytes - shared.base) + gap;
   start = (start + align - 1) / align * align;
   b.shared_used += bytes;
-  if (b.shared_used > static_limit || b.shared_used + b.dynamic_bytes > shared_limit || start + bytes > shared.bytes)
-    raise(launch_out_of_resources, "shared arrays take more than the block may have (" + std::to_string(static_limit) + " bytes without asking)", PC);
+  if (b.shared_used > static_limit || b.shared_used + b.dynamic_bytes > b.shared_allowed || start + bytes > shared.bytes)
+    raise(launch_out_of_resources,
+          "shared arrays, with " + std::to_string(b.dynamic_bytes) + " bytes of dynamic memory, take more than the block may have (" +
+              std::to_string(static_limit) + " bytes without asking)",
+          PC);
   for (size_t i = 0; i < bytes; i++) shared.cells[start + i].write.segment = segment_unwritten;
   b.shared_marked = std::max(b.shared_marked, start + bytes);
   b.arrays.push_back({key, shared.base + start, bytes});
@@ -117,6 +129,12 @@ void emu_access(const void* address, size_t bytes, int kind, size_t align) {
 
 void emu_copy_async(void* target, const void* source, size_t source_bytes) {
   if (source_bytes > 16) raise(launch_failed, "an asynchronous copy of more than 16 bytes", PC);
+  if (reinterpret_cast<uintptr_t>(target) - shared.base >= shared.bytes)
+    raise(illegal_address, "an asynchronous copy to what is not shared memory", PC);
+  // The addresses are aligned even where nothing is read.
+  if (reinterpret_cast<uintptr_t>(source) % 16) raise(misaligned_address, "an asynchronous copy's source is not aligned to 16", PC);
+  if (source_bytes && !device_region(reinterpret_cast<uintptr_t>(source)))
+    raise(illegal_address, "an asynchronous copy from what is not device memory", PC);
   if (source_bytes)
     check(reinterpret_cast<uintptr_t>(source), source_bytes, Kind::read, 16, PC);
   else

@@ -97,6 +97,15 @@ bool host_range(uintptr_t address, size_t bytes) {
   return true;
 }
 
+void written(uintptr_t address, size_t bytes) {
+  const Region* const r = device_region(address);
+  if (!r || bytes > r->bytes - (address - r->base)) return;
+  for (size_t i = 0; i < bytes; i++) {
+    uint32_t& segment = r->cells[address - r->base + i].write.segment;
+    if (segment == segment_unwritten) segment = segment_host;
+  }
+}
+
 static unsigned warp_of(unsigned thread) { return thread / 32; }
 
 // conflicts says whether what the record tells of and the running thread's access have no order. Of one launch, two accesses are ordered where they are of

@@ -62,6 +62,7 @@ Error unload_module(Module* m) {
   const auto found = std::find(modules.begin(), modules.end(), m);
   if (found == modules.end()) return invalid_handle;
   modules.erase(found);
+  forget_places();
   dlclose(m->handle);
   // The loader keeps objects with unique symbols, under their name: the file stays open then, so that no later module gets the same one.
   void* const kept = dlopen(path_of(*m).c_str(), RTLD_NOW | RTLD_NOLOAD);

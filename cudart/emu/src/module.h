@@ -11,8 +11,9 @@ namespace emu {
 struct Function {
   std::string name;
   Kernel call;
-  std::vector<size_t> parameters;  // sizes in bytes
-  size_t dynamic_limit = 48 << 10;
+  std::vector<size_t> parameters;       // sizes in bytes
+  size_t dynamic_limit = static_limit;  // bytes of dynamic shared memory, and whether it was asked for
+  bool asked = false;
 };
 
 struct Module {

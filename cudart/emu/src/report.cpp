@@ -4,18 +4,19 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <map>
+
 #include "emu.h"
 
 namespace emu {
 
 Fault fault, refusal;
 
-// addr2line lists the functions that were inlined at an address, the innermost first; the kernel's own line is the first that is in a .cu file.
-std::string source_line(const void* pc) {
-  char address[32];
-  snprintf(address, sizeof address, "%p", pc);
+// places lists the lines of the functions that were inlined at an address, the innermost first, as addr2line gives them.
+static std::vector<std::string> places(const void* pc) {
+  std::vector<std::string> found;
   Dl_info info;
-  if (!dladdr(pc, &info) || !info.dli_fname) return address;
+  if (!dladdr(pc, &info) || !info.dli_fname) return found;
   std::string object = info.dli_fname;
   const std::string self = "/proc/self/";
   if (object.rfind(self, 0) == 0) object = "/proc/" + std::to_string(getpid()) + "/" + object.substr(self.size());
@@ -23,16 +24,37 @@ std::string source_line(const void* pc) {
   snprintf(command, sizeof command, "addr2line -s -i -e %s 0x%zx 2>/dev/null", object.c_str(),
            static_cast<size_t>(static_cast<const char*>(pc) - 1 - static_cast<const char*>(info.dli_fbase)));
   FILE* const pipe = popen(command, "r");
-  if (!pipe) return address;
-  std::string found;
+  if (!pipe) return found;
   char line[256];
   while (fgets(line, sizeof line, pipe)) {
     line[strcspn(line, " \n")] = 0;
-    if (found.empty() || (strstr(line, ".cu:") && found.find(".cu:") == std::string::npos)) found = line;
+    found.push_back(line);
   }
   pclose(pipe);
-  return found.empty() || found[0] == '?' ? address : found;
+  return found;
 }
+
+// The kernel's own line is the first that is in a .cu file.
+std::string source_line(const void* pc) {
+  const std::vector<std::string> lines = places(pc);
+  for (const std::string& line : lines)
+    if (line.find(".cu:") != std::string::npos) return line;
+  if (!lines.empty() && lines[0][0] != '?') return lines[0];
+  char address[32];
+  snprintf(address, sizeof address, "%p", pc);
+  return address;
+}
+
+static std::map<const void*, std::vector<std::string>> known_places;
+
+bool same_place(const void* a, const void* b) {
+  if (a == b) return true;
+  for (const void* pc : {a, b})
+    if (!known_places.count(pc)) known_places[pc] = places(pc);
+  return known_places[a] == known_places[b];
+}
+
+void forget_places() { known_places.clear(); }
 
 void raise(Error error, const std::string& what, const void* pc) {
   fault.error = error;

@@ -2,9 +2,22 @@
 
 #include <stdlib.h>
 
+#include <utility>
+
+#include "copies.h"
+
 namespace emu {
 
+thread_local void* current_context;
+
+Error in_context(const Work& work) {
+  if (current_context) return work();
+  refusal = {invalid_context, "no context is current to this thread"};
+  return refusal.error;
+}
+
 static int captures;
+static bool spoilt;                         // what is captured, by work that waits
 static unsigned long long fail_at, queued;  // fail_at 0: never
 
 bool read_failure() {
@@ -38,12 +51,23 @@ static Error run(const Work& work) {
 }
 
 Error queue(void* stream, Work work) {
-  if (!capturing(stream)) return run(work);
+  if (!current_context) return in_context(work);
+  if (!capturing(stream)) {
+    if (!stream || static_cast<Stream*>(stream)->waits) arrive();
+    return run(work);
+  }
   static_cast<Stream*>(stream)->graph.push_back(std::move(work));
   return success;
 }
 
-Error at_once(const Work& work) { return captures ? stream_capture_unsupported : run(work); }
+bool capture_refuses() {
+  if (captures) spoilt = true;
+  return captures > 0;
+}
+
+Error at_once(const Work& work) {
+  return in_context([&] { return capture_refuses() ? stream_capture_unsupported : run(work); });
+}
 
 Error begin_capture(Stream* s) {
   if (!s || s->capturing) return illegal_state;
@@ -56,8 +80,10 @@ Error end_capture(Stream* s, Graph** out) {
   if (!s || !s->capturing) return illegal_state;
   s->capturing = false;
   captures--;
-  *out = new Graph(std::move(s->graph));
+  Graph graph = std::move(s->graph);
   s->graph.clear();
+  if (std::exchange(spoilt, spoilt && captures > 0)) return *out = nullptr, stream_capture_invalidated;
+  *out = new Graph(std::move(graph));
   return success;
 }
 

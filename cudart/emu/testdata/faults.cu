@@ -158,6 +158,73 @@ KERNEL(copy_over_what_is_read) {
 }
 EXPORT_KERNEL(copy_over_what_is_read)
 
+KERNEL(copy_to_what_is_not_shared) {
+  const int t = threadIdx.x;
+  if (t < 16) emu_copy_async(out + blockIdx.x * 64 + 4 * t, in + 4 * t, 16);    // FAULT copy_to_what_is_not_shared: to what is not shared memory
+  emu_copy_commit();
+  emu_copy_wait(0);
+  (void)n;
+}
+EXPORT_KERNEL(copy_to_what_is_not_shared)
+
+// Nothing is read, but the address is one of 16 bytes all the same.
+KERNEL(copy_of_nothing_misaligned) {
+  SHARED(float, tile, 64);
+  const int t = threadIdx.x;
+  if (t < 16) emu_copy_async(tile + 4 * t, in + 4 * t + 1, 0);    // FAULT copy_of_nothing_misaligned: source is not aligned to 16
+  emu_copy_commit();
+  emu_copy_wait(0);
+  __syncthreads();
+  out[blockIdx.x * blockDim.x + t] = tile[t];
+  (void)n;
+}
+EXPORT_KERNEL(copy_of_nothing_misaligned)
+
+KERNEL(copy_from_a_local_array) {
+  SHARED(float, tile, 64);
+  const int t = threadIdx.x;
+  alignas(16) const float mine[4] = {in[t], in[t], in[t], in[t]};
+  if (t < 16) emu_copy_async(tile + 4 * t, mine, 16);    // FAULT copy_from_a_local_array: from what is not device memory
+  emu_copy_commit();
+  emu_copy_wait(0);
+  __syncthreads();
+  out[blockIdx.x * blockDim.x + t] = tile[t];
+  (void)n;
+}
+EXPORT_KERNEL(copy_from_a_local_array)
+
+KERNEL(index_overflows) {
+  const int i = blockIdx.x * blockDim.x + threadIdx.x, far = 2147483600 + i;    // FAULT index_overflows: a signed integer overflows in an addition
+  out[i] = far > n ? in[i] : 0.0f;
+}
+EXPORT_KERNEL(index_overflows)
+
+// Both sides of a branch exchange with all lanes: on a card they do it one side after the other.
+KERNEL(exchange_on_both_sides) {
+  float v = in[threadIdx.x];
+  if (threadIdx.x % 32 < 16)
+    v += __shfl_xor_sync(0xffffffffu, v, 1);    // FAULT exchange_on_both_sides: one instruction must be all lanes'
+  else
+    v -= __shfl_xor_sync(0xffffffffu, v, 2);    // FAULT exchange_on_both_sides: one instruction must be all lanes'
+  out[blockIdx.x * blockDim.x + threadIdx.x] = v;
+  (void)n;
+}
+EXPORT_KERNEL(exchange_on_both_sides)
+
+KERNEL(barrier_on_both_sides) {
+  float v = in[threadIdx.x];
+  if (threadIdx.x < 40) {
+    v *= 2.0f;
+    __syncthreads();    // FAULT barrier_on_both_sides: one barrier must be all threads'
+  } else {
+    v *= 3.0f;
+    __syncthreads();    // FAULT barrier_on_both_sides: one barrier must be all threads'
+  }
+  out[blockIdx.x * blockDim.x + threadIdx.x] = v;
+  (void)n;
+}
+EXPORT_KERNEL(barrier_on_both_sides)
+
 // No fault from here on: what looks like one must not be reported.
 
 KERNEL(sound_block_sum) {
@@ -203,6 +270,29 @@ KERNEL(sound_copies) {
   (void)n;
 }
 EXPORT_KERNEL(sound_copies)
+
+// A warp barrier may stand at several places.
+KERNEL(sound_warp_barriers) {
+  SHARED(float, tile, 64);
+  const int t = threadIdx.x, i = blockIdx.x * blockDim.x + t;
+  tile[t] = in[i];
+  if (t % 32 < 16)
+    __syncwarp();
+  else
+    __syncwarp();
+  out[i] = tile[t ^ 1];
+  (void)n;
+}
+EXPORT_KERNEL(sound_warp_barriers)
+
+// With all the dynamic memory that a launch may have without asking there is no room for this.
+KERNEL(static_beside_dynamic) {
+  SHARED(float, tile, 64);
+  tile[threadIdx.x] = in[threadIdx.x];
+  out[blockIdx.x * blockDim.x + threadIdx.x] = tile[threadIdx.x];
+  (void)n;
+}
+EXPORT_KERNEL(static_beside_dynamic)
 
 KERNEL(sound_atomics) {
   SHARED(int, count, 1);
