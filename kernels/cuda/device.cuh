@@ -103,11 +103,11 @@ DEVICE void copy_async_wait() {
 DEVICE void ldmatrix4(uint32_t out[4], const void* row) { emu_ldmatrix(out, row, 0); }
 DEVICE void ldmatrix4_transposed(uint32_t out[4], const void* row) { emu_ldmatrix(out, row, 1); }
 // tf32_of: x with 10 bits of mantissa, to the nearest, ties away from zero. bf16_pair: two numbers as bf16, to the nearest, ties to even, the first in the low half.
-// NaN stays NaN, and what rounds beyond the largest number is infinite.
+// What rounds beyond the largest number is infinite. NaN stays NaN, but in tf32 one without any of the upper ten bits of its mantissa, which no arithmetic
+// makes, is infinite: ptxas adds half a unit to what is finite, and leaves the rest to the ten bits that are read.
 DEVICE uint32_t tf32_of(float x) {
   const uint32_t bits = __builtin_bit_cast(uint32_t, x);
-  if (x != x) return 0x7fffffffu;
-  return (bits + 0x1000u) & 0xffffe000u;  // a carry goes into the exponent
+  return (bits + (fabsf(x) < INFINITY ? 0x1000u : 0u)) & 0xffffe000u;  // a carry goes into the exponent
 }
 DEVICE uint32_t bf16_of(float x) {
   const uint32_t bits = __builtin_bit_cast(uint32_t, x);

@@ -4,14 +4,14 @@ package cuda_test
 
 import (
 	"encoding/binary"
-	"fmt"
 	"math"
 	"testing"
 
 	"nctrain/cudart"
 )
 
-// The factors of products are rounded to tf32 to the nearest, ties away from zero, to bf16 to the nearest, ties to even; not finite numbers stay so.
+// The factors of products are rounded to tf32 to the nearest, ties away from zero, to bf16 to the nearest, ties to even; not finite numbers stay so, and NaN too
+// where tf32 has a bit of it.
 func TestFactorsAreRounded(t *testing.T) {
 	m := openRaw(t)
 	const anyNaN = 0
@@ -27,7 +27,9 @@ func TestFactorsAreRounded(t *testing.T) {
 		{0x7f7fffff, 0x7f800000, 0x7f80}, // the largest number rounds to infinity
 		{0xff800000, 0xff800000, 0xff80}, // -infinity
 		{0x7fffffff, anyNaN, anyNaN},
-		{0xff800001, anyNaN, anyNaN},
+		{0x7fc00000, anyNaN, anyNaN},
+		{0xff802000, anyNaN, anyNaN},
+		{0xff800001, 0xff800000, anyNaN},
 	}
 	module := m.load(t, "round_factors")
 	defer func() { must(t, module.Close()) }()
@@ -54,15 +56,11 @@ func TestFactorsAreRounded(t *testing.T) {
 	for i, c := range cases {
 		gotTF32 := binary.LittleEndian.Uint32(tf32[4*i:]) &^ 0x1fff // the rest is not read
 		pair := binary.LittleEndian.Uint32(bf16[4*i:])
-		want := fmt.Sprintf("%#x, %#x", c.tf32, c.bf16)
-		got := fmt.Sprintf("%#x, %#x", gotTF32, pair&0xffff)
-		if c.tf32 == anyNaN && isNaN(gotTF32) && isNaN(pair<<16) {
-			got = want
+		is := func(got, want, asFloat uint32) bool {
+			return got == want || want == anyNaN && math.IsNaN(float64(math.Float32frombits(asFloat)))
 		}
-		if got != want || pair>>16 != pair&0xffff {
-			t.Errorf("%#x is %s as tf32 and bf16 (pair %#x), want %s", c.x, got, pair, want)
+		if !is(gotTF32, c.tf32, gotTF32) || !is(pair&0xffff, c.bf16, pair<<16) || pair>>16 != pair&0xffff {
+			t.Errorf("%#x is %#x as tf32 and %#x twice as bf16, want %#x and %#x (0: any NaN)", c.x, gotTF32, pair, c.tf32, c.bf16)
 		}
 	}
 }
-
-func isNaN(bits uint32) bool { return math.IsNaN(float64(math.Float32frombits(bits))) }
