@@ -27,16 +27,12 @@ DEVICE void task_sums(const float* dy, const float* y, const float* x, const flo
       }
     }
   }
-  for (int i = 0; i < at.kWidth; i++) slots.put(at.slot, at.within + i, sum[i], product[i]);
-  __syncthreads();
-  const int32_t column = static_cast<int32_t>(threadIdx.x);
-  if (column >= at.kTile || at.tile + column >= c) return;
-  double total_sum = 0, total_product = 0;
-  for (int s = 0; s < kSlots; s++) {
-    total_sum += slots.first(s, column);
-    total_product += slots.second(s, column);
-  }
-  partial.put(blockIdx.x, at.tile + column, total_sum, total_product);
+  store_task(
+      at, slots, partial,
+      [&](int i) {
+        return Pair{sum[i], product[i]};
+      },
+      [&](int32_t column) { return slots.sum(column); });
 }
 
 KERNEL bn_backward_stats_direct(double* partial, const float* dy, const float* y, const float* x, const float* mean, int64_t rows, int32_t c,
@@ -66,12 +62,8 @@ KERNEL bn_backward_stats_direct_merge(float* dgamma, float* dbeta, double* works
   }
   __syncthreads();
   if (slot != 0 || channel >= c) return;
-  double sum = 0, product = 0;
-  for (int s = 0; s < kFoldSlots; s++) {
-    sum += slots.first(s, column);
-    product += slots.second(s, column);
-  }
-  dbeta[channel] = static_cast<float>(sum);
-  dgamma[channel] = static_cast<float>(product * static_cast<double>(invstd[channel]));
+  const Pair total = slots.sum(column);
+  dbeta[channel] = static_cast<float>(total.first);
+  dgamma[channel] = static_cast<float>(total.second * static_cast<double>(invstd[channel]));
 }
 EXPORT_KERNEL(bn_backward_stats_direct_merge)

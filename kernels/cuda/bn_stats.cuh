@@ -46,22 +46,18 @@ DEVICE Moments two_pass_moments(int32_t count, Value value) {
   return {static_cast<double>(count), about + correction, square - correction * difference};
 }
 
-// store_task_moments leaves in the workspace the moments of a task's columns. `rows` tells which of them the thread has: kWidth columns, column(i) of the block's
-// kTile, the first of which is `tile` of c; and that slot s has rows_of(s) rows. of_column gives the moments of the thread's.
+// store_task_moments leaves in the workspace the moments of a task's columns (store_task, reduce.cuh); slot s has rows.rows_of(s) rows. of_column gives the moments of
+// the thread's.
 template <typename Rows, typename Slots, typename OfColumn>
-DEVICE void store_task_moments(const Rows& rows, int64_t task, const Slots& slots, const Partial& partial, OfColumn of_column) {
-#pragma unroll
-  for (int i = 0; i < Rows::kWidth; i++) {
-    const Moments m = of_column(i);
-    slots.put(rows.slot, rows.column(i), m.mean, m.square);
-  }
-  __syncthreads();
-  const int32_t column = static_cast<int32_t>(threadIdx.x);
-  if (column >= Rows::kTile || rows.tile + column >= partial.c) return;
-  const Moments m = together(Slots::kSlotCount, [&](int32_t s) {
-    return Moments{static_cast<double>(rows.rows_of(s)), slots.first(s, column), slots.second(s, column)};
-  });
-  partial.put(task, rows.tile + column, m.mean, m.square);
+DEVICE void store_task_moments(const Rows& rows, const Slots& slots, const Partial& partial, OfColumn of_column) {
+  const auto of_moments = [](const Moments& m) { return Pair{m.mean, m.square}; };
+  store_task(
+      rows, slots, partial, [&](int i) { return of_moments(of_column(i)); },
+      [&](int32_t column) {
+        return of_moments(together(Slots::kSlotCount, [&](int32_t s) {
+          return Moments{static_cast<double>(rows.rows_of(s)), slots.first(s, column), slots.second(s, column)};
+        }));
+      });
 }
 
 #endif

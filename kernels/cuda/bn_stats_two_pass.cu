@@ -16,7 +16,7 @@ DEVICE void task_moments(const float* x, const SlotPairs& slots, const Partial& 
   typename Column<At>::Value value[kRows];
   for (int r = 0; r < kRows; r++)
     if (r < count) value[r] = At::load(x + at.at(r));
-  store_task_moments(at, blockIdx.x, slots, partial, [&](int i) { return two_pass_moments<kRows>(count, [&](int r) { return part(value[r], i); }); });
+  store_task_moments(at, slots, partial, [&](int i) { return two_pass_moments<kRows>(count, [&](int r) { return part(value[r], i); }); });
 }
 
 KERNEL bn_stats_two_pass(double* partial, const float* x, int64_t rows, int32_t c) {

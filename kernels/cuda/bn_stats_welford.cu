@@ -23,7 +23,7 @@ DEVICE void task_moments(const float* x, const SlotPairs& slots, const Partial& 
       square[i] = fmaf(d, part(value, i) - mean[i], square[i]);
     }
   }
-  store_task_moments(at, blockIdx.x, slots, partial, [&](int i) { return Moments{static_cast<double>(count), mean[i], square[i]}; });
+  store_task_moments(at, slots, partial, [&](int i) { return Moments{static_cast<double>(count), mean[i], square[i]}; });
 }
 
 KERNEL bn_stats_welford(double* partial, const float* x, int64_t rows, int32_t c) {

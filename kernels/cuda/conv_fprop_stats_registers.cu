@@ -47,7 +47,7 @@ KERNEL __launch_bounds__(kThreads) conv_fprop_stats_registers(double* partial, f
   });
   SHARED(double, slots, 2 * kStemSlots * kFilters);
   const StemRows rows = {N * P - static_cast<int32_t>(blockIdx.x) * kStemSlots, Q, thread_slot(), block_k0()};
-  store_task_moments(rows, blockIdx.x, Pairs<kStemSlots, kFilters>{slots}, {partial, K}, [&](int) {
+  store_task_moments(rows, Pairs<kStemSlots, kFilters>{slots}, {partial, K}, [&](int) {
     return Moments{moments.count, moments.mean, moments.square};
   });
 }

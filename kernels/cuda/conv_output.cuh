@@ -135,8 +135,7 @@ template <typename Sums>
 DEVICE void store_tile_moments(const Sums& sums, const SlotPairs& slots, const Partial& partial, int32_t present, int32_t n0) {
   const RowsOfTile<Sums> rows = {present, Sums::slot(), n0};
   const int32_t count = rows.rows_of(rows.slot);
-  store_task_moments(rows, blockIdx.x, slots, partial,
-                     [&](int j) { return two_pass_moments<kOfThread>(count, [&](int i) { return sums.value(i, j); }); });
+  store_task_moments(rows, slots, partial, [&](int j) { return two_pass_moments<kOfThread>(count, [&](int i) { return sums.value(i, j); }); });
 }
 
 #endif

@@ -39,6 +39,10 @@ struct Column {
   DEVICE int64_t at(int32_t r) const { return (first + slot + static_cast<int64_t>(r) * kSlots) * c + tile + within; }
 };
 
+struct Pair {
+  double first, second;
+};
+
 // Two doubles for each slot and column, in a block's shared memory. Each of four slots has its columns in another order, so that lanes that put every second
 // column of four slots at a time (conv_mma.cuh) meet no bank twice.
 template <int SlotCount, int Columns>
@@ -54,6 +58,12 @@ struct Pairs {
   }
   DEVICE double first(int slot, int column) const { return at(slot, column); }
   DEVICE double second(int slot, int column) const { return at(SlotCount + slot, column); }
+  // sum of all slots, in their order.
+  DEVICE Pair sum(int column) const {
+    Pair total = {0, 0};
+    for (int slot = 0; slot < SlotCount; slot++) total = {total.first + first(slot, column), total.second + second(slot, column)};
+    return total;
+  }
 };
 using SlotPairs = Pairs<kSlots, 4 * kLanes>;
 using FoldPairs = Pairs<kFoldSlots, kLanes>;
@@ -70,5 +80,21 @@ struct Partial {
   DEVICE double first(int64_t task, int32_t column) const { return base[2 * task * c + column]; }
   DEVICE double second(int64_t task, int32_t column) const { return base[(2 * task + 1) * c + column]; }
 };
+
+// store_task leaves in the workspace two doubles for each of a task's columns. `rows` tells which of them the thread has: kWidth columns, column(i) of the block's
+// kTile, the first of which is `tile` of c. of_column(i) gives the thread's two of its i-th, of_slots(column) those of all slots.
+template <typename Rows, typename Slots, typename OfColumn, typename OfSlots>
+DEVICE void store_task(const Rows& rows, const Slots& slots, const Partial& partial, OfColumn of_column, OfSlots of_slots) {
+#pragma unroll
+  for (int i = 0; i < Rows::kWidth; i++) {
+    const Pair of_thread = of_column(i);
+    slots.put(rows.slot, rows.column(i), of_thread.first, of_thread.second);
+  }
+  __syncthreads();
+  const int32_t column = static_cast<int32_t>(threadIdx.x);
+  if (column >= Rows::kTile || rows.tile + column >= partial.c) return;
+  const Pair of_task = of_slots(column);
+  partial.put(blockIdx.x, rows.tile + column, of_task.first, of_task.second);
+}
 
 #endif
