@@ -45,6 +45,14 @@ func open(t *testing.T) kernels.Device {
 	return dev
 }
 
+// needPrecision skips a test where the card is older than a precision.
+func needPrecision(t *testing.T, dev kernels.Device, p kernels.Precision) {
+	t.Helper()
+	if !slices.Contains(dev.Capabilities().Precisions, p) {
+		t.Skipf("%s has no %v", dev.Description(), p)
+	}
+}
+
 // quickFlop bounds the shapes of a quick test: under the emulated driver a multiplication costs some 30 ns.
 const quickFlop = 1e6
 
@@ -56,6 +64,7 @@ func TestConformance(t *testing.T) {
 		for _, v := range kernels.Variants(op.ID, kernels.CUDA) {
 			for _, p := range v.Precisions {
 				t.Run(fmt.Sprintf("%s/%s/%v", op.Name, v.Name, p), func(t *testing.T) {
+					needPrecision(t, dev, p)
 					var sum kernels.CheckResult
 					for _, s := range op.Shapes {
 						if v.Check(s, p, dev.Capabilities()) != nil || quick && op.Flop(s) > quickFlop {

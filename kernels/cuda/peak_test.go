@@ -22,6 +22,7 @@ func TestPeakMMAMultiplies(t *testing.T) {
 	must(t, err)
 	must(t, kernels.Upload(dev, from, x))
 	for p, depth := range map[kernels.Precision]int{kernels.TF32: 8, kernels.BF16: 16} {
+		needPrecision(t, dev, p)
 		call := &kernels.Call{Shape: kernels.Shape{N: threads, K: steps}, Precision: p, Operands: [kernels.MaxOperands]kernels.Buffer{from, to}}
 		must(t, dev.Launch(&kernels.Variant{Kind: kernels.CUDA, Kernel: "peak_mma"}, call))
 		y := make([]float32, threads)
