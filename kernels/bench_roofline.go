@@ -47,8 +47,10 @@ func (r Roofline) Limit(c Cost) float64 {
 
 const (
 	peakSamples = 40
-	// peak_fma: a multiple of every instruction set's group of chains and of its tasks, and steps for about a millisecond.
-	peakElements, peakSteps, peakStepsCUDA = 12 * 16 * 64 * 16, 1024, 1 << 17
+	// peak_fma: a multiple of every instruction set's group of chains and of its tasks, and steps for about a millisecond. On CUDA 4096 blocks: 192, as elements for the
+	// CPU would be, are one and a half on each of an H200's 132 multiprocessors, of which a quarter then has nothing to do.
+	peakElements, peakSteps         = 12 * 16 * 64 * 16, 1024
+	peakElementsCUDA, peakStepsCUDA = 1 << 22, 1 << 13
 	// peak_mma: threads for eight blocks on each of 128 multiprocessors, and steps for a millisecond or two.
 	peakMatrixThreads, peakMatrixSteps = 256 * 8 * 128, 4096
 	peakMatrixFlop                     = 8 * 2 * 16 * 8 / 32 // of a thread in a step, for each place of depth
@@ -67,11 +69,11 @@ func MeasureRoofline(dev Device, p Precision) (Roofline, error) {
 	if dev.Capabilities().Emulated {
 		return Roofline{}, nil
 	}
-	steps, rows := peakSteps, peakRows
+	elements, steps, rows := peakElements, peakSteps, peakRows
 	if dev.Kind() == CUDA {
-		steps, rows = peakStepsCUDA, peakRowsCUDA
+		elements, steps, rows = peakElementsCUDA, peakStepsCUDA, peakRowsCUDA
 	}
-	fma, err := typical(dev, "peak_fma_direct", FP32, Shape{N: peakElements, K: steps}, peakElements, peakElements)
+	fma, err := typical(dev, "peak_fma_direct", FP32, Shape{N: elements, K: steps}, elements, elements)
 	if err != nil {
 		return Roofline{}, fmt.Errorf("measure the peak of arithmetic: %w", err)
 	}
@@ -80,7 +82,7 @@ func MeasureRoofline(dev Device, p Precision) (Roofline, error) {
 		return Roofline{}, fmt.Errorf("measure the bandwidth of memory: %w", err)
 	}
 	r := Roofline{
-		GFLOPS: 2 * peakElements * float64(steps) / nanoseconds(fma),
+		GFLOPS: 2 * float64(elements) * float64(steps) / nanoseconds(fma),
 		GBps:   4 * peakRowLength * float64(rows) / nanoseconds(read),
 	}
 	if depth := peakMatrixDepth(p); depth > 0 {
