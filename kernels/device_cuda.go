@@ -5,6 +5,8 @@ package kernels
 import (
 	"errors"
 	"fmt"
+	"os"
+	"strconv"
 
 	"nctrain/cudart"
 	"nctrain/kernels/cuda"
@@ -33,7 +35,8 @@ type cudaDevice struct {
 	captured  map[*cudaRecording]bool // those that are not closed
 }
 
-// OpenCUDA opens the first CUDA device (CUDA_VISIBLE_DEVICES says which that is), and takes its free memory but for a margin.
+// OpenCUDA opens the first CUDA device (CUDA_VISIBLE_DEVICES says which that is), and takes its free memory but for a margin, or as many bytes of it as
+// $NCTRAIN_CUDA_MEMORY says where others want some.
 func OpenCUDA() (_ Device, err error) {
 	device, err := cudart.Open(0)
 	if err != nil {
@@ -55,13 +58,23 @@ func OpenCUDA() (_ Device, err error) {
 	if err != nil {
 		return nil, err
 	}
-	size := (free - memoryMargin(free)) / arenaAlign * arenaAlign
+	size := free - memoryMargin(free)
+	if text := os.Getenv(memoryVariable); text != "" {
+		n, err := strconv.Atoi(text)
+		if err != nil || n < arenaAlign {
+			return nil, fmt.Errorf("%s=%s: it is a number of bytes, at least %d", memoryVariable, text, arenaAlign)
+		}
+		size = min(size, n)
+	}
+	size = size / arenaAlign * arenaAlign
 	if d.memory, err = device.NewArena(size); err != nil {
 		return nil, err
 	}
 	d.arena = newArena(size)
 	return d, nil
 }
+
+const memoryVariable = "NCTRAIN_CUDA_MEMORY"
 
 // memoryMargin is what the arena leaves to the driver: it loads kernels and instantiates graphs later.
 func memoryMargin(free int) int { return min(free/16, 1<<30) }

@@ -37,6 +37,9 @@ var sanitizerTools = []string{"memcheck", "racecheck", "synccheck"}
 // sanitizerExit is the status of a program in which it found errors: none of a test program's own.
 const sanitizerExit = 77
 
+// sanitizerEnv leaves the sanitizer the card's memory, of which it needs much and nctrain takes all otherwise.
+var sanitizerEnv = []string{"NCTRAIN_CUDA_MEMORY=1073741824"}
+
 func (s *session) sanitize(ctx context.Context) error {
 	r := &s.results.Sanitizer
 	*r = sanitizerResult{Outcome: r.Outcome}
@@ -44,7 +47,7 @@ func (s *session) sanitize(ctx context.Context) error {
 		return fmt.Errorf("%w: no compute-sanitizer (of the CUDA toolkit) on the PATH or under /usr/local/cuda, and --sanitizer names none", errLeftOut)
 	}
 	// Where it does not start on this machine (a sandbox, say) the smallest program shows it.
-	if _, err := s.do(ctx, process{args: append(under(r.Program, "memcheck"), s.nctrain(), "doctor", "--device", "cuda")}); err != nil {
+	if _, err := s.do(ctx, process{env: sanitizerEnv, args: append(under(r.Program, "memcheck"), s.nctrain(), "doctor", "--device", "cuda")}); err != nil {
 		return fmt.Errorf("%w: it does not start here: %w", errLeftOut, err)
 	}
 	deadline, _ := ctx.Deadline()
@@ -97,6 +100,7 @@ func (s *session) findSanitizer() string {
 func (s *session) sanitizeWith(ctx context.Context, program, name string) sanitizerTool {
 	tool := sanitizerTool{Name: name}
 	p := suite{kernelSuite, []string{"-test.short", "-test.run", "^" + conformanceTest + "$" + s.scale.Conformance}}.process(s)
+	p.env = append(p.env, sanitizerEnv...)
 	p.args = append(under(program, name), p.args...)
 	began := time.Now()
 	output, err := s.do(ctx, p)

@@ -152,3 +152,21 @@ func TestEverySourceIsAKernel(t *testing.T) {
 		t.Errorf("sources %v, rows of kernels/variants_cuda.go for %v", names, rows)
 	}
 }
+
+// A part of the card's memory can be left to others.
+func TestMemoryIsBounded(t *testing.T) {
+	t.Setenv("NCTRAIN_CUDA_MEMORY", "1000000")
+	dev := open(t)
+	if _, err := dev.Alloc(1 << 20); err == nil || !strings.Contains(err.Error(), "out of device memory: asked for 1 MiB, 1 of 1 MiB") {
+		t.Errorf("1 MiB of 1,000,000 bytes: %v", err)
+	}
+	b, err := dev.Alloc(900000)
+	must(t, err)
+	dev.Free(b)
+	for _, text := range []string{"all", "255"} {
+		t.Setenv("NCTRAIN_CUDA_MEMORY", text)
+		if _, err := kernels.OpenCUDA(); err == nil || !strings.Contains(err.Error(), "NCTRAIN_CUDA_MEMORY="+text+": it is a number of bytes, at least 256") {
+			t.Errorf("NCTRAIN_CUDA_MEMORY=%s: %v", text, err)
+		}
+	}
+}
