@@ -18,10 +18,13 @@ constexpr int kMaxTaps = 16;  // of R*S
 
 DEVICE int32_t at_least_one(int32_t n) { return n > 1 ? n : 1; }
 
-// Chunk is four numbers of an operand: those at `at` where that is inside, else zeros.
+// Chunk is four numbers of an operand: those at `at` where that is inside, else zeros. Where it lies is counted from the operand's first number on, modulo 2^32: inside
+// that is less than 2^31, but what leads there may pass it, and so may what lies outside (the lines and taps after the last).
 struct Chunk {
   const float* at;
   bool inside;
+
+  DEVICE Chunk(const float* operand, uint32_t offset, bool inside) : at(operand + static_cast<int32_t>(offset)), inside(inside) {}
 };
 
 // How the block's threads share a tile of lines: in each pass a thread has 16 bytes of a line. Sources are asked for their chunks pass after pass, tile after tile.
@@ -44,7 +47,7 @@ struct Window {
 
   DEVICE int32_t pixels() const { return N * rows * columns; }
   DEVICE int32_t taps_and_channels() const { return R * S * channels; }
-  DEVICE int32_t offset(int32_t n, int32_t row, int32_t column) const { return ((n * height + row) * width + column) * channels; }
+  DEVICE uint32_t offset(uint32_t n, int32_t row, int32_t column) const { return ((n * height + row) * width + column) * channels; }
   DEVICE bool inside(int32_t row, int32_t column) const { return Conv::within(row, height) && Conv::within(column, width); }
 };
 
@@ -69,8 +72,9 @@ struct WindowRows : Share<kTileM, Depth> {
   const float* image;
   Radix radix;
   Digits tap, step;
-  int32_t width, right, S;                 // pixels of an image's row; from tap to tap along it; taps of a row
-  int32_t offset[Tile::kPasses];           // of each line's tap (0, 0)
+  uint32_t width, right;                   // pixels of an image's row; from tap to tap along it
+  int32_t S;                               // taps of a row
+  uint32_t offset[Tile::kPasses];          // of each line's tap (0, 0)
   uint32_t seen[(Tile::kPasses + 1) / 2];  // bit r*S+s: the tap is inside of the image, of an odd pass in the upper half
 
   DEVICE WindowRows(const Window& window, int32_t m0)
@@ -103,7 +107,7 @@ struct WindowRows : Share<kTileM, Depth> {
   DEVICE Chunk next(int pass) {
     static_assert(kMaxTaps * 4 % Depth == 0, "channels are multiples of 4");
     const bool inside = seen[pass / 2] >> pass % 2 * kMaxTaps & 1u << (tap.high * S + tap.middle);
-    const Chunk out = {image + (offset[pass] + (tap.high * width + tap.middle) * right + tap.low), inside};
+    const Chunk out(image, offset[pass] + (tap.high * width + tap.middle) * right + tap.low, inside);
     if (pass == Tile::kPasses - 1) radix.add(tap, step);
     return out;
   }
@@ -132,7 +136,7 @@ struct WindowColumns : Share<Depth, kTileM> {
 
   DEVICE Chunk next(int) {
     const int32_t row = at.middle * window.stride + down, column = at.low * window.stride + right;
-    const Chunk out = {window.image + (window.offset(at.high, row, column) + channel), left > 0 && window.inside(row, column)};
+    const Chunk out(window.image, window.offset(at.high, row, column) + channel, left > 0 && window.inside(row, column));
     radix.add(at, step);
     left -= Tile::kLinesAPass;
     return out;
@@ -146,14 +150,19 @@ struct FilterRows : Share<kTileN, Depth> {
   static constexpr bool kAlongK = true;
 
   const float* w;
-  int32_t first, along, length, filters;  // where the thread's first line starts, and how many filters there are from it on
+  uint32_t first;                  // where the thread's first line starts
+  int32_t along, length, filters;  // how many filters there are from it on
 
   DEVICE FilterRows(const Conv& conv, const float* w, int32_t n0)
-      : w(w), first((n0 + Tile::line(0)) * conv.window()), along(Tile::column()), length(conv.window()), filters(conv.K - n0 - Tile::line(0)) {}
+      : w(w),
+        first(static_cast<uint32_t>(n0 + Tile::line(0)) * conv.window()),
+        along(Tile::column()),
+        length(conv.window()),
+        filters(conv.K - n0 - Tile::line(0)) {}
 
   DEVICE Chunk next(int pass) {
     const int32_t line = pass * Tile::kLinesAPass;
-    const Chunk out = {w + (first + line * length + along), line < filters && along < length};
+    const Chunk out(w, first + static_cast<uint32_t>(line) * length + along, line < filters && along < length);
     if (pass == Tile::kPasses - 1) along += Depth;
     return out;
   }
@@ -168,7 +177,8 @@ struct FilterColumns : Share<Depth, kTileN> {
   const float* w;
   Radix radix;
   Digits at, step;
-  int32_t S, right, filter, first, taps;  // taps of a row; in w: from tap to tap of the class along it, from filter to filter, and to the first tap
+  uint32_t S, right, filter, first;  // taps of a row; in w: from tap to tap of the class along it, from filter to filter, and to the first tap
+  int32_t taps;
 
   DEVICE FilterColumns(const Conv& conv, const float* w, const Parity& rows, const Parity& columns, int32_t n0)
       : w(w),
@@ -182,7 +192,7 @@ struct FilterColumns : Share<Depth, kTileN> {
         taps(n0 + Tile::column() < conv.C ? rows.taps : 0) {}
 
   DEVICE Chunk next(int) {
-    const Chunk out = {w + (first + (at.high * S + at.middle) * right + at.low * filter), at.high < taps};
+    const Chunk out(w, first + (at.high * S + at.middle) * right + at.low * filter, at.high < taps);
     radix.add(at, step);
     return out;
   }
@@ -195,16 +205,17 @@ struct PixelColumns : Share<Depth, kTileN> {
   static constexpr bool kAlongK = false;
 
   const float* dy;
-  int32_t offset, step, left;  // how many pixels are left
+  uint32_t offset, step;
+  int32_t left;  // how many pixels are left
 
   DEVICE PixelColumns(const Conv& conv, const float* dy, int32_t n0, int32_t first, int32_t end)
       : dy(dy),
-        offset((first + Tile::line(0)) * conv.K + n0 + Tile::column()),
+        offset(static_cast<uint32_t>(first + Tile::line(0)) * conv.K + n0 + Tile::column()),
         step(Tile::kLinesAPass * conv.K),
         left(n0 + Tile::column() < conv.K ? end - first - Tile::line(0) : 0) {}
 
   DEVICE Chunk next(int) {
-    const Chunk out = {dy + offset, left > 0};
+    const Chunk out(dy, offset, left > 0);
     offset += step;
     left -= Tile::kLinesAPass;
     return out;

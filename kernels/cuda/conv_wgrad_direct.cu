@@ -9,8 +9,8 @@
 
 KERNEL conv_wgrad_direct(float* sums, const float* x, const float* dy, int32_t part, CONV_FIELDS) {
   const Conv conv = CONV_OF_FIELDS;
+  if (global_thread() >= K * conv.window()) return;
   const int32_t i = static_cast<int32_t>(global_thread());
-  if (i >= K * conv.window()) return;
   const Digits tap = Radix{S, C}.digits(i % conv.window());
   const int32_t k = i / conv.window();
   const Part pixels(conv, part);
