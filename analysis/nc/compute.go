@@ -97,7 +97,6 @@ func Compute(ctx context.Context, o Options) (*Result, error) {
 	info := o.Train.Info()
 	res := &Result{Epoch: firstEpoch(o.Head, info), Checkpoint: firstHash(o.Head, info), N: int(class.N()), Classes: o.Head.C, Warnings: warnings}
 	if tally.NonFinite > 0 {
-		res.N = info.N
 		reason := holes(tally.Holes, info)
 		res.unusable(reason)
 		res.undefined(o, reason)

@@ -19,7 +19,7 @@ type agreement struct {
 	stats.Holes
 	// outside counts labels that are no class of the head.
 	outside int64
-	// ofClass [C]: finite rows of each class, and those classified as it.
+	// ofClass [C]: rows of each class, and those classified as it; of no use where some hold NaN or Inf.
 	ofClass []struct{ n, correct int64 }
 	// uncounted is why there are no counts; empty where there are.
 	uncounted string
@@ -44,7 +44,7 @@ func disagreement(ctx context.Context, src analysis.Source, m *measure, check *a
 	c, d := m.class.C, m.class.D
 	means := stats.NewNearest(m.class.Mean, c, d)
 	type judged struct {
-		predicted []int   // -1 for rows that are not finite
+		predicted []int
 		nearest   []int64 // nil where class means are undefined
 		holes     stats.Holes
 		mismatch  analysis.HeadMismatch
@@ -60,7 +60,6 @@ func disagreement(ctx context.Context, src analysis.Source, m *measure, check *a
 				}
 				if hole := stats.Hole(h, l); hole != "" {
 					r.holes.Add(b.Start+i, hole)
-					r.predicted[i] = -1
 				}
 			}
 			if m.undefined == "" {
@@ -76,11 +75,8 @@ func disagreement(ctx context.Context, src analysis.Source, m *measure, check *a
 			total.Merge(r.holes)
 			for i, label := range b.Labels {
 				total.n++
-				predicted := r.predicted[i]
-				if predicted < 0 {
-					continue
-				}
-				if r.nearest != nil && r.nearest[i] != int64(predicted) {
+				predicted := int64(r.predicted[i])
+				if r.nearest != nil && r.nearest[i] != predicted {
 					total.differ++
 				}
 				if label < 0 || label >= int64(c) {
@@ -88,7 +84,7 @@ func disagreement(ctx context.Context, src analysis.Source, m *measure, check *a
 					continue
 				}
 				total.ofClass[label].n++
-				if int64(predicted) == label {
+				if predicted == label {
 					total.ofClass[label].correct++
 				}
 			}

@@ -142,6 +142,8 @@ func TestNaNInTestAndOODSetsIsNull(t *testing.T) {
 	if _, ok := r.NC4.Get("train"); !ok || r.Unusable == nil {
 		t.Errorf("NC4 of the training set is null, or Unusable is %v", r.Unusable)
 	}
+	o.Test = memory(t, []float64{1, math.NaN(), 3, 4, 5, 6}, nil, []int64{0, 1})
+	nullWithReason(t, marshal(t, compute(t, o))["nc4"].(map[string]any), "test", "1 of 2 rows hold NaN or Inf, the first is row 0 (features)")
 	o.Test = memory(t, make([]float64, 6), []float64{1, 2, math.NaN(), 1}, []int64{0, 1})
 	nullWithReason(t, marshal(t, compute(t, o))["nc4"].(map[string]any), "test", "1 of 2 rows hold NaN or Inf, the first is row 1 (logits)")
 	o.Test, o.OOD[0].Source = nil, bad
@@ -161,6 +163,7 @@ func TestConstantFeaturesAreUndefined(t *testing.T) {
 	nullWithReason(t, all["nc2"].(map[string]any), "equinorm", "zero")
 	nullWithReason(t, all["nc3"].(map[string]any), "papyan", "zero")
 	nullWithReason(t, all["health"].(map[string]any), "rank", "all class means are equal")
+	nullWithReason(t, all["health"].(map[string]any), "lambda_ratio", "all class means are equal")
 	nullWithReason(t, all["nc1_test"].(map[string]any), "quotient_train_means", "of the training rows all class means are equal")
 }
 
@@ -222,6 +225,9 @@ func TestLabelsOfTheTestSetOutsideTheHead(t *testing.T) {
 	o.Test = memory(t, []float64{1, 2, 3, 3, 2, 1}, nil, []int64{0, 7})
 	r := compute(t, o)
 	nullWithReason(t, marshal(t, r)["accuracy"].(map[string]any), "test", "1 of 2 labels")
+	if len(r.Warnings) != 1 || r.Warnings[0] != "1 of 2 labels of rows are no class of the head" {
+		t.Errorf("warnings %q", r.Warnings)
+	}
 	if _, ok := r.NC4.Get("test"); !ok {
 		t.Error("NC4 needs no labels of the test set and is null")
 	}
