@@ -3,6 +3,7 @@ package stats_test
 import (
 	"errors"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -319,5 +320,137 @@ func TestDamagedPartsAreRefused(t *testing.T) {
 		if _, err := stats.ReadPart(path); err == nil || !strings.Contains(err.Error(), path) {
 			t.Errorf("%d of %d bytes: %v", size, len(whole), err)
 		}
+	}
+}
+
+// TestImpossiblePartsAreRefused changes one thing at a time in a file that is read.
+func TestImpossiblePartsAreRefused(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "part.npz")
+	const good = `{"version":1,"name":"s","n":4,"classes":2,"features":1,"type":"float32","of":2,"shards":[2],"correct":1}`
+	type arrays struct {
+		text          string
+		count         []int64
+		mean, scatter []float64
+		scatterD      int
+	}
+	for _, c := range []struct {
+		want   string // empty: read
+		change func(*arrays)
+	}{
+		{"", func(*arrays) {}},
+		{"unexpected end of JSON input", func(a *arrays) { a.text = "{" }},
+		{"version 2 of the format", func(a *arrays) { a.text = strings.Replace(a.text, `n":1`, `n":2`, 1) }},
+		{"impossible sizes: 0 rows", func(a *arrays) { a.text = strings.Replace(a.text, `"n":4`, `"n":0`, 1) }},
+		{"4 rows, 0 classes", func(a *arrays) { a.text = strings.Replace(a.text, `s":2`, `s":0`, 1) }},
+		{"2 classes, 0 features", func(a *arrays) { a.text = strings.Replace(a.text, `s":1`, `s":0`, 1) }},
+		{"shards [2] of 0", func(a *arrays) { a.text = strings.Replace(a.text, `of":2`, `of":0`, 1) }},
+		{"shards [2] of 5", func(a *arrays) { a.text = strings.Replace(a.text, `of":2`, `of":5`, 1) }},
+		{"", func(a *arrays) { a.text, a.count = strings.Replace(a.text, `of":2`, `of":4`, 1), []int64{0, 1} }},
+		{"shards [2] of 1", func(a *arrays) { a.text = strings.Replace(a.text, `of":2`, `of":1`, 1) }},
+		{"shards [] of 2", func(a *arrays) { a.text = strings.Replace(a.text, `[2]`, `[]`, 1) }},
+		{"shards [0] of 2", func(a *arrays) { a.text = strings.Replace(a.text, `[2]`, `[0]`, 1) }},
+		{"shards 2, 1 are not ascending", func(a *arrays) { a.text = strings.Replace(a.text, `[2]`, `[2,1]`, 1) }},
+		{"shards 2, 2 are not ascending", func(a *arrays) { a.text = strings.Replace(a.text, `[2]`, `[2,2]`, 1) }},
+		{"", func(a *arrays) { a.text, a.count = strings.Replace(a.text, `[2]`, `[1,2]`, 1), []int64{0, 4} }},
+		{`"int3" is no type of features`, func(a *arrays) { a.text = strings.Replace(a.text, "float32", "int3", 1) }},
+		{"array mean: value 1 is NaN", func(a *arrays) { a.mean[1] = nan() }},
+		{"array mean: value 0 is +Inf", func(a *arrays) { a.mean[0] = math.Inf(1) }},
+		{"found scatter float64 [2,2], want float64 [1 1]", func(a *arrays) { a.scatter, a.scatterD = make([]float64, 4), 2 }},
+		{"found count int64 [1], want integers [2]", func(a *arrays) { a.count = a.count[:1] }},
+		{"class 1 has -1 rows of a set of 4", func(a *arrays) { a.count = []int64{3, -1} }},
+		{"class 0 has 5 rows of a set of 4", func(a *arrays) { a.count = []int64{5, 0} }},
+		{"array count: 1 rows, the shards have 2", func(a *arrays) { a.count = []int64{0, 1} }},
+	} {
+		a := arrays{text: good, count: []int64{2, 0}, mean: make([]float64, 2), scatter: make([]float64, 1), scatterD: 1}
+		c.change(&a)
+		err := npz.Write(path, func(w *npz.Writer) error {
+			return errors.Join(npz.Put(w, "statistics", []byte(a.text)), npz.Put(w, "count", a.count), npz.Put(w, "mean", a.mean, 2, 1), npz.Put(w, "deviation", make([]float64, 2)),
+				npz.Put(w, "scatter", a.scatter, a.scatterD, a.scatterD), npz.Put(w, "max_abs", make([]float64, 1)), npz.Put(w, "logit_sum", make([]float64, 4), 2, 2))
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		p, err := stats.ReadPart(path)
+		if c.want == "" {
+			if err != nil || p.Class.N() != a.count[0]+a.count[1] {
+				t.Errorf("%s: %v", a.text, err)
+			}
+			continue
+		}
+		if err == nil || !strings.HasPrefix(err.Error(), "analysis: "+path+": ") || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("err %v, want %q", err, c.want)
+		}
+	}
+	// An array of that name in another type is no list of shards.
+	if err := npz.Write(path, func(w *npz.Writer) error { return npz.Put(w, "statistics", []int64{1}) }); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := stats.ReadPart(path); err == nil || !strings.Contains(err.Error(), path+": no statistics") {
+		t.Errorf("err %v", err)
+	}
+	if _, err := stats.MergeFiles(nil); err == nil || !strings.Contains(err.Error(), "no parts to merge") {
+		t.Errorf("err %v", err)
+	}
+}
+
+// TestMissingShardsAreNamed: one, a few, and the first eight of many.
+func TestMissingShardsAreNamed(t *testing.T) {
+	for _, c := range []struct {
+		of     int
+		shards []int
+		want   string
+	}{
+		{1, []int{1}, ""}, {2, []int{2}, "shard 1/2 is missing: merge it too"}, {3, []int{2}, "shards 1/3, 3/3 are missing: merge them too"},
+		{9, []int{9}, "shards 1/9, 2/9, 3/9, 4/9, 5/9, 6/9, 7/9, 8/9 are missing: merge them too"},
+		{10, []int{9}, "shards 1/10, 2/10, 3/10, 4/10, 5/10, 6/10, 7/10, 8/10 and 1 more are missing: merge them too"},
+	} {
+		got := ""
+		if err := (&stats.Part{Of: c.of, Shards: c.shards}).Complete(); err != nil {
+			got = err.Error()
+		}
+		if got != c.want {
+			t.Errorf("%v of %d: %q, want %q", c.shards, c.of, got, c.want)
+		}
+	}
+}
+
+// TestPartsTakeWhatTheHeadTells: the checkpoint and the epoch, where the rows do not know theirs; and of rows held against no head, the mean logits are.
+func TestPartsTakeWhatTheHeadTells(t *testing.T) {
+	epoch, other := 30, 7
+	head, err := analysis.NewHead("h.npz", 2, 2, []float64{1, 0, 0, 1}, nil, analysis.Meta{Checkpoint: "x", Epoch: &epoch})
+	if err != nil {
+		t.Fatal(err)
+	}
+	set := func(m analysis.Meta, logits []float64) *analysis.Memory[float64] {
+		src, err := analysis.NewMemory(analysis.Info{Name: "rows", Meta: m}, []float64{3, 0, 0, 1, 2, 0}, logits, []int64{0, 1, 0})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return src
+	}
+	p, _, err := stats.CollectPart(t.Context(), set(analysis.Meta{}, nil), head, 1, 1, 1)
+	if err != nil || p.Info.Meta.Checkpoint != "x" || p.Info.Meta.Epoch != &epoch {
+		t.Errorf("%+v, %v", p.Info.Meta, err)
+	}
+	p, _, err = stats.CollectPart(t.Context(), set(analysis.Meta{Checkpoint: "x", Epoch: &other}, nil), head, 1, 1, 1)
+	if err != nil || p.Info.Meta.Epoch != &other {
+		t.Errorf("%+v, %v", p.Info.Meta, err)
+	}
+	path := filepath.Join(t.TempDir(), "part.npz")
+	if err := stats.WritePart(path, p); err != nil {
+		t.Fatal(err)
+	}
+	if p, err = stats.MergeFiles([]string{path}); err != nil || p.Info.Name != "rows" {
+		t.Errorf("name %q, %v", p.Info.Name, err)
+	}
+	src := set(analysis.Meta{Checkpoint: "x"}, []float64{3, 0, 0, 1, 2, 0.5})
+	_, warnings, err := stats.CollectPart(t.Context(), src, head, 1, 1, 1)
+	if err != nil || len(warnings) != 1 || !strings.HasPrefix(warnings[0], "rows: row 2: ||logits - (W h + b)||") {
+		t.Errorf("%q, %v", warnings, err)
+	}
+	// Means of class 0: features (2.5, 0), logits (2.5, 0.25).
+	_, tally, err := stats.Collect(t.Context(), collectPart(t, src, 1, 1).Stored(), head, 1)
+	if err != nil || tally.Mismatch.Worst != 0.25 || tally.Mismatch.Row != 0 {
+		t.Errorf("%+v, %v", tally.Mismatch, err)
 	}
 }

@@ -402,3 +402,54 @@ func TestSpectra(t *testing.T) {
 }
 
 func nan() float64 { return math.NaN() }
+
+// TestMoreFeaturesThanATile: the second moment of 520 features is three tiles, that of the corner beside the first two too.
+func TestMoreFeaturesThanATile(t *testing.T) {
+	const c, d = 2, 520
+	s := draw(t, 11, 7, c, d, 1, 1)
+	got, want := s.class(t), s.twoPass()
+	for _, rows := range [][]float64{got.Scatter, want.Scatter} { // of the one only the upper triangle need be there
+		for i := range d {
+			clear(rows[i*d : i*d+i])
+		}
+	}
+	if e := off(got.Scatter, want.Scatter); e > 1e-14 {
+		t.Errorf("scatter off by %g", e)
+	}
+}
+
+// TestLargestOfFiniteRows: rows that are not finite do not count in Tally.MaxAbs, wherever they stand among others.
+func TestLargestOfFiniteRows(t *testing.T) {
+	bad := math.Inf(-1)
+	head, err := analysis.NewHead("h", 2, 2, []float64{1, 0, 0, 1}, nil, analysis.Meta{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	src, err := analysis.NewMemory(analysis.Info{Name: "m"}, []float64{1, 2, 9, bad, -3, 1, 8, nan(), bad, 7, 0, -4}, nil, make([]int64, 6))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, tally, err := stats.Collect(t.Context(), src, head, 1); err != nil || tally.NonFinite != 3 || !slices.Equal(tally.MaxAbs, []float64{3, 4}) {
+		t.Errorf("%+v, err %v", tally, err)
+	}
+}
+
+// TestQuantum: the mean over units of (eps rms)^2/12 by the rows themselves, which is the floor where all rows of a class are alike.
+func TestQuantum(t *testing.T) {
+	s := draw(t, 12, 50, 3, 5, 2, 0)
+	var square float64
+	for _, x := range s.features {
+		square += x * x
+	}
+	const eps = 0x1p-10
+	class, want := s.class(t), square/float64(len(s.features))*eps*eps/12
+	if got := class.Quantum(eps); math.Abs(got-want) > 1e-14*want {
+		t.Errorf("quantum %g, want %g", got, want)
+	}
+	if got := class.WithinFloor(0, eps); math.Abs(got-want) > 1e-14*want {
+		t.Errorf("floor %g, want the quantum %g", got, want)
+	}
+	if got := class.WithinFloor(1, eps); got != max(5*0x1p-52, class.Quantum(eps)) {
+		t.Errorf("floor under an eigenvalue 1: %g", got)
+	}
+}
