@@ -232,6 +232,12 @@ func TestOpenFeaturesNamesWhatIsWrong(t *testing.T) {
 		{"logits", func(w *npz.Writer) error {
 			return errors.Join(features(w), npz.Put(w, "labels", []int64{1, 2, 3, 4}), npz.Put(w, "logits", []float32{1, 2, 3}, 3, 1))
 		}, "want floating-point logits [4,C]"},
+		{"nologits", func(w *npz.Writer) error {
+			return errors.Join(features(w), npz.Put(w, "labels", []int64{1, 2, 3, 4}), npz.Put(w, "logits", []float32{}, 4, 0))
+		}, "logits"},
+		{"metatype", func(w *npz.Writer) error {
+			return errors.Join(features(w), npz.Put(w, "labels", []int64{1, 2, 3, 4}), npz.Put(w, "meta", []int64{1}))
+		}, "array meta: found meta int64 [1], want JSON"},
 		{"meta", func(w *npz.Writer) error {
 			return errors.Join(features(w), npz.Put(w, "labels", []int64{1, 2, 3, 4}), npz.Put(w, "meta", []uint8("nonsense")))
 		}, "array meta"},
@@ -271,6 +277,14 @@ func TestHeadFileRoundTrip(t *testing.T) {
 	}
 	if _, err := analysis.NewHead("h", 2, 2, []float32{1, 2, 3}, nil, analysis.Meta{}); err == nil {
 		t.Error("a weight of the wrong size was taken")
+	}
+	for _, size := range [][2]int{{0, 2}, {2, 0}, {0, 0}, {-1, -2}} {
+		if _, err := analysis.NewHead("h", size[0], size[1], make([]float32, max(0, size[0]*size[1])), nil, analysis.Meta{}); err == nil {
+			t.Errorf("a head of %d classes and %d features was taken", size[0], size[1])
+		}
+	}
+	if _, err := analysis.NewHead("h", 1, 1, []float32{1}, []float32{0}, analysis.Meta{}); err != nil {
+		t.Errorf("a head of one class: %v", err)
 	}
 }
 
@@ -442,4 +456,78 @@ func FuzzOpenFeatures(f *testing.F) {
 			t.Errorf("features [%d,%d] with %d labels: %d rows, err %v", n, d, labels, rows, err)
 		}
 	})
+}
+
+func TestRangeOfNoRowsPanics(t *testing.T) {
+	src, err := analysis.NewMemory(analysis.Info{Name: "m"}, []float32{1, 2, 3}, nil, []int64{0, 1, 2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		from, to int
+		fits     bool
+	}{{0, 3, true}, {2, 3, true}, {-1, 2, false}, {0, 4, false}, {1, 1, false}, {2, 1, false}} {
+		func() {
+			defer func() {
+				if (recover() == nil) != c.fits {
+					t.Errorf("rows %d..%d", c.from, c.to)
+				}
+			}()
+			analysis.Range(src, c.from, c.to)
+		}()
+	}
+}
+
+// TestEpsOfTypes: one place of 1, by the bits of the significand: 23, 10, 52, 7.
+func TestEpsOfTypes(t *testing.T) {
+	for stored, want := range map[analysis.DType]float64{analysis.Float32: math.Pow(2, -23), analysis.Float16: math.Pow(2, -10), analysis.Float64: math.Nextafter(1, 2) - 1,
+		analysis.BFloat16: math.Pow(2, -7)} {
+		if got := stored.Eps(); got != want {
+			t.Errorf("%s: %g, want %g", stored, got, want)
+		}
+	}
+}
+
+func TestArgmaxIsTheFirstOfTheLargest(t *testing.T) {
+	nan, low := math.NaN(), math.Inf(-1)
+	for _, c := range []struct {
+		x    []float64
+		want int
+	}{{[]float64{1, 3, 3, 2}, 1}, {[]float64{-2, -1, -3}, 1}, {[]float64{nan, nan}, 0}, {[]float64{low, low}, 0}, {[]float64{nan, low, -5}, 2}} {
+		if got := analysis.Argmax(c.x); got != c.want {
+			t.Errorf("of %v: %d, want %d", c.x, got, c.want)
+		}
+	}
+}
+
+// TestMismatchIsTheLargestDistance, however small, relative to ||W|| ||h|| + ||b|| = 2 |h| + 1, and of equal ones the first.
+func TestMismatchIsTheLargestDistance(t *testing.T) {
+	head, err := analysis.NewHead("h", 1, 1, []float64{2}, []float64{1}, analysis.Meta{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := analysis.NewHeadCheck(head).Mismatch([]float64{1, -2, 1, -2}, []float64{3, -3 + 0x1p-20, 3, -3 - 0x1p-20}, 4, 10)
+	if m.Worst != 0x1p-20 || math.Abs(m.Relative-0x1p-20/5) > 1e-20 || m.Row != 11 {
+		t.Errorf("%+v", m)
+	}
+}
+
+func TestWarningsOfRowsWithoutAHash(t *testing.T) {
+	head, err := analysis.NewHead("h", 1, 1, []float64{2}, nil, analysis.Meta{Checkpoint: "x"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		logits []float64
+		want   string
+	}{{nil, "m carries neither a checkpoint hash nor logits: nothing tells"}, {[]float64{2}, "m carries no checkpoint hash: only ||logits"}} {
+		src, err := analysis.NewMemory(analysis.Info{Name: "m"}, []float64{1}, c.logits, []int64{0})
+		if err != nil {
+			t.Fatal(err)
+		}
+		warnings, err := analysis.CheckOneCheckpoint(head, src)
+		if err != nil || len(warnings) != 1 || !strings.HasPrefix(warnings[0], c.want) {
+			t.Errorf("%q, %v, want %q", warnings, err, c.want)
+		}
+	}
 }

@@ -15,6 +15,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"nctrain/analysis"
 	"nctrain/internal/npz"
 )
@@ -267,6 +269,7 @@ func TestCSVSaysWhatIsWrong(t *testing.T) {
 		"endless quote":  {head + "1,2,0,\"1,2\n", "line 2: a quote that does not end"},
 		"quoted and not": {head + "1,2,0,\"1\"5,2\n", "stands behind a quote"},
 		"long":           {head + strings.Repeat("1", 1<<24+1), "line 2: longer than 16 MiB"},
+		"quoted header":  {"f0,\"label\n1,2\n", "line 1: a quote that does not end"},
 		"huge number":    {"f99999999999999999999,label\n1,0\n", "is no number of a column"},
 	} {
 		path := filepath.Join(t.TempDir(), "x.csv")
@@ -275,6 +278,9 @@ func TestCSVSaysWhatIsWrong(t *testing.T) {
 		}
 		src, err := analysis.OpenFeatures(path)
 		if err == nil {
+			if strings.HasSuffix(c.want, "fields") {
+				t.Errorf("%s: a line of another length is not seen when the file is opened", name)
+			}
 			err = src.Sweep(t.Context(), func(*analysis.Block) error { return nil })
 			src.Close()
 		}
@@ -297,6 +303,17 @@ func TestCSVTakesWhatSpreadsheetsWrite(t *testing.T) {
 	defer src.Close()
 	features, logits, labels := collect(t, src, 0)
 	if !slices.Equal(labels, []int64{1, 2}) || len(logits) > 0 || features[0] != -1000 || features[1] != 2.5 || features[2] != 5.5 || features[3] != 4 {
+		t.Errorf("features %v, logits %v, labels %v", features, logits, labels)
+	}
+	if err := os.WriteFile(path, []byte("f,x1,f0,label,logit\n1,2,3,4,5\n"), 0o600); err != nil { // f, logit and x1 are no columns of arrays
+		t.Fatal(err)
+	}
+	other, err := analysis.OpenFeatures(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	if features, logits, labels := collect(t, other, 0); !slices.Equal(features, []float64{3}) || len(logits) > 0 || !slices.Equal(labels, []int64{4}) {
 		t.Errorf("features %v, logits %v, labels %v", features, logits, labels)
 	}
 	// A file that loses rows between two sweeps.
@@ -335,6 +352,7 @@ func TestHeadsOfEveryFormat(t *testing.T) {
 	}
 	for spec, want := range map[string]string{
 		"bias=" + bias:                             "array weight: found no such array",
+		"weight=" + bias:                           "array weight: found b float32 [2], want floating-point weight [C,D]",
 		"weight=" + weight + ",sauce=" + bias:      `cannot read "sauce=`,
 		"weight=" + weight + ",bias=" + weight:     "want floating-point bias [2], one for each row of weight [2,3]",
 		"weight=" + turned + ",bias=" + bias:       "array weight [3,2] beside a bias [2], want weight [C,D], a row a class: transpose it",
@@ -436,4 +454,47 @@ func TestSweepMemoryDoesNotGrow(t *testing.T) {
 func zeroTensors(n, d int) []byte {
 	header := fmt.Sprintf(`{"features":{"dtype":"F32","shape":[%d,%d],"data_offsets":[0,%d]},"labels":{"dtype":"U8","shape":[%d],"data_offsets":[%d,%d]}}`, n, d, 4*n*d, n, 4*n*d, 4*n*d+n)
 	return append(append(binary.LittleEndian.AppendUint64(nil, uint64(len(header))), header...), make([]byte, 4*n*d+n)...)
+}
+
+// TestShardsTellWhatTheyAgreeOn: of the rest the set knows nothing.
+func TestShardsTellWhatTheyAgreeOn(t *testing.T) {
+	dir := t.TempDir()
+	one, two := 1, 2
+	shard := func(name string, m analysis.Meta) string {
+		path := filepath.Join(dir, name)
+		m.Checkpoint = "x"
+		err := analysis.WriteFeatures(path, analysis.Info{N: 2, D: 1, C: 1, Meta: m}, func(w *analysis.FeatureWriter) error {
+			return w.Append([]float32{1, 2}, []float32{1, 2}, []int64{0, 0})
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	base := analysis.Meta{Epoch: &one, Set: "shapes", Split: "train", Version: "1"}
+	first := shard("first.npz", base)
+	change := func(change func(*analysis.Meta)) analysis.Meta {
+		m := base
+		change(&m)
+		return m
+	}
+	for name, c := range map[string]struct{ second, want analysis.Meta }{
+		"same":      {base, base},
+		"epoch":     {change(func(m *analysis.Meta) { m.Epoch = &two }), change(func(m *analysis.Meta) { m.Epoch = nil })},
+		"no epoch":  {change(func(m *analysis.Meta) { m.Epoch = nil }), change(func(m *analysis.Meta) { m.Epoch = nil })},
+		"set":       {change(func(m *analysis.Meta) { m.Set = "digits" }), change(func(m *analysis.Meta) { m.Set = "" })},
+		"split":     {change(func(m *analysis.Meta) { m.Split = "test" }), change(func(m *analysis.Meta) { m.Split = "" })},
+		"version":   {change(func(m *analysis.Meta) { m.Version = "2" }), change(func(m *analysis.Meta) { m.Version = "" })},
+		"unknowing": {analysis.Meta{}, analysis.Meta{}},
+	} {
+		src, err := analysis.OpenFeatures(first + "," + shard("second.npz", c.second))
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.want.Checkpoint = "x"
+		if diff := cmp.Diff(c.want, src.Info().Meta); diff != "" {
+			t.Errorf("%s: %s", name, diff)
+		}
+		src.Close()
+	}
 }

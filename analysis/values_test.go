@@ -16,6 +16,7 @@ func TestValuesNeverHoldNaN(t *testing.T) {
 	v.Set("inf", math.Inf(1))
 	v.SetPair("ci", 1, 2)
 	v.SetPair("bad", 1, math.NaN())
+	v.SetPair("endless", math.Inf(-1), 2)
 	v.SetText("fit", "train")
 	v.Null("none", "one class")
 	v.Warn("look at %s", "this")
@@ -23,8 +24,8 @@ func TestValuesNeverHoldNaN(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := `{"zeta":1.5,"alpha":null,"inf":null,"ci":[1,2],"bad":null,"fit":"train","none":null,"n":3,"warnings":["look at this"],` +
-		`"reasons":{"alpha":"not finite (NaN)","bad":"not finite (1, NaN)","inf":"not finite (+Inf)","none":"one class"}}`
+	want := `{"zeta":1.5,"alpha":null,"inf":null,"ci":[1,2],"bad":null,"endless":null,"fit":"train","none":null,"n":3,"warnings":["look at this"],` +
+		`"reasons":{"alpha":"not finite (NaN)","bad":"not finite (1, NaN)","endless":"not finite (-Inf, 2)","inf":"not finite (+Inf)","none":"one class"}}`
 	if string(text) != want {
 		t.Fatalf("got  %s\nwant %s", text, want)
 	}
@@ -38,6 +39,14 @@ func TestValuesNeverHoldNaN(t *testing.T) {
 	}
 	if _, ok := back.Get("alpha"); ok || back.Reason("none") != "one class" {
 		t.Fatal("null came back as a number or without its reason")
+	}
+	if err := json.Unmarshal([]byte(`{"alpha":2}`), &back); err != nil || !slices.Equal(back.Keys(), []string{"alpha"}) || back.N != 0 || back.Warnings != nil {
+		t.Errorf("read over others: %+v, %v", back, err)
+	}
+	back.Set("beta", 3)
+	back.Set("alpha", 4)
+	if x, _ := back.Get("alpha"); x != 4 || !slices.Equal(back.Keys(), []string{"alpha", "beta"}) {
+		t.Errorf("set again: %+v", back)
 	}
 }
 
