@@ -291,3 +291,67 @@ func TestSelectivePrediction(t *testing.T) {
 		t.Errorf("OSCR %g beside AUROC %g and accuracy %g", oscr, auroc, *r.IDAccuracy)
 	}
 }
+
+// TestPairedDifferences: the interval of a difference is that of a bootstrap of the test's own, whose rows are drawn for both scores at once, and changes its sign with the baseline.
+func TestPairedDifferences(t *testing.T) {
+	o := plain(t)
+	o.Scores, o.Notebook, o.Replicates, o.Baseline = []string{"msp", "vim"}, false, 1000, "msp"
+	r := compute(t, o)
+	o.Baseline = "vim"
+	turned := compute(t, o)
+	values := func(r *ood.Result, name string) analysis.Values {
+		bySet, _ := r.Comparisons.Get("noise")
+		v, _ := bySet.Get(name)
+		return v
+	}
+	for _, key := range ood.MetricKeys {
+		a, _ := values(r, "vim").Get(key + "_diff")
+		b, _ := values(turned, "msp").Get(key + "_diff")
+		low, high, ok := values(r, "vim").Pair(key + "_diff_ci95")
+		turnedLow, turnedHigh, _ := values(turned, "msp").Pair(key + "_diff_ci95")
+		if a != -b || !ok || math.Abs(low+turnedHigh) > 1e-9 || math.Abs(high+turnedLow) > 1e-9 {
+			t.Errorf("%s: %g in [%g, %g], with the other baseline %g in [%g, %g]", key, a, low, high, b, turnedLow, turnedHigh)
+		}
+	}
+	scores := func(set, name string) []float64 {
+		byScore, _ := r.Scores.Get(set)
+		x, _ := byScore.Get(name)
+		return x
+	}
+	auroc := func(name string, id, far []int) float64 {
+		a, b := scores(ood.IDName, name), scores("noise", name)
+		var wins float64
+		for _, i := range id {
+			for _, j := range far {
+				switch {
+				case a[i] > b[j]:
+					wins++
+				case a[i] == b[j]:
+					wins += 0.5
+				}
+			}
+		}
+		return 100 * wins / float64(len(id)*len(far))
+	}
+	rng := rand.New(rand.NewPCG(19, 20))
+	draw := func(n int) []int {
+		rows := make([]int, n)
+		for i := range rows {
+			rows[i] = rng.IntN(n)
+		}
+		return rows
+	}
+	const draws = 1000
+	differences := make([]float64, draws)
+	for i := range differences {
+		id, far := draw(r.NID), draw(len(scores("noise", "msp")))
+		differences[i] = auroc("vim", id, far) - auroc("msp", id, far)
+	}
+	slices.Sort(differences)
+	low, high, _ := values(r, "vim").Pair("auroc_diff_ci95")
+	wantLow, wantHigh := differences[draws/40], differences[draws-1-draws/40]
+	// A quantile of 2.5 % among 1000 normal draws has the standard deviation 0.084 of theirs, so two of them 0.12, and the width is 3.92: four times the former is 0.12 of the width.
+	if bound := 0.12 * (wantHigh - wantLow); wantHigh-wantLow < 1 || math.Abs(low-wantLow) > bound || math.Abs(high-wantHigh) > bound {
+		t.Errorf("[%g, %g], by a bootstrap of its own [%g, %g]", low, high, wantLow, wantHigh)
+	}
+}

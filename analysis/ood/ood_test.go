@@ -108,6 +108,11 @@ func TestParametersAreChecked(t *testing.T) {
 	} else if err := ood.CheckParams(chosen, map[string]float64{"knn.k": 3}); err == nil || !strings.Contains(err.Error(), "knn is not among") {
 		t.Errorf("knn.k without knn: err %v", err)
 	}
+	for setting, want := range map[string]string{"msp.t": "msp has none", "react.k": "react has react.percentile"} {
+		if err := ood.CheckParams(ood.Detectors(), map[string]float64{setting: 1}); err == nil || !strings.HasSuffix(err.Error(), "there is no parameter "+setting+": "+want) {
+			t.Errorf("%s: err %v", setting, err)
+		}
+	}
 	o := plain(t)
 	o.Params = map[string]float64{"vim.dim": 300, "neco.k": 400, "vim@notebook.dim": 20}
 	r := compute(t, o)
@@ -298,5 +303,44 @@ func TestMeasureWithoutRowsOrWithNaNIsNull(t *testing.T) {
 				t.Errorf("%s is defined, or null without a reason", key)
 			}
 		}
+	}
+}
+
+func TestPartsThatAreNeeded(t *testing.T) {
+	for name, leave := range map[string]func(*ood.Options){
+		"ID": func(o *ood.Options) { o.ID = nil }, "head": func(o *ood.Options) { o.Head = nil }, "OOD": func(o *ood.Options) { o.OOD = nil },
+	} {
+		o := plain(t)
+		leave(&o)
+		if _, err := ood.Compute(t.Context(), o); err == nil || !strings.Contains(err.Error(), "an ID test set, a head and at least one OOD set are needed") {
+			t.Errorf("without %s: err %v", name, err)
+		}
+	}
+}
+
+// TestOneLabelOutsideTheHead leaves out what needs the labels of the ID rows, and nothing else.
+func TestOneLabelOutsideTheHead(t *testing.T) {
+	s := identity()
+	s.id = []float64{3, 0, 0, 2, 1, 5}
+	o := s.options(t, "msp")
+	id, err := analysis.NewMemory(analysis.Info{Name: "id", Meta: analysis.Meta{Checkpoint: "x"}}, s.id, nil, []int64{0, 2, 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.ID = id
+	r := compute(t, o)
+	if r.IDAccuracy != nil || r.Correct != nil || r.Reasons["id_accuracy"] != "1 of 3 ID labels are no class of the head" {
+		t.Errorf("id_accuracy %v, %q", r.IDAccuracy, r.Reasons["id_accuracy"])
+	}
+	selective, _ := r.Selective.Get("msp")
+	set, _ := r.OOD.Get("n")
+	v, _ := set.Get("msp")
+	for key, reason := range map[string]string{"aurc": selective.Reason("aurc"), "aurc_best": selective.Reason("aurc_best"), "oscr": v.Reason("oscr")} {
+		if reason != "the ID labels are no classes of the head" {
+			t.Errorf("%s: reason %q", key, reason)
+		}
+	}
+	if _, ok := v.Get("auroc"); !ok {
+		t.Error("auroc needs no labels and is null")
 	}
 }

@@ -463,3 +463,17 @@ func TestOpenMaxWithoutCorrectRows(t *testing.T) {
 		t.Errorf("reason %q", fit.Reason("fit"))
 	}
 }
+
+// TestVRANeedsItsBoundsInOrder: of equal ones the window has no width and stands.
+func TestVRANeedsItsBoundsInOrder(t *testing.T) {
+	s := identity()
+	s.train, s.labels, s.id = []float64{1, 0, 0, 1, 2, 0}, []int64{0, 1, 0}, []float64{1, 1}
+	s.params = map[string]float64{"vra.low": 0.6, "vra.high": 0.5}
+	if _, fit := s.score(t, "vra"); fit.Reason("fit") != "vra.low = 0.6 is above vra.high = 0.5" {
+		t.Errorf("reason %q", fit.Reason("fit"))
+	}
+	s.params["vra.low"] = 0.5
+	if _, fit := s.score(t, "vra"); fit.Reason("fit") != "" {
+		t.Errorf("reason %q", fit.Reason("fit"))
+	}
+}
