@@ -344,3 +344,16 @@ func TestOneLabelOutsideTheHead(t *testing.T) {
 		t.Error("auroc needs no labels and is null")
 	}
 }
+
+// TestDefaults: those of SPEC 5, which has them from the papers or the authors' code. 0 stands for what depends on D and C.
+func TestDefaults(t *testing.T) {
+	want := map[string]float64{"neco.scaler": 1, "gen.gamma": 0.1, "gen.m": 100, "nci.a": 1e-4, "knn.k": 50, "nnguide.k": 10, "react.percentile": 0.9, "dice.keep": 0.3, "ash_p.percentile": 0.6,
+		"ash_b.percentile": 0.65, "ash_s.percentile": 0.9, "scale.percentile": 0.85, "vra.low": 0.1, "vra.high": 0.9, "openmax.tail": 20, "openmax.alpha": 10, "vim@notebook.dim": 64}
+	for _, d := range ood.Detectors() {
+		for _, p := range d.Params {
+			if name := d.Name + "." + p.Key; p.Default != want[name] {
+				t.Errorf("%s is %g, want %g", name, p.Default, want[name])
+			}
+		}
+	}
+}

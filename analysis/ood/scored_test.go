@@ -85,8 +85,12 @@ func TestScoreFilesHoldTheSameBits(t *testing.T) {
 			if got, ok := v.Get("accepted"); !ok || got != 100*float64(accepted)/float64(len(scores)) {
 				t.Errorf("%s: accepted %g %%, want %d of %d", name, got, accepted, len(scores))
 			}
-			if least, _ := v.Get("least"); least != slices.Min(scores) {
-				t.Errorf("%s: least %g", name, least)
+			least, _ := v.Get("least")
+			if largest, _ := v.Get("largest"); least != slices.Min(scores) || largest != slices.Max(scores) {
+				t.Errorf("%s: scores from %g to %g", name, least, largest)
+			}
+			if s.Checkpoint == nil || *s.Checkpoint != "x" {
+				t.Errorf("checkpoint %v", s.Checkpoint)
 			}
 		}
 	}
@@ -168,6 +172,67 @@ func TestScoreErrorsLeaveNoFile(t *testing.T) {
 		}
 		if left, _ := os.ReadDir(dir); len(left) > 0 {
 			t.Errorf("%s was left behind", left[0].Name())
+		}
+	}
+}
+
+// TestScoreFilesOfManyBlocks: the columns of an archive are put together from blocks of all scores, which the CSV takes as they come.
+func TestScoreFilesOfManyBlocks(t *testing.T) {
+	_, o := saved(t)
+	f := openFitted(t, o.SaveTo)
+	var rows []float64
+	if err := o.OOD[0].Source.Sweep(t.Context(), func(b *analysis.Block) error {
+		rows = append(rows, b.Features...)
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	const times = 60
+	d := o.Head.D
+	n := times * len(rows) / d
+	many := make([]float64, 0, times*len(rows))
+	for k := range times {
+		for _, x := range rows {
+			many = append(many, x*(1+float64(k)/times))
+		}
+	}
+	src, err := analysis.NewMemory(analysis.Info{Name: "many", Meta: analysis.Meta{Checkpoint: "x"}}, many, nil, make([]int64, n))
+	if err != nil {
+		t.Fatal(err)
+	}
+	inCSV, inNPZ := filepath.Join(t.TempDir(), "s.csv"), filepath.Join(t.TempDir(), "s.npz")
+	for _, path := range []string{inCSV, inNPZ} {
+		if _, err := f.ScoreTo(t.Context(), src, path, 2); err != nil {
+			t.Fatal(err)
+		}
+	}
+	text, err := os.ReadFile(inCSV)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines, err := csv.NewReader(strings.NewReader(string(text))).ReadAll()
+	if err != nil || len(lines) != 1+n {
+		t.Fatalf("%d lines for %d rows, %v", len(lines), n, err)
+	}
+	file, err := npz.Open(inNPZ)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	for at, name := range lines[0] {
+		decision := slices.Index(lines[0], name+"_accepted")
+		if at == 0 || strings.HasSuffix(name, "_accepted") {
+			continue
+		}
+		scores, err1 := file.Float64s("score/" + name)
+		flags, err2 := file.Uint8s("accepted/" + name)
+		if err1 != nil || err2 != nil || len(scores) != n || len(flags) != n {
+			t.Fatalf("%s: %v, %v", name, err1, err2)
+		}
+		for i, line := range lines[1:] {
+			if x, err := strconv.ParseFloat(line[at], 64); err != nil || x != scores[i] || line[decision] != strconv.Itoa(int(flags[i])) {
+				t.Fatalf("%s: row %d is %g (%d) in the archive, %s (%s) in the CSV", name, i, scores[i], flags[i], line[at], line[decision])
+			}
 		}
 	}
 }

@@ -91,6 +91,14 @@ func TestThresholdsOfAResult(t *testing.T) {
 	if v, _ := r.Thresholds.Get("klm"); !warned(v, "not guaranteed") {
 		t.Errorf("klm is fitted on val: warnings %q", v.Warnings)
 	}
+	// Of the held-out rows themselves the one at the threshold is accepted: 73 of 80.
+	own := o
+	own.ID, own.AllowOverlap = o.Val, true
+	r = compute(t, own)
+	v, _ = r.Thresholds.Get("energy")
+	if got, _ := v.Get("id_accepted"); got != 100*73./80 {
+		t.Errorf("%g %% of the held-out rows accepted, want 73 of 80", got)
+	}
 	o.Val = nil
 	if _, err := ood.Compute(t.Context(), o); err == nil || !strings.Contains(err.Error(), "--val") {
 		t.Errorf("without val: err %v", err)
