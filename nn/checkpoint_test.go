@@ -259,3 +259,51 @@ func FuzzSafetensors(f *testing.F) {
 		}
 	})
 }
+
+// TestStateThatCountsOtherwiseIsRefused: one number at a time says something else than the rest.
+func TestStateThatCountsOtherwiseIsRefused(t *testing.T) {
+	good := State{Progress: Progress{Step: 7, Epoch: 2, Batch: 1, Losses: []float64{1}, Correct: []int32{3}}, History: make([]Epoch, 2)}
+	for name, change := range map[string]func(*State){
+		"":        func(*State) {},
+		"losses":  func(s *State) { s.Progress.Losses = []float64{1, 2} },
+		"counts":  func(s *State) { s.Progress.Correct = nil },
+		"batch":   func(s *State) { s.Progress.Batch = 2 },
+		"step":    func(s *State) { s.Progress.Step = -1 },
+		"epoch":   func(s *State) { s.Progress.Epoch, s.History = -1, nil },
+		"history": func(s *State) { s.History = make([]Epoch, 3) },
+	} {
+		dir, s := t.TempDir(), good
+		change(&s)
+		if err := SaveState(dir, s); err != nil {
+			t.Fatal(err)
+		}
+		_, _, err := LoadState(dir)
+		if (err == nil) != (name == "") || err != nil && !strings.Contains(err.Error(), "the file is damaged") {
+			t.Errorf("other %s: err %v", name, err)
+		}
+	}
+}
+
+func TestWeightsThatCannotBeWritten(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := SaveWeights(filepath.Join(file, "w.safetensors"), []Tensor{NewTensor("a", []float32{1}, 1)}, Metadata{}); err == nil || !strings.Contains(err.Error(), file) {
+		t.Errorf("err %v", err)
+	}
+	if err := SaveState(file, State{}); err == nil || !strings.Contains(err.Error(), file) {
+		t.Errorf("err %v", err)
+	}
+}
+
+func TestNetworkOfNoSizeIsRefused(t *testing.T) {
+	for _, size := range [][2]int{{0, 1}, {1, 0}, {-1, 4}} {
+		if _, err := NewResNet18(size[0], size[1]); err == nil || !strings.Contains(err.Error(), "both must be at least 1") {
+			t.Errorf("%v: err %v", size, err)
+		}
+	}
+	if m, err := NewResNet18(1, 1); err != nil || m.Features() != 8 {
+		t.Errorf("the smallest network: %v", err)
+	}
+}

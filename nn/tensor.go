@@ -108,15 +108,10 @@ func permute[T any](dst, src []T, oihw []int, toKRSC bool) {
 
 // upload puts a tensor on the device in the device's layout and precision; float32 may widen to float64.
 func upload(dev kernels.Device, dst kernels.Buffer, t Tensor, p kernels.Precision) error {
-	switch {
-	case t.DType == I64:
+	if t.DType == I64 {
 		return dev.Upload(dst, t.Data)
-	case t.DType == F32 && p != kernels.FP64:
-		out := make([]float32, t.Len())
-		permute(out, View[float32](t), t.Dims, true)
-		return kernels.Upload(dev, dst, out)
 	}
-	wide := make([]float64, t.Len())
+	wide := make([]float64, t.Len()) // which holds any float32
 	if t.DType == F32 {
 		for i, v := range View[float32](t) {
 			wide[i] = float64(v)

@@ -6,9 +6,12 @@ import (
 	"errors"
 	"math"
 	"reflect"
+	"slices"
+	"strings"
 	"testing"
 
 	"nctrain/kernels"
+	"nctrain/nn/data"
 )
 
 func testSettings() TrainSettings {
@@ -162,6 +165,9 @@ func TestTrainSettingsAreChecked(t *testing.T) {
 		"--lr":           func(s *TrainSettings) { s.LR = math.NaN() },
 		"--momentum":     func(s *TrainSettings) { s.Momentum = 1 },
 		"--weight-decay": func(s *TrainSettings) { s.WeightDecay = -1 },
+		"--lr -1":        func(s *TrainSettings) { s.LR = -1 },
+		"--lr 2e+06":     func(s *TrainSettings) { s.LR = 2e6 },
+		"--momentum -1":  func(s *TrainSettings) { s.Momentum = -1 },
 	} {
 		s := NotebookSettings()
 		if err := s.Validate(); err != nil {
@@ -170,6 +176,109 @@ func TestTrainSettingsAreChecked(t *testing.T) {
 		change(&s)
 		if err := s.Validate(); err == nil || !bytes.Contains([]byte(err.Error()), []byte(name)) {
 			t.Errorf("%s: error %v does not name it", name, err)
+		}
+	}
+	if err := (TrainSettings{Epochs: 1, BatchSize: 1}).Validate(); err != nil { // no rate, no momentum, no decay
+		t.Errorf("the least of everything: %v", err)
+	}
+}
+
+// TestLossesAndHitsOfAConstantNetwork: with W = 0 and a learning rate of 0 the logits of every sample are b, so the loss is log sum_k e^b_k - b_y and what is hit is the class of
+// the largest. The batches are 12, 12 and 8 samples in the order of the epoch, or as they stand.
+func TestLossesAndHitsOfAConstantNetwork(t *testing.T) {
+	s := testSettings()
+	s.LR = 0
+	tr, m := newTestTrainer(t, 2, s)
+	tensors, err := m.Save()
+	if err != nil {
+		t.Fatal(err)
+	}
+	bias := make([]float32, goldenClasses)
+	bias[2], bias[0] = 1.5, -0.25
+	sum := 0.0
+	for _, b := range bias {
+		sum += math.Exp(float64(b))
+	}
+	for i, x := range tensors {
+		switch x.Name {
+		case "fc.weight":
+			tensors[i] = NewTensor(x.Name, make([]float32, x.Len()), x.Dims...)
+		case "fc.bias":
+			tensors[i] = NewTensor(x.Name, bias, x.Dims...)
+		}
+	}
+	if err := m.Load(tensors); err != nil {
+		t.Fatal(err)
+	}
+	set := goldenSet()
+	want := func(order []int) (losses []float64, accuracy float64) {
+		for at := 0; at < len(order); at += s.BatchSize {
+			batch, loss := order[at:min(at+s.BatchSize, len(order))], 0.0
+			for _, i := range batch {
+				loss += (math.Log(sum) - float64(bias[set.Labels[i]])) / float64(len(batch))
+				if set.Labels[i] == 2 {
+					accuracy += 1 / float64(len(order))
+				}
+			}
+			losses = append(losses, loss)
+		}
+		return losses, accuracy
+	}
+	near := func(a, b float64) bool { return math.Abs(a-b) < 1e-6*math.Abs(b) } // logits are float32
+	for epoch := range 2 {
+		line, err := tr.RunEpoch(t.Context(), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		losses, accuracy := want(data.Order(goldenSamples, s.Seed, epoch))
+		for i, loss := range losses {
+			if len(line.BatchLosses) != len(losses) || !near(line.BatchLosses[i], loss) {
+				t.Fatalf("epoch %d: batch losses %v, want %v", epoch, line.BatchLosses, losses)
+			}
+		}
+		if line.Epoch != epoch+1 || line.LR != 0 || !near(line.TrainLoss, mean(losses)) || !near(line.TrainAccuracy, accuracy) {
+			t.Errorf("%+v, want loss %g, accuracy %g", line, mean(losses), accuracy)
+		}
+	}
+	inOrder := make([]int, goldenSamples)
+	for i := range inOrder {
+		inOrder[i] = i
+	}
+	eval, err := NewEvaluator(tr.dev, m, set, s.BatchSize, tr.Pool(), PlanOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer eval.Close()
+	losses, accuracy := want(inOrder)
+	if got, err := eval.Evaluate(t.Context()); err != nil || !near(got.Loss, mean(losses)) || !near(got.Accuracy, accuracy) {
+		t.Errorf("evaluation %+v, want loss %g, accuracy %g, err %v", got, mean(losses), accuracy, err)
+	}
+	at := 0
+	err = eval.Each(t.Context(), func(r Rows) error {
+		if !slices.Equal(r.Labels, set.Labels[at:at+r.N]) || !slices.Equal(r.Logits, slices.Repeat(bias, r.N)) || len(r.Features) != r.N*m.Features() {
+			t.Errorf("rows %d..%d: labels %v, logits %v, %d features", at, at+r.N-1, r.Labels, r.Logits, len(r.Features))
+		}
+		at += r.N
+		return nil
+	})
+	if err != nil || at != goldenSamples {
+		t.Errorf("%d rows, err %v", at, err)
+	}
+}
+
+// TestStateOfAnotherRunIsRefused: what a state counts against what the settings have; the last epoch and the last batch stand.
+func TestStateOfAnotherRunIsRefused(t *testing.T) {
+	tr, _ := newTestTrainer(t, 1, testSettings()) // 3 epochs of 3 batches
+	whole := saved(t, tr, nil)
+	for _, c := range []struct {
+		seed         uint64
+		epoch, batch int
+		want         string
+	}{{47, 3, 0, ""}, {47, 0, 3, ""}, {48, 0, 0, "seed 48, the settings say 47"}, {47, 4, 0, "epoch 4, batch 0: the settings have 3 epochs of 3 batches"}, {47, 0, 4, "epoch 0, batch 4"}} {
+		s := whole
+		s.Seed, s.Progress.Epoch, s.Progress.Batch = c.seed, c.epoch, c.batch
+		if err := tr.Restore(s); (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%+v: err %v", c, err)
 		}
 	}
 }

@@ -80,6 +80,31 @@ func TestStreamDealsTheCountersInOrder(t *testing.T) {
 	}
 }
 
+func TestIntNOfTheSmallest(t *testing.T) {
+	if got := NewStream(5, 6).IntN(1); got != 0 {
+		t.Errorf("IntN(1) gives %d", got)
+	}
+	defer func() {
+		if recover() == nil {
+			t.Error("a number under 0 was drawn")
+		}
+	}()
+	NewStream(5, 6).IntN(0)
+}
+
+// TestStreamCarries: after 2^32 blocks the second word of the counter goes on.
+func TestStreamCarries(t *testing.T) {
+	s := NewStream(7, 9)
+	s.counter[0] = 0xffffffff
+	for block, counter := range [][4]uint32{{0xffffffff, 0, 9, 0}, {0, 1, 9, 0}} {
+		for i, want := range Words([2]uint32{7, 0}, counter) {
+			if got := s.Uint32(); got != want {
+				t.Fatalf("block %d word %d: %x, want %x", block, i, got, want)
+			}
+		}
+	}
+}
+
 func BenchmarkAugment(b *testing.B) {
 	sample := uint32(0)
 	for b.Loop() {

@@ -95,6 +95,7 @@ func TestOpenRefusesWithTheReason(t *testing.T) {
 		"empty":         {nil, "hold no length of a header"},
 		"text":          {[]byte("f0,f1,label\n1,2,0\n"), "do not hold the header of"},
 		"cut header":    {whole[:50], "do not hold the header of"},
+		"short header":  {append(binary.LittleEndian.AppendUint64(nil, 3), "{}"...), "the file's 10 bytes do not hold the header of 3 bytes"},
 		"cut data":      {whole[:len(whole)-1], "are outside the file's"},
 		"no JSON":       {file("{", ""), "header: "},
 		"not an object": {file("[]", ""), "header: "},

@@ -35,7 +35,6 @@ func (g *Generator) shuffle(p []int) {
 func (g *Generator) shuffleWide(p []int) {
 	for i := range p {
 		j := int(g.Random64() % uint64(i+1))
-		p[i] = i
 		p[i] = p[j]
 		p[j] = i
 	}

@@ -181,6 +181,7 @@ func TestFMA32RoundsOnce(t *testing.T) {
 	middles := [][3]float32{
 		{0x1p-24 * (1 + 0x1p-10), above, 1}, {-0x1p-24 * (1 + 0x1p-10), above, -1},
 		{0x1p-24 * (1 + 0x1p-15), below, tail}, {0x1p-24 * (1 + 0x1p-15), -below, -tail},
+		{1 - 511*0x1p-23, 0x1p-24 * (1 + 511*0x1p-23), tail}, // 2^-52 - 2^-60 short of a middle: the float64 sum is odd as it is
 		{0x1p-24, 1, 1}, {0x1p-24, tail, 1}, {-0x1p-24, tail, 1}, {0x1p-24, -tail, -1}, {0x1p-24 * tail, 1 - 0x1p-24, 1},
 		{0x1p-100, 1, 0x1p-149}, {0x1p-75, 0x1p-75, 0x1p-149}, {1, 0, 0}, {-0x1p-30, 0x1p-60, 1}, {0x1p-30, 0x1p-60, -1},
 		{4097, 4095, -(1 << 24)}, {3e38, 2, -3e38}, {0x1p-12 + 0x1p-35, 0x1p-12, 0x1p-23*3 + 1},

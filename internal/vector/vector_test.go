@@ -203,10 +203,21 @@ func TestShortArgumentsPanic(t *testing.T) {
 		"LessNarrow": func() { LessNarrow(make([]float32, 3), make([]float64, 2), make([]float64, 4), make([]float64, 2)) },
 		"Less":       func() { Less(make([]float64, 4), make([]float64, 4), 3, make([]float64, 2)) },
 		"LessOwn":    func() { LessOwn(nil, make([]float64, 2), make([]float64, 4), make([]float64, 4), []int64{0, 2}) },
-		"OnlyNear":   func() { OnlyNear(make([]int64, 2), make([]float32, 5), make([]float64, 3), make([]float64, 2)) },
-		"Squares":    func() { Squares(make([]float64, 2), make([]float64, 3)) },
-		"Largest":    func() { Largest(make([]float64, 2), make([]float64, 3)) },
-		"Widen":      func() { Widen(make([]float64, 3), make([]float32, 4)) },
+		"LessOwn, one number more than whole rows": func() { LessOwn(nil, make([]float64, 2), make([]float64, 5), make([]float64, 4), []int64{0, 1}) },
+		"LessOwn, no numbers":                      func() { LessOwn(nil, make([]float64, 2), nil, make([]float64, 4), []int64{0, 1}) },
+		"LessOwn, a row less of differences": func() {
+			LessOwn(make([]float64, 2), make([]float64, 2), make([]float64, 4), make([]float64, 4), []int64{0, 1})
+		},
+		"LessOwn, a square less":  func() { LessOwn(nil, make([]float64, 1), make([]float64, 4), make([]float64, 4), []int64{0, 1}) },
+		"LessOwn, half an origin": func() { LessOwn(nil, make([]float64, 2), make([]float64, 4), make([]float64, 5), []int64{0, 1}) },
+		"Less, no origin":         func() { Less(make([]float64, 4), make([]float64, 4), 2, nil) },
+		"Less, half a row":        func() { Less(make([]float64, 3), make([]float64, 4), 2, make([]float64, 2)) },
+		"LessNarrow, rows":        func() { LessNarrow(make([]float32, 4), make([]float64, 2), make([]float64, 3), make([]float64, 2)) },
+		"OnlyNear, slack":         func() { OnlyNear(make([]int64, 2), make([]float32, 6), make([]float64, 3), make([]float64, 1)) },
+		"OnlyNear":                func() { OnlyNear(make([]int64, 2), make([]float32, 5), make([]float64, 3), make([]float64, 2)) },
+		"Squares":                 func() { Squares(make([]float64, 2), make([]float64, 3)) },
+		"Largest":                 func() { Largest(make([]float64, 2), make([]float64, 3)) },
+		"Widen":                   func() { Widen(make([]float64, 3), make([]float32, 4)) },
 	} {
 		func() {
 			defer func() {

@@ -144,6 +144,9 @@ func TestCIFAR10BatchesInOrder(t *testing.T) {
 	if got := mustOpen(t, "cifar10:"+path, Test, Options{}).Labels; !slices.Equal(got, []int32{5, 9}) {
 		t.Errorf("test labels %v", got)
 	}
+	if got := mustOpen(t, "cifar10:"+path, Train, Options{Limit: 1}).Labels; !slices.Equal(got, []int32{0}) {
+		t.Errorf("labels of one image: %v", got)
+	}
 	if got := mustOpen(t, "cifar10:"+path, Train, Options{Limit: 3}).Labels; !slices.Equal(got, []int32{0, 9, 1}) {
 		t.Errorf("limited labels %v", got)
 	}

@@ -161,6 +161,7 @@ func TestSVHNRefusesWithTheWayOut(t *testing.T) {
 		{"empty", nil, "too short for a MATLAB file"},
 		{"text", bytes.Repeat([]byte("x"), 200), "not a MATLAB v5 file: save it with -v7"},
 		{"v7.3", v73, "a MATLAB 7.3 file (HDF5): save it with -v7"},
+		{"packed", with(func(m *matFile) { m.b = append(m.order.AppendUint32(m.b, 5<<16|matTypeInt8), 1, 2, 3, 4, 5, 6, 7, 8) }), "a small element of 5 bytes"},
 		{"cut", whole[:len(whole)-10], "X ends after 14 of 24 bytes (unexpected EOF): download it again"},
 		{"no y", with(func(m *matFile) { m.add("X", matClassUint8, dims, 2, x) }), "no arrays X and y"},
 		{"bytes", with(func(m *matFile) { m.add("X", matClassUint8, dims, 2, x[1:]) }), "X has 23 bytes for dimensions [2 2 3 2] of 1-byte elements"},
