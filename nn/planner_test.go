@@ -500,3 +500,14 @@ func TestStepAllocatesNothing(t *testing.T) {
 		t.Errorf("%d allocations in the kernels' library", d)
 	}
 }
+
+// TestLiveBytes: of these blocks the first two live together at step 2, the last two at step 3.
+func TestLiveBytes(t *testing.T) {
+	blocks := []*block{{bytes: 10, first: 0, last: 2}, {bytes: 20, first: 2, last: 3}, {bytes: 5, first: 3, last: 4}, {bytes: 26, first: 5, last: 5}}
+	if got := liveBytes(blocks); got != 30 {
+		t.Errorf("%d bytes live at once, want 30", got)
+	}
+	if got := place(blocks, true); got < 30 || got > 30+blockAlign {
+		t.Errorf("placed in %d bytes", got)
+	}
+}

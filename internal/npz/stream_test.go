@@ -105,6 +105,19 @@ func TestFortranOrderIsReadInWindows(t *testing.T) {
 			at += k
 		}
 		r.Close()
+		// From the middle of one window into the next.
+		if r, err = f.Rows("x"); err != nil {
+			t.Fatal(err)
+		}
+		_, err = r.Uint8(block)
+		const last = n - 7
+		if err = errors.Join(err, r.Skip(last-len(block)/d)); err != nil {
+			t.Fatal(err)
+		}
+		if k, err := r.Uint8(block); err != nil || k != n-last || block[d+1] != byte((last+1+3)%256) {
+			t.Errorf("%s: %d rows from row %d on, the second has %d, %v", name, k, last, block[d+1], err)
+		}
+		r.Close()
 	}
 	if left, _ := os.ReadDir(os.Getenv("TMPDIR")); len(left) > 0 {
 		t.Errorf("left behind: %v", left)

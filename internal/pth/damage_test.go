@@ -59,6 +59,9 @@ func integer(n int) string {
 	return "\x8a\x08" + string(binary.LittleEndian.AppendUint64(nil, uint64(n)))
 }
 
+// reference is the pickle of storage 0, of four float32.
+var reference = "(" + text("storage") + "ctorch\nFloatStorage\n" + text("0") + text("cpu") + integer(4) + "tQ"
+
 const rebuild = "ctorch._utils\n_rebuild_tensor_v2\n"
 
 // tensor is the pickle of a tensor of one dimension in storage 0, of n float32.
@@ -145,6 +148,17 @@ func TestOpenRefusesWithTheReason(t *testing.T) {
 		{"call of no function", pickled(t, proto+"N)R."), "calls None"},
 		{"call of a storage", pickled(t, proto+"ctorch\nFloatStorage\n)R."), `calls a global ("torch.FloatStorage")`},
 		{"reference", pickled(t, proto+"NQ."), "a reference that is not to a storage"},
+		{"storage of no class", pickled(t, proto+"("+text("storage")+text("FloatStorage")+text("0")+text("cpu")+integer(4)+"tQ."), "a storage of (a string"},
+		{"storage of a function", pickled(t, proto+"("+text("storage")+"ccollections\nOrderedDict\n"+text("0")+text("cpu")+integer(4)+"tQ."), "a storage of ("},
+		{"storage of no key", pickled(t, proto+"("+text("storage")+"ctorch\nFloatStorage\n"+integer(0)+text("cpu")+integer(4)+"tQ."), "a storage of ("},
+		{"storage of no size", pickled(t, proto+"("+text("storage")+"ctorch\nFloatStorage\n"+text("0")+text("cpu")+text("4")+"tQ."), "a storage of ("},
+		{"tensor of no storage", pickled(t, proto+rebuild+"("+text("0")+integer(0)+integer(4)+"\x85"+integer(1)+"\x85"+"\x89NtR."), "a tensor without storage, offset, size and stride"},
+		{"tensor of no offset", pickled(t, proto+rebuild+"("+reference+text("0")+integer(4)+"\x85"+integer(1)+"\x85"+"\x89NtR."), "a tensor without storage, offset, size and stride"},
+		{"tensor of no size", pickled(t, proto+rebuild+"("+reference+integer(0)+integer(4)+integer(1)+"\x85"+"\x89NtR."), "a tensor without storage, offset, size and stride"},
+		{"tensor of no stride", pickled(t, proto+rebuild+"("+reference+integer(0)+integer(4)+"\x85"+integer(1)+"\x89NtR."), "a tensor without storage, offset, size and stride"},
+		{"size beside two strides", pickled(t, proto+rebuild+"("+reference+integer(0)+integer(4)+"\x85"+integer(1)+integer(1)+"\x86"+"\x89NtR."), "a tensor without storage, offset, size and stride"},
+		{"parameter of nothing", pickled(t, proto+"ctorch._utils\n_rebuild_parameter\n)R."), "not a call that torch.save writes"},
+		{"parameter of no tensor", pickled(t, proto+"ctorch._utils\n_rebuild_parameter\nN\x85R."), "not a call that torch.save writes"},
 		{"storage size", pickled(t, proto+tensor(5, 0, 4, 1)+"."), "a storage of 5 float32 elements, data/0 holds 16 bytes"},
 		{"storage size overflow", pickled(t, proto+tensor(1<<62, 0, 4, 1)+"."), "a storage of 4611686018427387904 float32 elements"},
 		{"storage missing", archive(t, zip.Store, "data.pkl", proto+tensor(4, 0, 4, 1)+"."), "data/0 is not in the archive"},

@@ -307,3 +307,20 @@ func TestSweepTakesTemporaryFilesOfItsNamesAlone(t *testing.T) {
 	}
 	onlyFiles(t, dir, ".123", ".a.json", ".a.json5", ".b.json123", "a.json", "a.json123")
 }
+
+// TestFullDevice: what is written through fails as a file does, whether the device says so at once or when the last of it goes out.
+func TestFullDevice(t *testing.T) {
+	const path = "/dev/full"
+	if info, err := os.Stat(path); err != nil || info.Mode().Type()&os.ModeCharDevice == 0 {
+		t.Skip("no device /dev/full here")
+	}
+	for _, size := range []int{1, 1 << 22} {
+		for name, err := range map[string]error{
+			"Write": Write(path, 0o644, func(w io.Writer) error { _, err := w.Write(make([]byte, size)); return err }), "WriteBytes": WriteBytes(path, 0o644, make([]byte, size)),
+		} {
+			if !errors.Is(err, syscall.ENOSPC) || !strings.HasPrefix(err.Error(), "write "+path+": ") {
+				t.Errorf("%s of %d bytes: %v", name, size, err)
+			}
+		}
+	}
+}
