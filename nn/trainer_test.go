@@ -248,7 +248,6 @@ func TestLossesAndHitsOfAConstantNetwork(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer eval.Close()
 	losses, accuracy := want(inOrder)
 	if got, err := eval.Evaluate(t.Context()); err != nil || !near(got.Loss, mean(losses)) || !near(got.Accuracy, accuracy) {
 		t.Errorf("evaluation %+v, want loss %g, accuracy %g, err %v", got, mean(losses), accuracy, err)
