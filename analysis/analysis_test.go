@@ -152,6 +152,12 @@ func TestFeatureFileIsWholeOrAbsent(t *testing.T) {
 	if err := analysis.WriteFeatures(path, analysis.Info{N: 5, D: 2, C: 2}, func(w *analysis.FeatureWriter) error { return w.Append(f, l, y) }); err == nil {
 		t.Fatal("too many rows were taken")
 	}
+	for name, each := range map[string]struct{ f, l []float32 }{"features": {f[1:], l}, "logits": {f, l[1:]}} {
+		err := analysis.WriteFeatures(path, analysis.Info{N: 10, D: 2, C: 2}, func(w *analysis.FeatureWriter) error { return w.Append(each.f, each.l, y) })
+		if err == nil || !strings.Contains(err.Error(), "do not fit [10,2] and [10,2]") {
+			t.Errorf("one of the %s less: %v", name, err)
+		}
+	}
 }
 
 func TestLooseArrays(t *testing.T) {
@@ -277,6 +283,19 @@ func TestHeadFileRoundTrip(t *testing.T) {
 	}
 	if _, err := analysis.NewHead("h", 2, 2, []float32{1, 2, 3}, nil, analysis.Meta{}); err == nil {
 		t.Error("a weight of the wrong size was taken")
+	}
+	if narrow, _ := analysis.NewHead("h", 1, 1, []float32{1}, nil, analysis.Meta{}); narrow.Type != analysis.Float32 || narrow.Bias != nil {
+		t.Errorf("%+v", narrow)
+	}
+	if wide, _ := analysis.NewHead("h", 1, 1, []float64{1}, nil, analysis.Meta{}); wide.Type != analysis.Float64 {
+		t.Errorf("%+v", wide)
+	}
+	counts := filepath.Join(dir, "counts.npz")
+	if err := npz.Write(counts, func(w *npz.Writer) error { return npz.Put(w, "weight", []int64{1, 2}, 1, 2) }); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := analysis.OpenHead(counts); err == nil || !strings.Contains(err.Error(), "found weight int64 [1,2], want floating-point weight [C,D]") {
+		t.Errorf("a weight of integers: %v", err)
 	}
 	for _, size := range [][2]int{{0, 2}, {2, 0}, {0, 0}, {-1, -2}} {
 		if _, err := analysis.NewHead("h", size[0], size[1], make([]float32, max(0, size[0]*size[1])), nil, analysis.Meta{}); err == nil {

@@ -305,7 +305,7 @@ func TestCSVTakesWhatSpreadsheetsWrite(t *testing.T) {
 	if !slices.Equal(labels, []int64{1, 2}) || len(logits) > 0 || features[0] != -1000 || features[1] != 2.5 || features[2] != 5.5 || features[3] != 4 {
 		t.Errorf("features %v, logits %v, labels %v", features, logits, labels)
 	}
-	if err := os.WriteFile(path, []byte("f,x1,f0,label,logit\n1,2,3,4,5\n"), 0o600); err != nil { // f, logit and x1 are no columns of arrays
+	if err := os.WriteFile(path, []byte("f,x1,f0,label,logit\n\"1,5\",2,3,4,5\n"), 0o600); err != nil { // f, logit and x1 are no columns of arrays
 		t.Fatal(err)
 	}
 	other, err := analysis.OpenFeatures(path)

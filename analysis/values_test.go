@@ -50,6 +50,14 @@ func TestValuesNeverHoldNaN(t *testing.T) {
 	}
 }
 
+func TestOrderedIsReadOverWhatItHeld(t *testing.T) {
+	var o analysis.Ordered[int]
+	o.Set("old", 1)
+	if err := json.Unmarshal([]byte(`{"new":2}`), &o); err != nil || !slices.Equal(o.Keys(), []string{"new"}) {
+		t.Errorf("%v, %v", o.Keys(), err)
+	}
+}
+
 func TestOrderedKeepsItsOrder(t *testing.T) {
 	var o analysis.Ordered[int]
 	for i, key := range []string{"z", "a", "m", "a"} {

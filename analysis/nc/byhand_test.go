@@ -155,6 +155,17 @@ func TestReasonsOfSingleVariants(t *testing.T) {
 	groups := func(o nc.Options) map[string]any { return marshal(t, compute(t, o)) }
 	group := func(all map[string]any, name string) map[string]any { return all[name].(map[string]any) }
 
+	zeros := cross(t, 1)
+	zeros.Head.Weight = make([]float64, 4)
+	nullWithReason(t, group(groups(zeros), "nc2"), "etf_error_weights", "all vectors are zero")
+	nullWithReason(t, group(groups(zeros), "nc2"), "equinorm_weights", "all vectors are zero")
+	alike := cross(t, 1)
+	alike.Train = memory(t, []float64{1, 2, 1, 2}, nil, []int64{0, 1})
+	nullWithReason(t, group(group(groups(alike), "nc5"), "noise"), "upper_bound", "a class mean is mu_G")
+	missing := small(t, 2, []int64{0, 0})
+	missing.Test = missing.Train
+	nullWithReason(t, group(groups(missing), "nc4"), "test", "class 1 has no rows")
+
 	all := groups(small(t, 1, []int64{0, 0, 0}))
 	nullWithReason(t, group(all, "nc2"), "equinorm_weights", "one class")
 	nullWithReason(t, group(all, "nc2"), "equiangularity_weights", "one class")
@@ -200,8 +211,8 @@ func TestTrainingRowsWithNaN(t *testing.T) {
 	nullWithReason(t, all["accuracy"].(map[string]any), "test", reason)
 	nullWithReason(t, all["nc4"].(map[string]any), "test", reason)
 	nullWithReason(t, all["nc1_test"].(map[string]any), "quotient_train_means", reason)
-	if nan, _ := r.Health.Get("nan_count"); r.N != 2 || nan != 1 {
-		t.Errorf("n %d, nan_count %g", r.N, nan)
+	if nan, _ := r.Health.Get("nan_count"); r.N != 2 || nan != 1 || !slices.Equal(r.Warnings, []string{reason}) {
+		t.Errorf("n %d, nan_count %g, warnings %q", r.N, nan, r.Warnings)
 	}
 	o.Train, o.Test = o.Test, nil
 	o.OOD[0].Source = memory(t, []float64{1, 2, 3, 1, 2, math.Inf(-1)}, nil, []int64{0, 0})
@@ -212,6 +223,16 @@ func TestMoreWarnings(t *testing.T) {
 	const few = "N - C = 1 is less than D = 3: S_W cannot have full rank"
 	if w := compute(t, small(t, 2, []int64{0, 0, 1})).Health.Warnings; !slices.Contains(w, few) {
 		t.Errorf("no %q in %q", few, w)
+	}
+	// A class of one row beside one of none, and S_W of one direction.
+	lone := compute(t, small(t, 3, []int64{0, 0, 0, 1}))
+	if w := lone.Health.Warnings; !slices.Contains(w, "one row alone in class 1: no variance is measured there") {
+		t.Errorf("warnings %q", w)
+	}
+	pair := cross(t, 1)
+	pair.Train = memory(t, []float64{1, 0, 3, 0, -1, 0, -3, 0}, nil, []int64{0, 0, 1, 1})
+	if r := compute(t, pair); lookup(t, r, "health.within_rank") != 1 || lookup(t, r, "health.within_condition") != 1 {
+		t.Error("S_W of one direction has another rank or condition than 1")
 	}
 	// The test rows have every class, the training rows lack one.
 	o := small(t, 2, []int64{0, 0})
@@ -286,6 +307,18 @@ func (s failing) Sweep(ctx context.Context, visit func(*analysis.Block) error) e
 }
 
 func TestSourcesThatFailOrDoNotBelong(t *testing.T) {
+	for _, o := range []nc.Options{{Head: cross(t, 1).Head}, {Train: cross(t, 1).Train}} {
+		if _, err := nc.Compute(t.Context(), o); err == nil || !strings.Contains(err.Error(), "training features and head are needed") {
+			t.Errorf("err %v", err)
+		}
+	}
+	// Logits of the test rows that are not W h + b, no hash to excuse them.
+	foreign := cross(t, 1)
+	foreign.Head.Meta.Checkpoint = ""
+	foreign.Test = memory(t, []float64{1, 3}, []float64{9, 9}, []int64{0})
+	if _, err := nc.Compute(t.Context(), foreign); err == nil || !strings.Contains(err.Error(), "is of another checkpoint") {
+		t.Errorf("err %v", err)
+	}
 	other, err := analysis.NewMemory(analysis.Info{Name: "other.npz", Meta: analysis.Meta{Checkpoint: "y"}}, []float64{1, 2}, nil, []int64{0})
 	if err != nil {
 		t.Fatal(err)

@@ -231,6 +231,8 @@ func TestLabelsOfTheTestSetOutsideTheHead(t *testing.T) {
 	if _, ok := r.NC4.Get("test"); !ok {
 		t.Error("NC4 needs no labels of the test set and is null")
 	}
+	o.Test = memory(t, []float64{1, 2, 3, 3, 2, 1}, nil, []int64{2, -1})
+	nullWithReason(t, marshal(t, compute(t, o))["accuracy"].(map[string]any), "test", "2 of 2 labels")
 }
 
 func TestTerminalPhase(t *testing.T) {

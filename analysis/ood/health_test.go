@@ -142,6 +142,9 @@ func TestWhatAFitReports(t *testing.T) {
 			t.Errorf("%s of %s is %g, want %g", each.key, each.name, got, each.want)
 		}
 	}
+	if figure("mahalanobis@notebook", "smallest_eigenvalue") == figure("mahalanobis", "smallest_eigenvalue") {
+		t.Error("the notebook's S_W is not rounded to float32")
+	}
 	v, _ := r.Detectors.Get("neco")
 	if warned(v, "K/D") {
 		t.Errorf("8 of 20 components: %q", v.Warnings)

@@ -76,6 +76,9 @@ func TestThresholdsOfAResult(t *testing.T) {
 	if rank, _ := v.Get("rank"); rank != 8 || v.N != 80 || !(low < 90 && 90 < high) || len(v.Warnings) > 0 {
 		t.Errorf("%+v", v)
 	}
+	if acceptance, _ := v.Get("acceptance"); math.Abs(acceptance-100*73./81) > 1e-12 { // 1 - 8/81
+		t.Errorf("acceptance %g", acceptance)
+	}
 	threshold, _ := v.Get("threshold")
 	id, _ := r.Scores.Get(ood.IDName)
 	scores, _ := id.Get("energy")

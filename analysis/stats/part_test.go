@@ -355,6 +355,7 @@ func TestImpossiblePartsAreRefused(t *testing.T) {
 		{`"int3" is no type of features`, func(a *arrays) { a.text = strings.Replace(a.text, "float32", "int3", 1) }},
 		{"array mean: value 1 is NaN", func(a *arrays) { a.mean[1] = nan() }},
 		{"array mean: value 0 is +Inf", func(a *arrays) { a.mean[0] = math.Inf(1) }},
+		{"array mean: value 0 is -Inf", func(a *arrays) { a.mean[0] = math.Inf(-1) }},
 		{"found scatter float64 [2,2], want float64 [1 1]", func(a *arrays) { a.scatter, a.scatterD = make([]float64, 4), 2 }},
 		{"found count int64 [1], want integers [2]", func(a *arrays) { a.count = a.count[:1] }},
 		{"class 1 has -1 rows of a set of 4", func(a *arrays) { a.count = []int64{3, -1} }},

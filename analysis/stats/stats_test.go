@@ -453,3 +453,15 @@ func TestQuantum(t *testing.T) {
 		t.Errorf("floor under an eigenvalue 1: %g", got)
 	}
 }
+
+// TestNearestOfWhatHasNoDistance: a row of NaN is nobody's, and gets the first centre.
+func TestNearestOfWhatHasNoDistance(t *testing.T) {
+	near := stats.NewNearest([]float64{0, 0, 5, 5}, 2, 2)
+	rows := []float64{nan(), 1, 5, 4, math.Inf(1), 0}
+	if got := near.Index(rows, 3); !slices.Equal(got, []int64{0, 1, 0}) {
+		t.Errorf("nearest %v", got)
+	}
+	if got, squared := near.Find(rows, 3); !slices.Equal(got, []int64{0, 1, 0}) || squared[1] != 1 {
+		t.Errorf("nearest %v at %v", got, squared)
+	}
+}
