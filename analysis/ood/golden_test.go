@@ -160,6 +160,9 @@ func TestMetricsAgainstScikitLearn(t *testing.T) {
 				t.Errorf("%s: %s = %.12g, want %.12g", name, key, got, c.Metrics[key])
 			}
 		}
+		if v.N != len(c.ID)+len(c.OOD) {
+			t.Errorf("n is %d", v.N)
+		}
 		if base, _ := v.Get("base_rate"); math.Abs(base-100*float64(len(c.OOD))/float64(len(c.ID)+len(c.OOD))) > 1e-12 {
 			t.Errorf("%s: base rate %g", name, base)
 		}

@@ -83,6 +83,10 @@ func TestWhatAFitReports(t *testing.T) {
 		}
 	}
 
+	if rows, _ := r.Health.Get("val_rows"); rows != 80 {
+		t.Errorf("%g held-out rows, want 80", rows)
+	}
+
 	// S_W and S_T of the training rows by two passes.
 	const c, d = 8, 20
 	var rows []float64

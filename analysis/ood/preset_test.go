@@ -88,7 +88,7 @@ func TestOpenOODTable(t *testing.T) {
 		order = append(order, row[0])
 		for i, key := range header[1:] {
 			got, err := strconv.ParseFloat(row[i+1], 64)
-			if want := golden.Table[row[0]][key]; err != nil || math.Abs(got-want) > 0.005+1e-9 {
+			if want := golden.Table[row[0]][key]; err != nil || strconv.FormatFloat(got, 'f', 2, 64) != row[i+1] || math.Abs(got-want) > 0.005+1e-9 {
 				t.Errorf("%s: %s is %s, want %.6f", row[0], key, row[i+1], want)
 			}
 		}
