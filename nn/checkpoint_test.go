@@ -3,7 +3,9 @@ package nn
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"encoding/binary"
+	"encoding/hex"
 	"errors"
 	"math"
 	"os"
@@ -305,5 +307,16 @@ func TestNetworkOfNoSizeIsRefused(t *testing.T) {
 	}
 	if m, err := NewResNet18(1, 1); err != nil || m.Features() != 8 {
 		t.Errorf("the smallest network: %v", err)
+	}
+}
+
+// TestHashIsItsDefinition: SPEC 8's identity of two tensors, written out, in whatever order they are given.
+func TestHashIsItsDefinition(t *testing.T) {
+	a, b := NewTensor("a", []float32{1, -2}, 2, 1), NewTensor("b", []int64{3})
+	want := sha256.Sum256([]byte("a\x00F32\x00[2 1]\x00" + "\x00\x00\x80\x3f" + "\x00\x00\x00\xc0" + "b\x00I64\x00[]\x00" + "\x03\x00\x00\x00\x00\x00\x00\x00"))
+	for _, tensors := range [][]Tensor{{a, b}, {b, a}} {
+		if got := Hash(tensors); got != hex.EncodeToString(want[:]) {
+			t.Errorf("%s, want %x", got, want)
+		}
 	}
 }
