@@ -42,7 +42,7 @@ constexpr bool staged_weights(int64_t in, int64_t out) {
   return kFilterPlanes<A> * in * out * static_cast<int64_t>(sizeof(T)) > kFusedWeightBytes;
 }
 
-constexpr int64_t kTransformTiles = 4;  // of a task of a staged block's transforms
+constexpr int64_t kTransformTiles = 4;  // of a task that transforms for all threads
 
 constexpr int64_t kMostTogether = 2;   // fused blocks that a thread takes at once
 constexpr int64_t kTasksOfThread = 8;  // at least, where tasks are made larger

@@ -1,4 +1,4 @@
-// The form of conv_wgrad_winograd for few channels: dw in blocks of kPlaneWidth k x kPlaneWidth c.
+// The form of conv_wgrad_winograd without planes of all tiles: dw in blocks of kPlaneWidth k x kPlaneWidth c.
 //
 // A task is a range of tiles times a block of dw. It goes through its range once for each of A's groups of rows of products (kGroupRows), in blocks of
 // tiles: the group's planes of a block and its part of dU stay in the thread's L2 together, which all 36 of dU and of planes do not, and memory has only
