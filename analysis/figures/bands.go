@@ -41,7 +41,7 @@ func CollapseBands(runs [][]*nc.Result) *Figure {
 			add(strings.TrimSpace(set+" "+headline), drawn(m, set), headline)
 		}
 		if len(m.TestCurves) > 0 {
-			add(headline+testRows, m.OfTest, headline)
+			add(headline+nc.TestRows, m.OfTest, headline)
 		}
 		if key := besideHeadline[m.Key]; key != "" {
 			add(key, drawn(m, ""), key)

@@ -58,15 +58,12 @@ func metricLines(m nc.Metric, results []*nc.Result, x []float64) (all []series) 
 		all = append(all, series{name: key, x: x, y: over(results, drawn(m, ""), key), look: i})
 		if slices.Contains(m.TestCurves, key) {
 			if y := over(results, m.OfTest, key); anyDefined(y) {
-				all = append(all, series{name: key + testRows, x: x, y: y, look: i + len(palette)})
+				all = append(all, series{name: key + nc.TestRows, x: x, y: y, look: i + len(palette)})
 			}
 		}
 	}
 	return all
 }
-
-// testRows ends the names of curves of the test rows.
-const testRows = ", test rows"
 
 // nc5Sets lists the OOD sets of results in order.
 func nc5Sets(results []*nc.Result) []string {

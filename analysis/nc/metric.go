@@ -29,6 +29,9 @@ type Metric struct {
 	panel string
 }
 
+// TestRows ends the name of a curve of the test rows, which begins with that of the training rows.
+const TestRows = ", test rows"
+
 // oneLess falls to 0 as the other variants of NC3 do, where mean_cos rises to 1.
 const oneLess = "1 - mean_cos"
 

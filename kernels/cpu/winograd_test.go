@@ -8,8 +8,8 @@ import (
 )
 
 // Whole tiles and clipped ones, one image of one pixel, odd channel counts, several blocks of tiles in one task, more channels than a depth block, 1, 2
-// and 3 blocks in a slot of statistics (1x1 images), and the forms of each kernel: transformed weights that stay in the cache (fused; wgrad's ranges) and that do
-// not (staged; the last shape, in two blocks at float64).
+// and 3 blocks in a slot of statistics (1x1 images), and the forms of each kernel: transformed weights that stay in the cache (fused) and that do not (staged;
+// the last shape, in two blocks at float64); wgrad by ranges and, of the last shape, of all tiles at once.
 var winogradTestShapes = []Shape{
 	{N: 2, H: 8, W: 8, C: 16, K: 16},
 	{N: 1, H: 1, W: 1, C: 5, K: 6},

@@ -29,13 +29,14 @@ static T& as(void* handle) {
   return *static_cast<T*>(handle);
 }
 
+static unsigned long long compute_capability() { return setting("NCTRAIN_EMU_SM", 90); }  // 90 is 9.0
 // How much shared memory a block may ask for, by compute capability (CUDA C++ Programming Guide, "Compute Capabilities").
-static size_t shared_limit_of(unsigned long long sm) {
+static size_t opt_in_limit() {
+  const auto sm = compute_capability();
   if (sm < 80) return 64 << 10;
   if (sm == 80 || sm == 87) return 163 << 10;
   return (sm < 90 || sm >= 120 ? size_t{99} : size_t{227}) << 10;
 }
-static size_t opt_in_limit() { return shared_limit_of(setting("NCTRAIN_EMU_SM", 90)); }
 
 static Error copy_in(Pointer to, const void* from, size_t bytes) {
   if (!host_range(to, bytes)) return invalid_value;
@@ -84,13 +85,13 @@ int cuDeviceTotalMem_v2(size_t* bytes, int) { return *bytes = device_memory, suc
 // The attributes that cudart asks for, of an H100 where they do not follow from the emulation.
 int cuDeviceGetAttribute(int* value, int attribute, int) {
   switch (attribute) {
-    case 1: return *value = 1024, success;                                                   // MAX_THREADS_PER_BLOCK
-    case 8: return *value = static_cast<int>(static_limit), success;                         // MAX_SHARED_MEMORY_PER_BLOCK
-    case 10: return *value = 32, success;                                                    // WARP_SIZE
-    case 16: return *value = 132, success;                                                   // MULTIPROCESSOR_COUNT
-    case 75: return *value = static_cast<int>(setting("NCTRAIN_EMU_SM", 90) / 10), success;  // COMPUTE_CAPABILITY_MAJOR
-    case 76: return *value = static_cast<int>(setting("NCTRAIN_EMU_SM", 90) % 10), success;  // COMPUTE_CAPABILITY_MINOR
-    case 97: return *value = static_cast<int>(opt_in_limit()), success;                      // MAX_SHARED_MEMORY_PER_BLOCK_OPTIN
+    case 1: return *value = 1024, success;                                          // MAX_THREADS_PER_BLOCK
+    case 8: return *value = static_cast<int>(static_limit), success;                // MAX_SHARED_MEMORY_PER_BLOCK
+    case 10: return *value = 32, success;                                           // WARP_SIZE
+    case 16: return *value = 132, success;                                          // MULTIPROCESSOR_COUNT
+    case 75: return *value = static_cast<int>(compute_capability() / 10), success;  // COMPUTE_CAPABILITY_MAJOR
+    case 76: return *value = static_cast<int>(compute_capability() % 10), success;  // COMPUTE_CAPABILITY_MINOR
+    case 97: return *value = static_cast<int>(opt_in_limit()), success;             // MAX_SHARED_MEMORY_PER_BLOCK_OPTIN
   }
   return not_supported;
 }

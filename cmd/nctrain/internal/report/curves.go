@@ -148,7 +148,7 @@ func collapseCurves(runs []*stored) *curves {
 	for _, m := range nc.Metrics() {
 		keys := slices.Concat(m.Curves, m.References)
 		if len(m.TestCurves) > 0 {
-			keys = append(keys, m.TestCurves[0]+testRows)
+			keys = append(keys, m.TestCurves[0]+nc.TestRows)
 		}
 		for _, set := range m.Sets(oodSets(runs)) {
 			p := &plot{Title: m.Panel(set), Y: m.Unit, Log: true, Marks: marks}
@@ -156,7 +156,7 @@ func collapseCurves(runs []*stored) *curves {
 				v := m.Drawn(r, set)
 				for _, key := range m.TestCurves {
 					if x, ok := m.OfTest(r).Get(key); ok {
-						v.Set(key+testRows, x)
+						v.Set(key+nc.TestRows, x)
 					}
 				}
 				return v
@@ -174,9 +174,6 @@ func collapseCurves(runs []*stored) *curves {
 	return c
 }
 
-// testRows ends the names of curves of the test rows.
-const testRows = ", test rows"
-
 // colours of the page's curves; looks beyond them change the dash.
 const colours = 7
 
@@ -185,7 +182,7 @@ func (p *plot) addVariants(runs []*stored, pick func(*nc.Result) analysis.Values
 	for i, r := range runs {
 		for look, key := range keys {
 			// Of test rows: the colour of the training rows, and another dash.
-			if base, of := strings.CutSuffix(key, testRows); of {
+			if base, of := strings.CutSuffix(key, nc.TestRows); of {
 				look = slices.Index(keys, base) + colours
 			}
 			y := over(r.nc, pick, key)
