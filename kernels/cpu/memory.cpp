@@ -29,6 +29,19 @@ void* allocate(size_t bytes) {
 
 void release(void* p) { free(p); }
 
+void* allocate_huge(size_t bytes) {
+  const size_t size = round_up(bytes, kHugePage);
+  count_allocation();
+  char* const pages = static_cast<char*>(aligned_alloc(kHugePage, size));
+  if (pages == nullptr) return nullptr;
+  madvise(pages, size, MADV_HUGEPAGE);  // a hint
+  return pages + size - round_up(bytes, kCacheLine);
+}
+
+void release_huge(void* p, size_t bytes) {
+  if (p != nullptr) free(static_cast<char*>(p) + round_up(bytes, kCacheLine) - round_up(bytes, kHugePage));
+}
+
 }  // namespace nct
 
 extern "C" {

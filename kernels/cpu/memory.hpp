@@ -12,5 +12,10 @@ void count_allocation();
 void* allocate(size_t bytes);
 void release(void*);
 
+// allocate_huge is allocate on huge pages where the system gives them: a cache is indexed by physical addresses, and pages of 4 KB can crowd a few of its sets.
+// The bytes end where the last page ends, so that checkers of memory see who writes beyond. release_huge frees them.
+void* allocate_huge(size_t bytes);
+void release_huge(void*, size_t bytes);
+
 }  // namespace nct
 #endif

@@ -45,6 +45,7 @@ struct Worker {
   int thread;
   pthread_t handle;
   void* scratch;
+  int64_t scratch_bytes;
 };
 
 }  // namespace
@@ -64,7 +65,6 @@ struct nct_pool {
 
   int threads = 1;
   int spins = kSpins;
-  int64_t scratch_bytes = 0;
   int64_t cache_bytes = 0;
   Worker* workers = nullptr;  // workers[0] is the caller
 };
@@ -182,7 +182,7 @@ void nct_pool_destroy(nct_pool* pool) {
   pool->stop.store(true);
   announce(pool, INT_MAX);
   for (int t = 1; t < pool->threads; t++) pthread_join(pool->workers[t].handle, nullptr);
-  for (int t = 0; t < pool->threads; t++) nct::release(pool->workers[t].scratch);
+  for (int t = 0; t < pool->threads; t++) nct::release_huge(pool->workers[t].scratch, static_cast<size_t>(pool->workers[t].scratch_bytes));
   delete[] pool->workers;
   delete pool;
 }
@@ -190,14 +190,15 @@ void nct_pool_destroy(nct_pool* pool) {
 int nct_pool_threads(const nct_pool* pool) { return pool->threads; }
 
 int nct_pool_reserve(nct_pool* pool, int64_t scratch) {
-  if (scratch <= pool->scratch_bytes) return 0;
   for (int t = 0; t < pool->threads; t++) {
-    void* const larger = nct::allocate(static_cast<size_t>(scratch));
-    if (larger == nullptr) return ENOMEM;  // threads before t keep the larger one, which is at least what scratch_bytes says
-    nct::release(pool->workers[t].scratch);
-    pool->workers[t].scratch = larger;
+    Worker& worker = pool->workers[t];
+    if (scratch <= worker.scratch_bytes) continue;
+    void* const larger = nct::allocate_huge(static_cast<size_t>(scratch));
+    if (larger == nullptr) return ENOMEM;
+    nct::release_huge(worker.scratch, static_cast<size_t>(worker.scratch_bytes));
+    worker.scratch = larger;
+    worker.scratch_bytes = scratch;
   }
-  pool->scratch_bytes = scratch;
   return 0;
 }
 
