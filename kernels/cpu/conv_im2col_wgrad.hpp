@@ -109,6 +109,7 @@ inline void wgrad_block(const nct_shape& s, const WgradBlocking& b, int64_t bloc
     grid.h.taps = 1;  // only this group's filter row
     grid.h.shift += group;
   }
+  const int64_t register_tiles = b.taps * ceil_div(last_c - first_c, kPanel<float>) * ceil_div(rows, kGemmRows);
   GemmOuter<float> tile;
   tile.g_stride = rows;
   tile.d_stride = s.r * s.s * s.c;
@@ -121,7 +122,7 @@ inline void wgrad_block(const nct_shape& s, const WgradBlocking& b, int64_t bloc
       tile.x_stride = packed_columns<float>(b.columns);
       gather_patches(scratch.x, tile.x_stride, scratch.pixels, b.chunk, s.r * s.s, s.c, tile.depth);
     }
-    int64_t asked = 0;
+    OuterAhead<float> ahead({dy + (pixel + tile.depth) * s.k + first_k, s.k, tile.depth}, {}, register_tiles, tile.depth);
     for (int64_t tap = 0; tap < b.taps; tap++) {
       for (int64_t c = first_c; c < last_c; c += kPanel<float>) {
         const int64_t width = panel_width<float>(last_c - c);
@@ -136,10 +137,7 @@ inline void wgrad_block(const nct_shape& s, const WgradBlocking& b, int64_t bloc
         for (int64_t k = 0; k < rows; k += kGemmRows) {
           tile.g = scratch.dy + k;
           tile.d = dw + ((first_k + k) * s.r * s.s + group * b.taps + tap) * s.c + c;
-          // A line of each row of dy's next chunk, until all have been asked for.
-          tile.ahead = asked < rows ? dy + (pixel + tile.depth) * s.k + first_k + asked : tile.g;
-          tile.ahead_step = asked < rows ? s.k : tile.g_stride;
-          asked += kLine<float>;
+          ahead.share(tile);
           run_gemm_outer(tile, width, static_cast<int>(smaller(kGemmRows, rows - k)));
         }
       }

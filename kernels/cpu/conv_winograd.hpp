@@ -211,8 +211,8 @@ inline void convolve_blocks(const WinogradConvolution<T>& g, const FusedTasks& f
     const int64_t tiles = smaller(most, last - begin), next = begin + tiles;
     thread.point(planes, tiles);
     for (int64_t i = 0; i < tiles; i++) transform_input<A>(g.grid, begin + i, g.in, g.grid.in.channels, thread.zeros, planes.in, i);
-    PixelsAhead<T> ahead(g.grid, g.grid.in, A::kInputStep, g.in, g.grid.in.channels, next, smaller(last, next + most),
-                         calls * ceil_div(tiles, kGemmRows));
+    const PixelRows<T> rows(g.grid, g.grid.in, A::kInputStep, g.in, g.grid.in.channels, next, smaller(last, next + most));
+    PixelsAhead<T> ahead(rows, calls * ceil_div(tiles, kGemmRows));
     for (int64_t filter = 0; filter < kFilterPlanes<A>; filter++)
       for (int64_t column = 0; column < filters; column += kPanel<T>) {
         const bool more = column + kPanel<T> < filters;

@@ -53,48 +53,47 @@ inline void transform_all(const WinogradWgrad<T>& g, const WinogradWgradPlanes<T
   });
 }
 
-// multiply_block: du[filter][k][c] = sum over all tiles and the filter's products, for kPlaneWidth k from first_k and c from first_c on. What a panel of products
-// reads is asked for while the panel before multiplies: planes come from L3.
+// multiply_block: du[filter][k][c] = sum over all tiles and the filter's products, for kPlaneWidth k from first_k and c from first_c on. What a chunk of tiles
+// reads is asked for while the chunk before multiplies: planes come from L3.
 template <typename A, typename T>
 inline void multiply_block(const TileGrid& g, const WinogradWgradPlanes<T>& planes, int64_t first_k, int64_t first_c, const FilterGradient<T>& du) {
-  struct Panel {
-    int64_t filter, product, first, c;
+  struct Chunk {
+    int64_t filter, product, first;
     bool accumulate;
   };
   const int64_t last_k = smaller(g.out.channels, first_k + kPlaneWidth), last_c = smaller(planes.x.channels, first_c + kPlaneWidth);
-  const int64_t x_panel = kWgradTiles * planes.x.row, dy_panel = kWgradTiles * planes.dy.row;
+  const int64_t register_tiles = ceil_div(last_c - first_c, kPanel<T>) * ceil_div(last_k - first_k, kGemmRows);
   GemmOuter<T> tile;
   tile.g_stride = planes.dy.row;
   tile.x_stride = planes.x.row;
   tile.d_stride = du.row;
-  tile.ahead_step = kLine<T>;
-  const auto x_of = [&](const Panel& p) { return planes.x.at(p.first, p.c) + p.product * planes.x.plane; };
-  const auto dy_of = [&](const Panel& p, int64_t k) { return planes.dy.at(p.first, k) + p.product * planes.dy.plane; };
-  const auto add = [&](const Panel& p, const Panel& next) {
-    const int64_t width = smaller(kPanel<T>, last_c - p.c);
-    tile.depth = smaller(kWgradTiles, g.tiles() - p.first);
-    tile.accumulate = p.accumulate;
-    tile.columns = static_cast<int>(width);
-    tile.x = x_of(p);
-    int64_t asked = 0;
-    for (int64_t k = first_k; k < last_k; k += kGemmRows) {
-      tile.g = dy_of(p, k);
-      tile.d = du.at(p.filter, k, p.c);
-      tile.ahead = asked < x_panel ? x_of(next) + asked : dy_of(next, first_k) + (asked - x_panel) % dy_panel;
-      asked += tile.depth * kLine<T>;
-      run_gemm_outer(tile, width, static_cast<int>(smaller(kGemmRows, last_k - k)));
+  const auto x_of = [&](const Chunk& chunk, int64_t c) { return planes.x.at(chunk.first, c) + chunk.product * planes.x.plane; };
+  const auto dy_of = [&](const Chunk& chunk, int64_t k) { return planes.dy.at(chunk.first, k) + chunk.product * planes.dy.plane; };
+  const auto add = [&](const Chunk& chunk, const Chunk& next) {
+    tile.depth = smaller(kWgradTiles, g.tiles() - chunk.first);
+    tile.accumulate = chunk.accumulate;
+    OuterAhead<T> ahead({x_of(next, first_c), planes.x.row, kWgradTiles}, {dy_of(next, first_k), planes.dy.row, kWgradTiles}, register_tiles,
+                        tile.depth);
+    for (int64_t c = first_c; c < last_c; c += kPanel<T>) {
+      const int64_t width = smaller(kPanel<T>, last_c - c);
+      tile.columns = static_cast<int>(width);
+      tile.x = x_of(chunk, c);
+      for (int64_t k = first_k; k < last_k; k += kGemmRows) {
+        tile.g = dy_of(chunk, k);
+        tile.d = du.at(chunk.filter, k, c);
+        ahead.share(tile);
+        run_gemm_outer(tile, width, static_cast<int>(smaller(kGemmRows, last_k - k)));
+      }
     }
   };
-  Panel held{-1, 0, 0, 0, false};
+  Chunk held{-1, 0, 0, false};
   for (int64_t filter = 0; filter < kFilterPlanes<A>; filter++) {
     bool accumulate = false;
     for_products<A>(filter, [&](int64_t product) {
       for (int64_t first = 0; first < g.tiles(); first += kWgradTiles) {
-        for (int64_t c = first_c; c < last_c; c += kPanel<T>) {
-          const Panel panel{filter, product, first, c, accumulate};
-          if (held.filter >= 0) add(held, panel);
-          held = panel;
-        }
+        const Chunk chunk{filter, product, first, accumulate};
+        if (held.filter >= 0) add(held, chunk);
+        held = chunk;
         accumulate = true;
       }
     });

@@ -115,15 +115,14 @@ struct WgradRangeThread {
   }
 };
 
-// add_products: dU (+)= the products of rows Rows of a block of `tiles` transformed tiles. before() is called before each register tile.
-template <typename A, typename Rows, typename T, typename Before>
-inline void add_products(const WgradRangeThread<A, T>& t, const GradientBlock& part, int64_t tiles, bool accumulate, Before before) {
+// add_products: dU (+)= the products of rows Rows of a block of `tiles` transformed tiles, while `ahead` is asked for.
+template <typename A, typename Rows, typename T>
+inline void add_products(const WgradRangeThread<A, T>& t, const GradientBlock& part, int64_t tiles, bool accumulate, OuterAhead<T> ahead) {
   GemmOuter<T> tile;
   tile.depth = tiles;
   tile.g_stride = t.dy.row;
   tile.x_stride = t.x.row;
   tile.d_stride = t.du.row;
-  tile.ahead_step = kLine<T>;
   for (int i = Rows::first; i < Rows::end; i++)
     for (int j = 0; j < A::kProducts; j++) {
       const int filter = A::filter_of(i) * A::kFilters + A::filter_of(j), product = (i - Rows::first) * A::kProducts + j;
@@ -133,11 +132,11 @@ inline void add_products(const WgradRangeThread<A, T>& t, const GradientBlock& p
       for (int64_t c = 0; c < part.columns; c += kPanel<T>) {
         const int64_t width = smaller(kPanel<T>, round_up(part.columns - c, lanes<T>));
         tile.columns = static_cast<int>(width);
-        tile.x = tile.ahead = t.x.at(0, c) + product * t.x.plane;
+        tile.x = t.x.at(0, c) + product * t.x.plane;
         for (int64_t k = 0; k < part.rows; k += kGemmRows) {
           tile.g = t.dy.at(0, k) + product * t.dy.plane;
           tile.d = t.du.at(filter, part.first_k + k, part.first_c + c);
-          before();
+          ahead.share(tile);
           run_gemm_outer(tile, width, static_cast<int>(smaller(kGemmRows, part.rows - k)));
         }
       }
@@ -149,19 +148,16 @@ template <typename A, typename Rows, typename T>
 inline void add_group(const WinogradWgrad<T>& g, const WgradRanges& b, const WgradRangeThread<A, T>& t, const GradientBlock& part, int64_t begin,
                       int64_t end, int64_t then) {
   const T *const x = g.x + part.first_c, *const dy = g.dy + part.first_k;
-  const int64_t calls = Rows::count * A::kProducts * ceil_div(part.columns, kPanel<T>) * ceil_div(part.rows, kGemmRows);
+  const int64_t register_tiles = Rows::count * A::kProducts * ceil_div(part.columns, kPanel<T>) * ceil_div(part.rows, kGemmRows);
   for (int64_t first = begin; first < end; first += b.block) {
     const int64_t tiles = smaller(b.block, end - first), next = first + tiles < end ? first + tiles : then;
     for (int64_t i = 0; i < tiles; i++) {
       transform_input<A, Rows>(g.grid, first + i, x, part.columns, t.zeros, t.x, i);
       transform_output_gradient<A, Rows>(g.grid, first + i, dy, part.rows, t.zeros, t.dy, i);
     }
-    PixelsAhead<T> x_ahead(g.grid, g.grid.in, A::kInputStep, x, part.columns, next, smaller(end, next + b.block), calls);
-    PixelsAhead<T> dy_ahead(g.grid, g.grid.out, A::kOutputs, dy, part.rows, next, smaller(end, next + b.block), calls);
-    add_products<A, Rows>(t, part, tiles, first > begin, [&] {
-      x_ahead.ask();
-      dy_ahead.ask();
-    });
+    const PixelRows<T> x_rows(g.grid, g.grid.in, A::kInputStep, x, part.columns, next, smaller(end, next + b.block));
+    const PixelRows<T> dy_rows(g.grid, g.grid.out, A::kOutputs, dy, part.rows, next, smaller(end, next + b.block));
+    add_products<A, Rows>(t, part, tiles, first > begin, OuterAhead<T>(x_rows.runs(), dy_rows.runs(), register_tiles, tiles));
   }
 }
 

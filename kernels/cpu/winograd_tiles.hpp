@@ -67,39 +67,49 @@ inline void tile_pixels(const ImageSize& size, const T* image, int64_t top, int6
   }
 }
 
-// PixelsAhead asks for `channels` channels of the pixels of tiles [first, last), in so many calls and in the order of memory. A transform is bound by memory
-// and a product by arithmetic: what the next block needs comes while this one multiplies, a few lines before each register tile. They are asked for
-// to L1, from where they fall to L2. (What is asked for to L2 alone is at times not brought: on Zen 4 for seconds on end, unknown why.)
+// PixelRows are the pixels of tiles [first, last), `channels` channels of each, in the order of memory: what a block of tiles reads that no block before it
+// read. A transform is bound by memory and a product by arithmetic: the next block's are asked for while this one multiplies.
 template <typename T>
-struct PixelsAhead {
+struct PixelRows {
   int64_t run, step;  // numbers that lie together, and from there to the next run
-  const T *at, *run_end, *end;
-  int64_t lines;  // of a call
+  const T *begin, *end;
 
-  PixelsAhead(const TileGrid& g, const ImageSize& size, int64_t pixels, const T* images, int64_t channels, int64_t first, int64_t last,
-              int64_t calls) {
-    const int64_t begin = begin_row(g, size, pixels, first) * size.w, count = begin_row(g, size, pixels, last) * size.w - begin;
+  PixelRows(const TileGrid& g, const ImageSize& size, int64_t pixels, const T* images, int64_t channels, int64_t first, int64_t last) {
+    const int64_t row = begin_row(g, size, pixels, first), count = (begin_row(g, size, pixels, last) - row) * size.w;
     const bool whole = channels == size.channels;
     run = whole ? count * channels : channels;
     step = whole ? run : size.channels;
-    at = images + begin * size.channels;
-    run_end = at + run;
-    end = at + count * size.channels;
-    lines = ceil_div(whole ? ceil_div(run, kLine<T>) : count * ceil_div(run, kLine<T>), calls);
+    begin = images + row * size.w * size.channels;
+    end = begin + count * size.channels;
   }
   // begin_row: the first row of pixels that no tile before `tile` reads, a row of all images. A tile also reads a row from the tiles below.
   static int64_t begin_row(const TileGrid& g, const ImageSize& size, int64_t pixels, int64_t tile) {
     const int64_t rows = ceil_div(tile, g.tiles_w), row = rows % g.tiles_h;
     return rows / g.tiles_h * size.h + (row > 0 ? smaller(size.h, row * pixels + 1) : 0);
   }
+  int64_t lines() const { return run == 0 ? 0 : (end - begin) / step * ceil_div(run, kLine<T>); }
+  Runs<T> runs() const {  // of kPlaneWidth float32 channels at most
+    const int64_t apart = run == step ? Runs<T>::kLength : step;
+    return {begin, apart, ceil_div(end - begin, apart)};
+  }
+};
+
+// PixelsAhead asks for rows of pixels in so many calls, one before each register tile, to L1 (gemm.hpp says why).
+template <typename T>
+struct PixelsAhead {
+  PixelRows<T> rows;
+  const T *at, *run_end;
+  int64_t lines;  // of a call
+
+  PixelsAhead(const PixelRows<T>& rows, int64_t calls) : rows(rows), at(rows.begin), run_end(at + rows.run), lines(ceil_div(rows.lines(), calls)) {}
   void ask() {
-    for (int64_t i = 0; i < lines && at < end; i++) {
+    for (int64_t i = 0; i < lines && at < rows.end; i++) {
       __builtin_prefetch(at, 0, 3);
       asm volatile("");  // a loop without effects would be dropped
       at += kLine<T>;
       if (at >= run_end) {
-        at = run_end - run + step;
-        run_end += step;
+        at = run_end - rows.run + rows.step;
+        run_end += rows.step;
       }
     }
   }
