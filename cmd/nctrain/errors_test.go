@@ -148,7 +148,7 @@ func TestErrorsAreOneLineAndLeaveNothing(t *testing.T) {
 		{"argument too many", []string{"run", "shapes"}, exitUsage, []string{"shapes"}},
 		{"two OOD sets of a name", append([]string{"run", "--ood", "digits,digits", "--out", out}, shapes...), exitUsage, []string{"--ood", "digits", "NAME="}},
 		{"unknown score", append([]string{"run", "--ood", "digits", "--scores", "guess", "--out", out}, shapes...), exitUsage, []string{"--scores", "guess", "msp"}},
-		{"resume nothing", []string{"run", "--no-report", "--resume", at("nowhere")}, exitFailed, []string{"run: ", "nowhere", "config.json"}},
+		{"resume nothing", []string{"run", "--no-report", "--resume", at("nowhere")}, exitFailed, []string{"run: ", "nowhere", "no such file", "earlier run"}},
 		{"resume with settings", []string{"run", "--no-report", "--resume", at("nowhere"), "--lr", "1"}, exitUsage, []string{"--resume", "--lr"}},
 		{"nc without input", []string{"nc"}, exitUsage, []string{"--features", "--head", "--run"}},
 		{"features of no file", []string{"features", "--checkpoint", at("file"), "--data", "shapes", "--out", at("f.npz")}, exitFailed, []string{"weights: ", "file"}},
