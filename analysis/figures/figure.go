@@ -42,7 +42,7 @@ type panel struct {
 const (
 	titleHeight = 26 // points
 	cellPadding = 8
-	labelWidth  = 13
+	labelWidth  = 15 // 9 points of text, and space between it and the numbers
 )
 
 func (f *Figure) size() (width, height vg.Length) {
@@ -100,7 +100,7 @@ func (f *Figure) draw(c draw.Canvas) {
 			label := centred(textStyle(9))
 			label.Rotation = math.Pi / 2
 			data := p.DataCanvas(axes)
-			c.FillText(label, vg.Point{X: cells[j].Min.X + labelWidth/2, Y: (data.Min.Y + data.Max.Y) / 2}, p.yLabel)
+			c.FillText(label, vg.Point{X: cells[j].Min.X + labelWidth/2 - 1, Y: (data.Min.Y + data.Max.Y) / 2}, p.yLabel)
 			foot := cells[j]
 			foot.Max.Y = foot.Min.Y + under
 			p.legend.draw(foot)

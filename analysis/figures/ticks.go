@@ -46,13 +46,15 @@ func wholeTicks(low, high float64) (ticks []plot.Tick) {
 	return ticks
 }
 
-// logTicks labels decades, and 2 and 5 within them where fewer than two decades are seen.
+// logTicks labels decades, and 2 and 5 within them where fewer than two decades are seen. Between two of those (a loss that falls from 4.7 to 4.4) the axis is as good as linear,
+// and an axis of one label or none could not be read.
 func logTicks(low, high float64) (ticks []plot.Tick) {
 	if low <= 0 || high < low {
 		return nil
 	}
 	decades := math.Log10(high / low)
 	every := max(1, int(math.Ceil(decades/8)))
+	labelled := 0
 	for e := int(math.Floor(math.Log10(low))); e <= int(math.Ceil(math.Log10(high))); e++ {
 		for m := 1; m < 10; m++ {
 			// Parsed, the value is the nearest to the decimal number, and prints as it.
@@ -64,8 +66,14 @@ func logTicks(low, high float64) (ticks []plot.Tick) {
 			if (m == 1 && e%every == 0) || (decades < 2 && (m == 2 || m == 5)) || decades < 0.3 {
 				label = strconv.FormatFloat(value, 'g', -1, 64)
 			}
+			if label != "" {
+				labelled++
+			}
 			ticks = append(ticks, plot.Tick{Value: value, Label: label})
 		}
+	}
+	if labelled < 2 {
+		return linearTicks(low, high)
 	}
 	return ticks
 }

@@ -38,6 +38,8 @@ func TestTicks(t *testing.T) {
 		{logTicks, 0.3, 3, "0.5 1 2"},
 		{logTicks, 1e-18, 1e2, "1e-18 1e-15 1e-12 1e-09 1e-06 0.001 1"},
 		{logTicks, 0.25, 0.45, "0.3 0.4"},
+		{logTicks, 4.35, 4.76, "4.4 4.5 4.6 4.7"},
+		{logTicks, 1.2, 4.6, "1.5 2.0 2.5 3.0 3.5 4.0 4.5"},
 	} {
 		if got := labels(c.ticks(c.low, c.high)); got != c.want {
 			t.Errorf("%g..%g: %q, want %q", c.low, c.high, got, c.want)

@@ -66,7 +66,7 @@
         if (t >= low * (1 - 1e-9) && t <= high * (1 + 1e-9) && (m > 1 || e % every === 0)) ticks.push(t);
       }
     }
-    return ticks;
+    return ticks.length > 1 ? ticks : linearTicks(low, high, 5); // within so little the axis is as good as linear
   };
 
   // ---- one panel ----

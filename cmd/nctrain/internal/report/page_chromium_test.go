@@ -1,6 +1,7 @@
 package report_test
 
 import (
+	"bytes"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -48,12 +49,35 @@ func TestPageInChromium(t *testing.T) {
 	}
 }
 
-// TestNothingIsCutOff: at a desk no table of the settings is wider than its place, and no number of a tile breaks or runs over, there or on a phone.
+// TestNothingIsCutOff: at a desk no table of the settings is wider than its place, with long paths and with several runs too, and no number of a tile breaks or runs over, there or
+// on a phone.
 func TestNothingIsCutOff(t *testing.T) {
 	findChromium(t)
-	dir := writeRun(t, "alone", 1)
-	rebuild(t, dir)
+	const deep = "cifar100:/scratch/projects/neural_collapse_2026/data/original/cifar-100-binary.tar.gz"
+	long := func(name string, seed uint64) string {
+		dir := writeRun(t, name, seed)
+		path := filepath.Join(dir, "config.json")
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, bytes.ReplaceAll(text, []byte(`"shapes"`), []byte(`"`+deep+`"`)), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return dir
+	}
+	alone, paths, several := writeRun(t, "alone", 1), long("paths", 1), long("several", 1)
+	rebuild(t, alone)
+	rebuild(t, paths)
+	rebuild(t, several, long("second-of-width-16", 2), long("third-of-width-32", 3))
 	b := openBrowser(t)
+	for _, dir := range []string{alone, paths, several} {
+		b.checkCut(dir, dir != several)
+	}
+}
+
+func (b *browser) checkCut(dir string, tiles bool) {
+	b.t.Helper()
 	for _, width := range []int{320, 400, 1160, 1200, 1400} {
 		b.open("file://"+filepath.Join(dir, report.PageFile), width, "light")
 		var page struct {
@@ -66,9 +90,28 @@ func TestNothingIsCutOff(t *testing.T) {
 			return {Tiles: tiles.length, Broken: tiles.filter((dd) => lines(dd.firstChild) !== 1 || dd.scrollWidth > dd.clientWidth).map((dd) => dd.textContent),
 				Cut: [...document.querySelectorAll(".pair .scroll")].filter((s) => s.scrollWidth > s.clientWidth).map((s) => s.textContent.trim().slice(0, 40))};
 		})()`, &page)
-		if page.Tiles < 4 || len(page.Broken) > 0 || (width > 1000 && len(page.Cut) > 0) {
-			t.Errorf("width %d: %d tiles, broken %q, cut off %q", width, page.Tiles, page.Broken, page.Cut)
+		if (tiles && page.Tiles < 4) || len(page.Broken) > 0 || (width > 1000 && len(page.Cut) > 0) {
+			b.t.Errorf("%s, width %d: %d tiles, broken %q, cut off %q", filepath.Base(dir), width, page.Tiles, page.Broken, page.Cut)
 		}
+	}
+}
+
+// TestNarrowLogAxisCanBeRead: a loss that stays between two labels of a logarithmic axis has labels all the same.
+func TestNarrowLogAxisCanBeRead(t *testing.T) {
+	findChromium(t)
+	dir := writeRun(t, "narrow", 1)
+	const history = "epoch,lr,train_loss,train_accuracy,test_loss,test_accuracy\n1,0.01,4.629,0.01,4.7,0.01\n2,0.005,4.413,0.04,4.428,0.04\n"
+	if err := os.WriteFile(filepath.Join(dir, "history.csv"), []byte(history), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	rebuild(t, dir)
+	b := openBrowser(t)
+	b.open("file://"+filepath.Join(dir, report.PageFile), 1200, "light")
+	var labels []string
+	b.eval(`[...document.querySelectorAll("#training .panel")].filter((p) => p.querySelector("h4").textContent.startsWith("Loss"))
+		.flatMap((p) => [...p.querySelectorAll("svg text[text-anchor=end]")]).map((t) => t.textContent).filter((t) => t !== "epoch")`, &labels)
+	if len(labels) < 3 || labels[1] != "4.4" {
+		t.Errorf("the axis of the loss is labelled %q", labels)
 	}
 }
 
