@@ -99,7 +99,15 @@ func (f *dataFlags) info(c *cobra.Command, spec string) error {
 	if train.OneSplit {
 		fmt.Fprintln(out, "  one split, which serves whatever split is asked for; name a test set with --test when training on it")
 	}
-	return f.write(map[string]any{"set": spec, "class_names": train.ClassNames, "splits": splits})
+	result := map[string]any{"set": spec, "class_names": train.ClassNames, "splits": splits}
+	if !train.OneSplit {
+		if how := sets[1].ClassesUnlike(train); how != "" {
+			text := fmt.Sprintf("the test split: %s: run and train refuse it", how)
+			fmt.Fprintf(out, "warning: %s\n", text)
+			result["warnings"] = []string{text}
+		}
+	}
+	return f.write(result)
 }
 
 func describeSet(s *data.Set) splitInfo {

@@ -331,6 +331,43 @@ func TestOODSetsWithoutTestImagesAreWarnedOf(t *testing.T) {
 	}
 }
 
+// What a run will refuse is told by the command that looks at a set.
+func TestDataInfoTellsThatClassesDiffer(t *testing.T) {
+	tmp := t.TempDir()
+	for _, class := range []string{"train/ant", "train/bee", "train/cat", "test/ant", "test/cat", "test/dog", "test/eel"} {
+		if err := os.MkdirAll(filepath.Join(tmp, class), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		var picture bytes.Buffer
+		if err := png.Encode(&picture, image.NewGray(image.Rect(0, 0, 32, 32))); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(tmp, class, "0.png"), picture.Bytes(), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	out := filepath.Join(t.TempDir(), "info.json")
+	const how = "4 classes, the training set"
+	const which = "has 3 (missing here: bee) (not there: dog, eel): "
+	text := must(t, "data", "info", "folder:"+tmp, "--json", out)
+	if !strings.Contains(text, "warning: the test split: "+how) || !strings.Contains(text, which+"run and train refuse it") {
+		t.Errorf("data info says\n%s", text)
+	}
+	var info struct{ Warnings []string }
+	decode(t, read(t, out), &info)
+	if len(info.Warnings) != 1 || !strings.Contains(info.Warnings[0], which) {
+		t.Errorf("--json warns %q", info.Warnings)
+	}
+	_, stderr, status := call("train", "--data", "folder:"+tmp, "--width", "2", "--epochs", "1", "--out", filepath.Join(t.TempDir(), "run"))
+	if status != exitFailed {
+		t.Errorf("status %d", status)
+	}
+	wantLine(t, stderr, "data: ", how, which, "name a test set with the same classes")
+	if text := must(t, "data", "info", "shapes", "--limit", "20"); strings.Contains(text, "warning") {
+		t.Errorf("data info of a whole set says\n%s", text)
+	}
+}
+
 func TestDataConvertGivesTheSameImages(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "digits.npz")
 	must(t, "data", "convert", "digits", "--split", "test", "--limit", "20", "--out", path)

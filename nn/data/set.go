@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 
 	"nctrain/internal/decimal"
 )
@@ -104,6 +105,39 @@ func numberNames(classes int) []string {
 		names[i] = strconv.Itoa(i)
 	}
 	return names
+}
+
+// ClassesUnlike says how the classes of a set differ from those of the training set, so that its labels mean something else; "" where they do not.
+func (s *Set) ClassesUnlike(train *Set) string {
+	named := !s.Numbered() && !train.Numbered()
+	if s.Classes != train.Classes {
+		text := fmt.Sprintf("%d classes, the training set %s has %d", s.Classes, train.Name, train.Classes)
+		if named {
+			text += beside("missing here", train.ClassNames, s.ClassNames) + beside("not there", s.ClassNames, train.ClassNames)
+		}
+		return text
+	}
+	if named {
+		for i, name := range s.ClassNames {
+			if name != train.ClassNames[i] {
+				return fmt.Sprintf("class %d is %s, in the training set %s it is %s", i, name, train.Name, train.ClassNames[i])
+			}
+		}
+	}
+	return ""
+}
+
+// beside lists the names that others do not hold, a few of many.
+func beside(what string, names, others []string) string {
+	const most = 5
+	names = slices.DeleteFunc(slices.Clone(names), func(name string) bool { return slices.Contains(others, name) })
+	switch n := len(names); {
+	case n == 0:
+		return ""
+	case n > most:
+		return fmt.Sprintf(" (%s: %s and %d more)", what, strings.Join(names[:most], ", "), n-most)
+	}
+	return fmt.Sprintf(" (%s: %s)", what, strings.Join(names, ", "))
 }
 
 // Numbered tells that the classes have no names but their numbers.

@@ -102,16 +102,8 @@ func (sets *Sets) sameClasses(s *data.Set) error {
 	if s.Uncounted && s.Classes < t.Classes {
 		s.Classes, s.ClassNames = t.Classes, t.ClassNames
 	}
-	if s.Classes != t.Classes {
-		return fmt.Errorf("data: %s: %d classes, the training set %s has %d: name a test set with the same classes", s.Name, s.Classes, t.Name, t.Classes)
-	}
-	if s.Numbered() || t.Numbered() {
-		return nil
-	}
-	for i, name := range s.ClassNames {
-		if name != t.ClassNames[i] {
-			return fmt.Errorf("data: %s: class %d is %s, in the training set %s it is %s: name a test set with the same classes", s.Name, i, name, t.Name, t.ClassNames[i])
-		}
+	if how := s.ClassesUnlike(t); how != "" {
+		return fmt.Errorf("data: %s: %s: name a test set with the same classes", s.Name, how)
 	}
 	return nil
 }
