@@ -231,6 +231,9 @@ func TestOpenFeaturesNamesWhatIsWrong(t *testing.T) {
 		{"integers", func(w *npz.Writer) error { return npz.Put(w, "features", make([]int64, 12), 4, 3) }, "features: found"},
 		{"short", func(w *npz.Writer) error {
 			return errors.Join(features(w), npz.Put(w, "labels", []int64{1, 2, 3}))
+		}, "3 labels beside 4 rows of features"},
+		{"square labels", func(w *npz.Writer) error {
+			return errors.Join(features(w), npz.Put(w, "labels", []int64{1, 2, 3, 4}, 2, 2))
 		}, "want integer labels [4]"},
 		{"floatlabels", func(w *npz.Writer) error {
 			return errors.Join(features(w), npz.Put(w, "labels", []float64{1, 2, 3, 4}))

@@ -140,6 +140,9 @@ func (a *arrays) check() error {
 	}
 	l := a.labels.info
 	if a.info.Unlabelled = a.labels.file == nil; !a.info.Unlabelled && (!l.DType.IsInteger() || len(l.Shape) == 0 || l.Shape[0] != a.info.N || l.Len() != a.info.N) {
+		if l.DType.IsInteger() && len(l.Shape) == 1 {
+			return fmt.Errorf("analysis: %s: array labels: %d labels beside %d rows of features: save those of the same images", a.labels.file.Path(), l.Len(), a.info.N)
+		}
 		return wrong("labels", a.labels, fmt.Sprintf("integer labels [%d]", a.info.N))
 	}
 	if g := a.logits.info; a.logits.file != nil {
