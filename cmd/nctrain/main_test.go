@@ -93,11 +93,13 @@ func filesIn(t *testing.T, dir string) []string {
 
 func TestHelpNamesEveryCommandOfSpec(t *testing.T) {
 	help := must(t)
-	for _, name := range []string{"run", "train", "features", "nc", "ood", "score", "data", "kernels", "bench", "doctor", "completion"} {
+	for _, name := range []string{"run", "train", "features", "nc", "ood", "score", "data", "kernels", "bench", "doctor", "completion", "convert", "report", "stats", "explain"} {
 		if !strings.Contains(help, "\n  "+name+" ") {
 			t.Errorf("no %s in the help", name)
 		}
-		must(t, name, "--help")
+		if text := must(t, name, "--help"); strings.Contains(text, "(default [])") {
+			t.Errorf("%s --help tells an empty list as a default:\n%s", name, text)
+		}
 	}
 	flags := must(t, "run", "--help")
 	for _, flag := range strings.Fields("--epochs --batch-size --lr --momentum --weight-decay --width --val-fraction --checkpoint-every --no-augment " +
@@ -232,7 +234,7 @@ func TestKernelsListCheckAndBench(t *testing.T) {
 	if testing.Short() {
 		t.Skip("measuring takes seconds")
 	}
-	if text := must(t, "kernels", "bench", "--op", "linear_fprop", "--width", "2", "--batch", "4"); !strings.Contains(text, "direct") {
+	if text := must(t, "kernels", "bench", "--op", "linear_fprop", "--width", "2", "--batch", "4", "--device", "cpu"); !strings.Contains(text, "direct") || !strings.Contains(text, "median of 2 measured") {
 		t.Errorf("kernels bench gives\n%s", text)
 	}
 }

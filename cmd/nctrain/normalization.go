@@ -18,6 +18,9 @@ type normalizationFlags struct {
 func (f *normalizationFlags) register(flags *pflag.FlagSet) {
 	flags.Float32SliceVar(&f.mean, "mean", nil, "mean of each channel of images in [0,1], as the weights were trained; default what the file says, else CIFAR's (the notebook's)")
 	flags.Float32SliceVar(&f.std, "std", nil, "standard deviation of each channel, as --mean")
+	for _, name := range []string{"mean", "std"} {
+		flags.Lookup(name).DefValue = "" // help would say (default [])
+	}
 }
 
 func (f *normalizationFlags) check() error {

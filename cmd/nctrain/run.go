@@ -65,6 +65,7 @@ stopped.`,
 	f.register(c.Flags())
 	flags := c.Flags()
 	flags.UintSliceVar(&seeds, "seeds", nil, "one run a seed, in seed-N/ of --out, with mean and spread; the same command goes on where it stopped")
+	flags.Lookup("seeds").DefValue = "" // help would say (default [])
 	flags.StringSliceVar(&others, "ood", nil, "out-of-distribution set, [NAME=]KIND:PATH; repeat, or separate by commas")
 	flags.StringSliceVar(&analysis.Scores, "scores", nil, "OOD scores, or all; default the notebook's six")
 	flags.BoolVar(&analysis.Notebook, "notebook", false, "add each score as the notebook computes it (SCORE@notebook)")
