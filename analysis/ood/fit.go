@@ -235,7 +235,7 @@ func fitSet(d Detector, o Options) (set, warning string, reason error) {
 		return "none", "", nil
 	case FitTrain:
 		if !train {
-			return "", "", fmt.Errorf("it is fitted on training rows and none were given")
+			return "", "", fmt.Errorf("it is fitted on training rows and none were given (--train)")
 		}
 		return "train", "", nil
 	}
