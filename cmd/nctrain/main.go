@@ -91,6 +91,13 @@ func describe(command *cobra.Command, err error) (string, int) {
 	var usage usageError
 	var pin *nn.PinError
 	switch {
+	case errors.As(err, &stopped) && command.Flags().Changed("seeds"):
+		// --resume would finish this seed and leave the others out.
+		again := "with the same command"
+		if command.Flags().Changed("overwrite") {
+			again += " without --overwrite"
+		}
+		return fmt.Sprintf("%s: %s: go on with all seeds %s", stopped.Dir, text, again), exitInterrupted
 	case errors.As(err, &stopped):
 		return fmt.Sprintf("%s: go on with: %s --resume %s", text, command.CommandPath(), stopped.Dir), exitInterrupted
 	case errors.Is(err, context.Canceled):

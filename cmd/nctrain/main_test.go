@@ -127,6 +127,19 @@ func TestErrorsOfACommandAreExplained(t *testing.T) {
 		if want := "go on with: nctrain " + name + " --resume runs/first"; !strings.HasSuffix(text, want) || status != exitInterrupted {
 			t.Errorf("status %d, %q, want %q", status, text, want)
 		}
+		if name == "run" {
+			for _, flags := range [][]string{{"--seeds", "1,2"}, {"--seeds", "1,2", "--overwrite"}} {
+				command, _, _ := newRoot().Find([]string{name})
+				if err := command.ParseFlags(flags); err != nil {
+					t.Fatal(err)
+				}
+				text, status := describe(command, &run.Interrupted{Dir: "runs/many/seed-1", Epoch: 1})
+				want := "go on with all seeds with the same command" + map[bool]string{true: " without --overwrite"}[len(flags) > 2]
+				if !strings.HasPrefix(text, "runs/many/seed-1: ") || !strings.HasSuffix(text, want) || strings.Contains(text, "--resume") || status != exitInterrupted {
+					t.Errorf("%v: status %d, %q, want %q", flags, status, text, want)
+				}
+			}
+		}
 		if _, status := describe(command, fmt.Errorf("bench: %w", &nn.PinError{})); status != exitUsage {
 			t.Errorf("a pin that applies nowhere: status %d", status)
 		}
