@@ -73,6 +73,9 @@ func (r *stored) warnings() (now, earlier []string) {
 	if done, all := r.history.epochs(), r.config.Settings.Training.Epochs; done < all && r.ending == "" {
 		now = append(now, fmt.Sprintf("%d of %d epochs are done: nctrain run --resume %s goes on", done, all, r.dir))
 	}
+	if text := r.config.WithoutDetection(); text != "" {
+		now = append(now, text)
+	}
 	now = append(now, r.notes...)
 	var epochs analysis.Ordered[[]string] // warning -> epochs that gave it
 	gather := func(epoch int, isLast bool, texts []string) {

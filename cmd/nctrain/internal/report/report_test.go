@@ -315,6 +315,23 @@ func TestTrainingAloneHasAReport(t *testing.T) {
 	}
 }
 
+// TestOODSetsWithoutTestImages: the page has no section of detection and says why.
+func TestOODSetsWithoutTestImages(t *testing.T) {
+	dir := writeRun(t, "untested", 1)
+	edit(t, filepath.Join(dir, "config.json"), `"test": {`, `"val": {`)
+	put(t, dir, "ood.json", []any{})
+	if err := os.Remove(filepath.Join(dir, "scores.npz")); err != nil {
+		t.Fatal(err)
+	}
+	const want = "OOD scores are left out, and nc5 alone looks at the OOD sets: shapes has one split"
+	if page := rebuild(t, dir); !strings.Contains(page, want) || strings.Contains(page, `id="detection"`) {
+		t.Errorf("the page does not say %q", want)
+	}
+	if _, page := build(t); strings.Contains(page, want) {
+		t.Error("a run with test images is warned of")
+	}
+}
+
 func edit(t *testing.T, path, old, new string) {
 	t.Helper()
 	text, err := os.ReadFile(path)

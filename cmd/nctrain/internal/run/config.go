@@ -79,6 +79,14 @@ func ReadConfig(dir string) (*Config, error) {
 	return c, nil
 }
 
+// WithoutDetection says why a run that was given OOD sets has no scores of them: there are no ID rows to hold them against. "" where it has.
+func (c *Config) WithoutDetection() string {
+	if _, tested := c.Sets["test"]; tested || c.Settings.Analysis == nil || len(c.Settings.OOD) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("OOD scores are left out, and nc5 alone looks at the OOD sets: %s has one split, so there are no test images to tell them from: name some with --test", c.Settings.Data)
+}
+
 func (c *Config) write(dir string) error {
 	return writeJSON(filepath.Join(dir, configFile), c)
 }

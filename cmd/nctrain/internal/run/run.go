@@ -105,13 +105,12 @@ func create(path string, settings Settings, from *nn.NotebookRun, o Options) (*R
 	return r, nil
 }
 
-// warnOfSets tells before hours of training that detection, for which OOD sets were named, has no ID rows to hold them against.
+// warnOfSets tells before hours of training what the sets will not give.
 func (r *Run) warnOfSets() []string {
-	if r.Config.Settings.Analysis == nil || len(r.Sets.OOD) == 0 || r.Sets.Test != nil {
+	text := r.Config.WithoutDetection()
+	if text == "" {
 		return nil
 	}
-	text := fmt.Sprintf("OOD scores are left out, and nc5 alone looks at the OOD sets: %s has one split, so there are no test images to tell them from: name some with --test",
-		r.Config.Settings.Data)
 	r.observer.Warning(text)
 	return []string{text}
 }
