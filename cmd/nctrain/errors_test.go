@@ -123,6 +123,7 @@ func TestErrorsAreOneLineAndLeaveNothing(t *testing.T) {
 		{"missing file", []string{"train", "--data", "npz:" + at("nowhere.npz"), "--out", out}, exitFailed, []string{"data: ", "nowhere.npz", "no such file"}},
 		{"unknown set", []string{"train", "--data", "imagenet", "--out", out}, exitFailed, []string{"data: ", "imagenet", "shapes"}},
 		{"directory under a file", append([]string{"train", "--out", at("file/run")}, shapes...), exitFailed, []string{"run: ", "file/run", "not a directory", "choose another"}},
+		{"directory where none can be made", append([]string{"train", "--out", "/proc/nowhere/run"}, shapes...), exitFailed, []string{"run: /proc/nowhere/run: cannot be made there (no such file", "choose another --out"}},
 		{"directory that is not empty", append([]string{"train", "--out", at("full")}, shapes...), exitFailed, []string{"run: ", "full", "not empty", "notes.txt", "--out"}},
 		{"overwriting what is no run", append([]string{"train", "--overwrite", "--out", at("full")}, shapes...), exitFailed, []string{"run: ", "full", "not empty"}},
 		{"no training set", []string{"run", "--out", out}, exitUsage, []string{"--data is missing", "--data shapes"}},
