@@ -225,7 +225,7 @@ func readFit(file *npz.File, prefix string, head *analysis.Head, saved savedFit)
 	class := &stats.Class{C: c, D: d}
 	info, _ := file.Info(prefix + "count")
 	if info.Len() != c {
-		return nil, fmt.Errorf("array %scount: found %s, want int64 [%d]", prefix, info, c)
+		return nil, fmt.Errorf("array %scount: found %s, want int64 [%d]", prefix, info.Form(), c)
 	}
 	var err error
 	if class.Count, err = file.Int64s(prefix + "count"); err != nil {
@@ -263,7 +263,7 @@ type stateReader struct {
 func (s stateReader) floats(key string, n int) ([]float64, error) {
 	info, there := s.file.Info(s.prefix + key)
 	if !there || !info.DType.IsFloat() || info.Len() != n {
-		return nil, fmt.Errorf("array %s%s: found %s, want float64 [%d]", s.prefix, key, info, n)
+		return nil, fmt.Errorf("array %s%s: found %s, want float64 [%d]", s.prefix, key, info.Form(), n)
 	}
 	return s.file.Float64s(s.prefix + key)
 }
@@ -286,7 +286,7 @@ func (s stateReader) eachRow(key string, d int, visit func(row []float64)) error
 		return nil
 	}
 	if !there || !info.DType.IsFloat() || len(info.Shape) != 2 || info.Shape[1] != d {
-		return fmt.Errorf("array %s%s: found %s, want float64 [N,%d]", s.prefix, key, info, d)
+		return fmt.Errorf("array %s%s: found %s, want float64 [N,%d]", s.prefix, key, info.Form(), d)
 	}
 	rows, err := s.file.Rows(s.prefix + key)
 	if err != nil {
