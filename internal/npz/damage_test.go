@@ -75,9 +75,9 @@ func TestOpenRefusesWithTheReason(t *testing.T) {
 		{"negative", "f.npy", []byte(npyBytes("<f8", "", -1)), "f: impossible shape [-1]"},
 		{"twice", "f.npz", zipped(t, zip.Store, [2]string{"x.npy", ok}, [2]string{"x.npy", ok}), "x: two arrays of this name: rename one"},
 		{"not an array inside", "f.npz", zipped(t, zip.Deflate, [2]string{"x.npy", "hello, this is text"}), "x: does not start as a NumPy array"},
-		{"three bytes inside", "f.npz", zipped(t, zip.Store, [2]string{"x.npy", ok[:3]}), "x: does not start as a NumPy array"},
+		{"three bytes inside", "f.npz", zipped(t, zip.Store, [2]string{"x.npy", ok[:3]}), "x: does not start as a NumPy array (unexpected EOF)"},
 		{"cut before its length", "f.npy", []byte("\x93NUMPY\x02\x00\xff\xff\xff"), "f: header: unexpected EOF"},
-		{"a type that is none", "f.npy", []byte("\x93NUMPY\x01\x00\x0d\x00{'descr': 5}\n"), "f: malformed header"},
+		{"a type that is none", "f.npy", []byte("\x93NUMPY\x01\x00\x0d\x00{'descr': 5}\n"), "f: malformed header (invalid dictionary format)"},
 		{"damaged entry", "f.npz", bytes.Replace(zipped(t, zip.Store, [2]string{"x.npy", ok}), []byte("PK\x03\x04"), []byte("PK\x03\x05"), 1), "x: zip: not a valid zip file"},
 		{"short inside", "f.npz", zipped(t, zip.Deflate, [2]string{"x.npy", ok[:len(ok)-1]}), "x: uint8 [5] takes 5 bytes, the entry has 4"},
 	} {
