@@ -145,6 +145,7 @@ func TestResumeRefusesWhatIsNotTheRuns(t *testing.T) {
 		{images, changed, "images.npz"},
 		{images, []byte("no images"), "images.npz"},
 		{filepath.Join(dir, ncFile), []byte("[{"), writeAgain},
+		{filepath.Join(dir, oodFile), []byte("[{"), writeAgain},
 		{filepath.Join(dir, cosinesFile), []byte("no cosines"), writeAgain},
 	} {
 		own, err := os.ReadFile(c.path)
