@@ -190,7 +190,7 @@ func TestReasonsOfSingleVariants(t *testing.T) {
 	o.Train = memory(t, []float64{0, 0, 3, 0, -3, 0, 0, 0, 1, 0, -1, 0}, nil, []int64{0, 0, 0, 1, 1, 1})
 	nullWithReason(t, group(groups(o), "nc1"), "cdnv", "all class means are equal")
 	o = small(t, 3, []int64{0, 1, 2})
-	o.Train = memory(t, []float64{1, 0, 0, 1, 0, 0, 0, 1, 0}, nil, []int64{0, 1, 2})
+	o.Train = memory(t, []float64{1, 0, 0, 1, 0, 0, 0, 1, 0, 0, 1, 0}, nil, []int64{0, 1, 2, 2})
 	nullWithReason(t, group(groups(o), "nc1"), "cdnv", "two classes have the same mean")
 
 	r := compute(t, small(t, 4, []int64{0, 1, 2, 3}))

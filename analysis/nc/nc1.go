@@ -1,6 +1,8 @@
 package nc
 
 import (
+	"slices"
+
 	"gonum.org/v1/gonum/floats"
 
 	"nctrain/analysis"
@@ -16,6 +18,9 @@ var nc1Table = variants{
 	{"cdnv", "class-distance normalised variance: mean over c != c' of (var_c + var_c') / (2 ||mu_c - mu_c'||^2), var_c the mean of ||h - mu_c||^2"},
 }
 
+// noWithin is why a zero S_W is no collapse: it was not measured.
+const noWithin = "no class has two rows: S_W is zero whatever the network does"
+
 // noBetween is why nothing can be held against S_B.
 const noBetween = "all class means are equal: S_B is zero"
 
@@ -28,6 +33,10 @@ func (m *measure) nc1() (v analysis.Values) {
 	c, d := float64(m.class.C), float64(m.class.D)
 	if m.specMeans.Values[0] == 0 {
 		nc1Table.undefined(&v, noBetween)
+		return v
+	}
+	if slices.Max(m.class.Count) < 2 {
+		nc1Table.undefined(&v, noWithin)
 		return v
 	}
 	trace := m.traceRatio(m.specMeans, m.rank)

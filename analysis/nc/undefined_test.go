@@ -101,6 +101,26 @@ func TestUndefinedIsNullWithReason(t *testing.T) {
 	}
 }
 
+// One row a class: S_W is zero whatever the network does, and a 0 in the table would read as complete collapse. One class of two rows is measured, be they equal.
+func TestVariabilityNeedsTwoRowsOfAClass(t *testing.T) {
+	o := small(t, 3, []int64{0, 1, 2})
+	o.Test = o.Train
+	all := marshal(t, compute(t, o))
+	for _, group := range []string{"nc1", "nc1_test"} {
+		for _, key := range []string{"rank", "notebook", "papyan_code", "quotient", "cdnv"} {
+			nullWithReason(t, all[group].(map[string]any), key, "no class has two rows")
+		}
+	}
+	if x, ok := all["nc2"].(map[string]any)["equinorm"].(float64); !ok || x <= 0 {
+		t.Errorf("equinorm = %v: the means are there", x)
+	}
+	o = small(t, 3, []int64{0, 1, 2})
+	o.Train = memory(t, []float64{1, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 1}, nil, []int64{0, 0, 1, 2})
+	if x, ok := compute(t, o).NC1.Get("rank"); !ok || x != 0 {
+		t.Errorf("rank of equal rows = %v, %v, want 0", x, ok)
+	}
+}
+
 // biasOf is ||W mu_G|| from the rows themselves: the head of small has no bias.
 func biasOf(t *testing.T, o nc.Options) float64 {
 	t.Helper()
@@ -337,7 +357,7 @@ func TestWarningOfAWeakDirectionDoesNotDependOnTheType(t *testing.T) {
 	}{{0.1, false}, {1e-4, true}} { // a third of their squares against 3 * 2^-23 = 3.6e-7
 		for _, stored := range []analysis.DType{analysis.BFloat16, analysis.Float16, analysis.Float32, analysis.Float64} {
 			o := small(t, 3, []int64{0, 1, 2})
-			o.Train = typed{memory(t, []float64{1, 0, 0, -1, 0, 0, 0, c.second, 0}, nil, []int64{0, 1, 2}), stored}
+			o.Train = typed{memory(t, []float64{1, 0, 0, 1, 0, 0, -1, 0, 0, 0, c.second, 0}, nil, []int64{0, 0, 1, 2}), stored}
 			warnings := compute(t, o).NC1.Warnings
 			if (len(warnings) == 1) != c.warned || c.warned && !strings.Contains(warnings[0], "eigenvalue 2 of S_B is 3.3e-09 of the first, under D eps32 = 3.6e-07") {
 				t.Errorf("%s, second direction %g: warnings %q", stored, c.second, warnings)

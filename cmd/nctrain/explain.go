@@ -60,14 +60,10 @@ func explainName(name string) (string, error) {
 	if len(variants) > 0 {
 		return strings.Join(variants, "\n"), nil
 	}
-	near := ""
-	if names := nearNames(key, explainable()); len(names) > 0 {
-		near = "did you mean " + strings.Join(names, ", ") + "? "
-	}
-	return "", usagef("there is no metric or score %q: %snctrain explain lists them", name, near)
+	return "", usagef("there is no metric or score %q%s (nctrain explain lists them)", name, didYouMean(nearNames(key, explainable())))
 }
 
-// nearNames are the names that hold the text, or that up to two letters changed, added or left out make of it, the nearest first.
+// nearNames are the names that up to two letters changed, added or left out make of a text, the nearest first, then those that hold it or begin it.
 func nearNames(text string, names []string) (near []string) {
 	const most = 5
 	for allowed := 1; allowed <= 2; allowed++ {
@@ -78,7 +74,8 @@ func nearNames(text string, names []string) (near []string) {
 		}
 	}
 	for _, name := range names {
-		if len(text) > 2 && strings.Contains(name, text) && !slices.Contains(near, name) {
+		within := len(text) > 2 && strings.Contains(name, text) || len(name) > 2 && strings.HasPrefix(text, name)
+		if within && !slices.Contains(near, name) {
 			near = append(near, name)
 		}
 	}

@@ -16,7 +16,7 @@ func TestExplainKnowsWhatItLists(t *testing.T) {
 			t.Errorf("explain %s says %q", name, text)
 		}
 	}
-	for name, near := range map[string]string{"nc6": "did you mean nc1, nc2, ", "enrgy": "did you mean energy?", "Mahalanobbis": "did you mean mahalanobis", "bootstrap": "\": nctrain explain", "x": "\": nctrain explain"} {
+	for name, near := range map[string]string{"nc6": "did you mean nc1, nc2, ", "enrgy": "did you mean energy?", "Mahalanobbis": "did you mean mahalanobis", "bootstrap": "\" (nctrain explain", "x": "\" (nctrain explain"} {
 		_, stderr, status := call("explain", name)
 		if status != exitUsage {
 			t.Errorf("%s: status %d", name, status)

@@ -12,6 +12,7 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"nctrain/cmd/nctrain/internal/run"
 	"nctrain/cmd/nctrain/internal/version"
@@ -125,7 +126,12 @@ Sets are written KIND:PATH: cifar100:cifar-100-binary.tar.gz, npz:images.npz, or
 		},
 	}
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
-		return usagef("%s: %v (%s --help lists the flags)", c.Name(), err, c.CommandPath())
+		near := ""
+		var unknown *pflag.NotExistError
+		if errors.As(err, &unknown) {
+			near = didYouMean(nearFlags(c, unknown.GetSpecifiedName()))
+		}
+		return usagef("%s: %v%s (%s --help lists the flags)", c.Name(), err, near, c.CommandPath())
 	})
 	root.AddCommand(newRunCommand(), newTrainCommand(), newFeaturesCommand(), newNCCommand(), newOODCommand(), newScoreCommand(), newStatsCommand(), newExplainCommand(),
 		newDataCommand(), newKernelsCommand(), newBenchCommand(), newReportCommand(), newConvertCommand(), newDoctorCommand())
@@ -138,7 +144,7 @@ func checkArguments(c *cobra.Command) {
 	if check := c.Args; check != nil {
 		c.Args = func(c *cobra.Command, args []string) error {
 			if err := check(c, args); err != nil {
-				return usagef("%v (%s --help)", err, c.CommandPath())
+				return usagef("%v%s (%s --help)", err, didYouMean(nearCommands(c, args)), c.CommandPath())
 			}
 			return nil
 		}
@@ -146,6 +152,36 @@ func checkArguments(c *cobra.Command) {
 	for _, sub := range c.Commands() {
 		checkArguments(sub)
 	}
+}
+
+// didYouMean goes on after an error that names something unknown.
+func didYouMean(near []string) string {
+	if len(near) == 0 {
+		return ""
+	}
+	return ": did you mean " + strings.Join(near, ", ") + "?"
+}
+
+func nearFlags(c *cobra.Command, name string) []string {
+	var names []string
+	c.Flags().VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })
+	near := nearNames(name, names)
+	for i := range near {
+		near[i] = "--" + near[i]
+	}
+	return near
+}
+
+// nearCommands are the commands under c that its first argument may have meant.
+func nearCommands(c *cobra.Command, args []string) []string {
+	var names []string
+	for _, sub := range c.Commands() {
+		names = append(names, sub.Name())
+	}
+	if len(args) == 0 {
+		return nil
+	}
+	return nearNames(args[0], names)
 }
 
 // noArguments is for commands whose input is flags alone.

@@ -107,8 +107,15 @@ func (p *progress) Begin(r *run.Run) {
 		}
 		p.line("OOD set %s: %s", o.Name, text)
 	}
-	p.line("ResNet-18 of width %d, %d epochs in batches of %d, in %s", s.Width, s.Training.Epochs, s.Training.BatchSize, r.Dir.Path)
-	if session.FromEpoch > 0 || session.FromBatch > 0 {
+	epochs := "epochs"
+	if s.Training.Epochs == 1 {
+		epochs = "epoch"
+	}
+	p.line("ResNet-18 of width %d, %d %s in batches of %d, in %s", s.Width, s.Training.Epochs, epochs, s.Training.BatchSize, r.Dir.Path)
+	switch {
+	case session.FromEpoch >= s.Training.Epochs:
+		p.line("all epochs are trained already")
+	case session.FromEpoch > 0 || session.FromBatch > 0:
 		p.line("going on after epoch %d, batch %d", session.FromEpoch, session.FromBatch)
 	}
 }

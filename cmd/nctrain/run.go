@@ -85,7 +85,11 @@ func printRun(out io.Writer, r *run.Run) error {
 			return err
 		}
 	}
-	_, err := fmt.Fprintf(out, "\nThe numbers are in %s: config.json, history.csv, nc.json, ood.json, scores.npz, checkpoints/.\n", r.Dir.Path)
+	files := "config.json, history.csv, nc.json"
+	if len(r.Results.OOD) > 0 {
+		files += ", ood.json, scores.npz"
+	}
+	_, err := fmt.Fprintf(out, "\nThe numbers are in %s: %s, checkpoints/.\n", r.Dir.Path, files)
 	return err
 }
 

@@ -309,6 +309,28 @@ func TestTrainAloneThenAnalysis(t *testing.T) {
 	}
 }
 
+// OOD rows are told from test rows: a run that was given the one without the other says so before it trains, and names no file that it does not write.
+func TestOODSetsWithoutTestImagesAreWarnedOf(t *testing.T) {
+	tmp := t.TempDir()
+	set, dir := filepath.Join(tmp, "set.npz"), filepath.Join(tmp, "run")
+	must(t, "data", "convert", "shapes", "--split", "train", "--limit", "60", "--out", set)
+	args := append([]string{"run", "--no-report", "--ood", "digits"}, tiny(dir, "--epochs", "1", "--data", "npz:"+set)...)
+	text := must(t, args...)
+	const warning = "warning: OOD scores are left out"
+	if at := strings.Index(text, warning); at < 0 || at > strings.Index(text, "epoch 1/1") || !strings.Contains(text, "set.npz has one split") || !strings.Contains(text, "--test") {
+		t.Errorf("no warning before training in\n%s", text)
+	}
+	if strings.Contains(text, "scores.npz") || !strings.Contains(text, "history.csv, nc.json, checkpoints/") {
+		t.Errorf("names files that are not there:\n%s", text)
+	}
+	if !strings.Contains(string(read(t, dir, "log.jsonl")), "OOD scores are left out") {
+		t.Error("the log does not keep the warning")
+	}
+	if text := must(t, append(args, "--overwrite", "--test", "shapes")...); strings.Contains(text, warning) || !strings.Contains(text, "ood.json, scores.npz, checkpoints/") {
+		t.Errorf("with a test set:\n%s", text)
+	}
+}
+
 func TestDataConvertGivesTheSameImages(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "digits.npz")
 	must(t, "data", "convert", "digits", "--split", "test", "--limit", "20", "--out", path)

@@ -40,7 +40,17 @@ func TestSeedsGiveMeanAndSpread(t *testing.T) {
 	if !bytes.Equal(read(t, dir, "seed-3", "nc.json"), read(t, single, "nc.json")) {
 		t.Error("seed-3 is not the run of --seed 3")
 	}
-	must(t, args...) // goes on: nothing is left to do
+	if text := must(t, args...); !strings.Contains(text, "all epochs are trained already") { // goes on: nothing is left to do
+		t.Errorf("a finished run is not said to be one:\n%s", text)
+	}
+	// Where one run is wanted, the directory of several is known as such.
+	for _, command := range [][]string{{"nc", "--run", dir}, {"ood", "--run", dir}, {"run", "--resume", dir}, {"report", "--run", single, "--compare", dir}} {
+		_, stderr, status := call(command...)
+		if status != exitFailed {
+			t.Errorf("%v: status %d", command, status)
+		}
+		wantLine(t, stderr, "run: ", "seeds", "keeps the runs of 2 seeds", filepath.Join(dir, "seed-1"), "nctrain report --run")
+	}
 	_, stderr, status := call(append(args, "--lr", "0.5")...)
 	if status != exitFailed {
 		t.Errorf("other settings on the same seeds: status %d", status)

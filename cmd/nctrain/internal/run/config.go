@@ -55,6 +55,13 @@ func ReadConfig(dir string) (*Config, error) {
 	path := filepath.Join(dir, configFile)
 	text, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
+		if seeds, err := SeedDirs(dir); err == nil && len(seeds) > 0 {
+			return nil, fmt.Errorf("run: %s: keeps the runs of %d seeds: name one of them, for example %s (nctrain report --run %s shows all; run --seeds again goes on with them)",
+				dir, len(seeds), seeds[0], dir)
+		}
+		if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
+			return nil, describe(dir, err)
+		}
 		return nil, fmt.Errorf("run: %s: no %s: is it a run directory (the --out of an earlier run or train)?", dir, configFile)
 	}
 	if err != nil {

@@ -34,6 +34,9 @@ type Dir struct {
 // then removed.
 func createDir(path string, overwrite bool) (*Dir, error) {
 	if err := os.MkdirAll(path, 0o755); err != nil {
+		if errors.Is(err, fs.ErrNotExist) { // a file system that makes no directories, or a link to nowhere
+			return nil, fmt.Errorf("run: %s: cannot be made there (%w): choose another --out", path, errors.Unwrap(err))
+		}
 		return nil, describe(path, err)
 	}
 	// Where something else lies, not even a lock is left behind.

@@ -84,7 +84,7 @@ func create(path string, settings Settings, from *nn.NotebookRun, o Options) (*R
 	if err := r.build(o); err != nil {
 		return nil, err
 	}
-	warnings := r.warnOfPins()
+	warnings := append(r.warnOfSets(), r.warnOfPins()...)
 	if from == nil {
 		err = r.model.Load(r.model.Initial(settings.Training.Seed))
 	} else {
@@ -103,6 +103,17 @@ func create(path string, settings Settings, from *nn.NotebookRun, o Options) (*R
 		return nil, err
 	}
 	return r, nil
+}
+
+// warnOfSets tells before hours of training that detection, for which OOD sets were named, has no ID rows to hold them against.
+func (r *Run) warnOfSets() []string {
+	if r.Config.Settings.Analysis == nil || len(r.Sets.OOD) == 0 || r.Sets.Test != nil {
+		return nil
+	}
+	text := fmt.Sprintf("OOD scores are left out, and nc5 alone looks at the OOD sets: %s has one split, so there are no test images to tell them from: name some with --test",
+		r.Config.Settings.Data)
+	r.observer.Warning(text)
+	return []string{text}
 }
 
 // warnOfPins tells of pinned variants that do not all calls of a training step.
@@ -176,7 +187,7 @@ func resume(dir *Dir, analysis *Analysis, ood []NamedSet, o Options) (*Run, erro
 	if err := r.build(o); err != nil {
 		return nil, err
 	}
-	warnings = append(warnings, r.warnOfPins()...)
+	warnings = slices.Concat(warnings, r.warnOfSets(), r.warnOfPins())
 	if err := r.trainer.Restore(state); err != nil {
 		return nil, fmt.Errorf("%s: %w", dir.Path, err)
 	}
