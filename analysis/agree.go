@@ -59,19 +59,14 @@ func CheckOneCheckpoint(head *Head, sources ...Source) (warnings []string, err e
 		}
 	}
 	for _, w := range []struct {
-		names     []string
-		one, many string
+		names []string
+		text  string
 	}{
-		{noHash, "carries no checkpoint hash: only ||logits - (W h + b)|| tells whether it belongs to the rest", "carry no checkpoint hash: only ||logits - (W h + b)|| tells whether they belong together"},
-		{noLogits, "carries neither a checkpoint hash nor logits: nothing tells whether it belongs to the head",
-			"carry neither a checkpoint hash nor logits: nothing tells whether they belong to the head"},
+		{noHash, "no checkpoint hash in %s: only ||logits - (W h + b)|| tells what belongs together"},
+		{noLogits, "neither a checkpoint hash nor logits in %s: nothing tells what belongs to the head"},
 	} {
-		switch len(w.names) {
-		case 0:
-		case 1:
-			warnings = append(warnings, w.names[0]+" "+w.one)
-		default:
-			warnings = append(warnings, strings.Join(w.names, ", ")+" "+w.many)
+		if len(w.names) > 0 {
+			warnings = append(warnings, fmt.Sprintf(w.text, strings.Join(w.names, ", ")))
 		}
 	}
 	return warnings, nil

@@ -246,7 +246,7 @@ func TestOpenFeaturesNamesWhatIsWrong(t *testing.T) {
 		}, "logits"},
 		{"metatype", func(w *npz.Writer) error {
 			return errors.Join(features(w), npz.Put(w, "labels", []int64{1, 2, 3, 4}), npz.Put(w, "meta", []int64{1}))
-		}, "array meta: found meta int64 [1], want JSON"},
+		}, "array meta: found int64 [1], want JSON"},
 		{"meta", func(w *npz.Writer) error {
 			return errors.Join(features(w), npz.Put(w, "labels", []int64{1, 2, 3, 4}), npz.Put(w, "meta", []uint8("nonsense")))
 		}, "array meta"},
@@ -297,7 +297,7 @@ func TestHeadFileRoundTrip(t *testing.T) {
 	if err := npz.Write(counts, func(w *npz.Writer) error { return npz.Put(w, "weight", []int64{1, 2}, 1, 2) }); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := analysis.OpenHead(counts); err == nil || !strings.Contains(err.Error(), "found weight int64 [1,2], want floating-point weight [C,D]") {
+	if _, err := analysis.OpenHead(counts); err == nil || !strings.Contains(err.Error(), "found int64 [1,2], want floating-point weight [C,D]") {
 		t.Errorf("a weight of integers: %v", err)
 	}
 	for _, size := range [][2]int{{0, 2}, {2, 0}, {0, 0}, {-1, -2}} {
@@ -347,10 +347,10 @@ func TestPartsOfTwoCheckpointsAreRefused(t *testing.T) {
 		sources []analysis.Source
 		want    []string
 	}{
-		{foreign, []analysis.Source{source("aaaa", 3)}, []string{"h.npz carries no checkpoint hash: only ||logits - (W h + b)|| tells whether it belongs to the rest"}},
-		{foreign, []analysis.Source{scored(), source("", 3), scored()}, []string{"h.npz, train.npz, train.npz carry no checkpoint hash: only ||logits - (W h + b)|| tells whether they belong together",
-			"train.npz carries neither a checkpoint hash nor logits: nothing tells whether it belongs to the head"}},
-		{head, []analysis.Source{source("", 3), source("", 3)}, []string{"train.npz, train.npz carry neither a checkpoint hash nor logits: nothing tells whether they belong to the head"}},
+		{foreign, []analysis.Source{source("aaaa", 3)}, []string{"no checkpoint hash in h.npz: only ||logits - (W h + b)|| tells what belongs together"}},
+		{foreign, []analysis.Source{scored(), source("", 3), scored()}, []string{"no checkpoint hash in h.npz, train.npz, train.npz: only ||logits - (W h + b)|| tells what belongs together",
+			"neither a checkpoint hash nor logits in train.npz: nothing tells what belongs to the head"}},
+		{head, []analysis.Source{source("", 3), source("", 3)}, []string{"neither a checkpoint hash nor logits in train.npz, train.npz: nothing tells what belongs to the head"}},
 	} {
 		if got, err := analysis.CheckOneCheckpoint(c.head, c.sources...); err != nil || !slices.Equal(got, c.want) {
 			t.Errorf("warnings %q, %v, want %q", got, err, c.want)
@@ -542,7 +542,7 @@ func TestWarningsOfRowsWithoutAHash(t *testing.T) {
 	for _, c := range []struct {
 		logits []float64
 		want   string
-	}{{nil, "m carries neither a checkpoint hash nor logits: nothing tells"}, {[]float64{2}, "m carries no checkpoint hash: only ||logits"}} {
+	}{{nil, "neither a checkpoint hash nor logits in m: nothing tells"}, {[]float64{2}, "no checkpoint hash in m: only ||logits"}} {
 		src, err := analysis.NewMemory(analysis.Info{Name: "m"}, []float64{1}, c.logits, []int64{0})
 		if err != nil {
 			t.Fatal(err)

@@ -127,7 +127,7 @@ func (a *arrays) check() error {
 		if found.file == nil {
 			return fmt.Errorf("analysis: %s: there is no array %s: give %s", a.info.Name, array, want)
 		}
-		return fmt.Errorf("analysis: %s: array %s: found %s, want %s: save it so", found.file.Path(), array, found.info, want)
+		return fmt.Errorf("analysis: %s: array %s: found %s, want %s: save it so", found.file.Path(), array, found.info.Form(), want)
 	}
 	const wantFeatures = "floating-point features [N,D]"
 	if a.features.file == nil || !a.features.info.DType.IsFloat() || len(a.features.info.Shape) != 2 {

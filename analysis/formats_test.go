@@ -352,7 +352,7 @@ func TestHeadsOfEveryFormat(t *testing.T) {
 	}
 	for spec, want := range map[string]string{
 		"bias=" + bias:                             "array weight: found no such array",
-		"weight=" + bias:                           "array weight: found b float32 [2], want floating-point weight [C,D]",
+		"weight=" + bias:                           "array weight: found float32 [2], want floating-point weight [C,D]",
 		"weight=" + weight + ",sauce=" + bias:      `cannot read "sauce=`,
 		"weight=" + weight + ",bias=" + weight:     "want floating-point bias [2], one for each row of weight [2,3]",
 		"weight=" + turned + ",bias=" + bias:       "array weight [3,2] beside a bias [2], want weight [C,D], a row a class: transpose it",

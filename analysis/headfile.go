@@ -51,11 +51,7 @@ func OpenHead(spec string) (h *Head, err error) {
 func readHead(name string, weight, bias fileArray, meta Meta) (*Head, error) {
 	w := weight.info
 	if weight.file == nil || !w.DType.IsFloat() || len(w.Shape) != 2 {
-		found := "no such array"
-		if weight.file != nil {
-			found = w.String()
-		}
-		return nil, fmt.Errorf("analysis: %s: array weight: found %s, want floating-point weight [C,D]: take the file that features --head-out wrote", name, found)
+		return nil, fmt.Errorf("analysis: %s: array weight: found %s, want floating-point weight [C,D]: take the file that features --head-out wrote", name, w.Form())
 	}
 	c, d := w.Shape[0], w.Shape[1]
 	switch {
@@ -63,7 +59,7 @@ func readHead(name string, weight, bias fileArray, meta Meta) (*Head, error) {
 	case bias.info.DType.IsFloat() && bias.info.Len() == d:
 		return nil, fmt.Errorf("analysis: %s: array weight [%d,%d] beside a bias [%d], want weight [C,D], a row a class: transpose it", name, c, d, d)
 	default:
-		return nil, fmt.Errorf("analysis: %s: array bias: found %s, want floating-point bias [%d], one for each row of weight [%d,%d]: save it so", name, bias.info, c, c, d)
+		return nil, fmt.Errorf("analysis: %s: array bias: found %s, want floating-point bias [%d], one for each row of weight [%d,%d]: save it so", name, bias.info.Form(), c, c, d)
 	}
 	values, err := weight.file.Float64s(w.Name)
 	if err != nil {

@@ -19,7 +19,7 @@ func readMeta(file *npz.File) (m Meta, err error) {
 		return m, nil
 	}
 	if info.DType != npz.Uint8 || info.Len() > maxMeta {
-		return m, fmt.Errorf("analysis: %s: array meta: found %s, want JSON as at most %d uint8: leave meta out or write it so", file.Path(), info, maxMeta)
+		return m, fmt.Errorf("analysis: %s: array meta: found %s, want JSON as at most %d uint8: leave meta out or write it so", file.Path(), info.Form(), maxMeta)
 	}
 	text, err := file.Uint8s("meta")
 	if err != nil {

@@ -42,7 +42,16 @@ func (r *cudaReadback) Queue() error {
 	if err := r.Wait(); err != nil {
 		return err
 	}
+	if err := r.queue(); err != nil {
+		_ = r.dev.stream.Synchronize() // for the copies that were queued, whose end no event tells; if it fails, then as they did
+		return err
+	}
 	r.underWay = true
+	return nil
+}
+
+// queue queues the copies and then the event.
+func (r *cudaReadback) queue() error {
 	for i, p := range r.host {
 		if err := r.dev.stream.Download(p, cudart.Address(r.from[i].addr), r.from[i].bytes); err != nil {
 			return err

@@ -85,10 +85,12 @@ func Hash(tensors []Tensor) string {
 	return hex.EncodeToString(h.Sum(nil))
 }
 
-// permute copies between PyTorch's OIHW and the devices' KRSC (= OHWI). Other ranks are the same in both.
-func permute[T any](dst, src []T, oihw []int, toKRSC bool) {
+// permute copies between PyTorch's OIHW and the devices' KRSC (= OHWI), and converts to To. Other ranks are the same in both.
+func permute[To, From float32 | float64](dst []To, src []From, oihw []int, toKRSC bool) {
 	if len(oihw) != 4 {
-		copy(dst, src)
+		for i, v := range src {
+			dst[i] = To(v)
+		}
 		return
 	}
 	k, c, taps := oihw[0], oihw[1], oihw[2]*oihw[3]
@@ -97,38 +99,35 @@ func permute[T any](dst, src []T, oihw []int, toKRSC bool) {
 			for t := range taps {
 				a, b := (o*c+i)*taps+t, (o*taps+t)*c+i
 				if toKRSC {
-					dst[b] = src[a]
+					dst[b] = To(src[a])
 				} else {
-					dst[a] = src[b]
+					dst[a] = To(src[b])
 				}
 			}
 		}
 	}
 }
 
-// upload puts a tensor on the device in the device's layout and precision; float32 may widen to float64.
+// upload puts a tensor on the device in the device's layout and precision.
 func upload(dev kernels.Device, dst kernels.Buffer, t Tensor, p kernels.Precision) error {
-	if t.DType == I64 {
+	switch {
+	case t.DType == I64:
 		return dev.Upload(dst, t.Data)
+	case t.DType == F32 && p == kernels.FP64:
+		return uploadAs[float64](dev, dst, View[float32](t), t.Dims)
+	case t.DType == F32:
+		return uploadAs[float32](dev, dst, View[float32](t), t.Dims)
+	case p == kernels.FP64:
+		return uploadAs[float64](dev, dst, View[float64](t), t.Dims)
 	}
-	wide := make([]float64, t.Len()) // which holds any float32
-	if t.DType == F32 {
-		for i, v := range View[float32](t) {
-			wide[i] = float64(v)
-		}
-	} else {
-		copy(wide, View[float64](t))
-	}
-	out := make([]float64, len(wide))
-	permute(out, wide, t.Dims, true)
-	if p == kernels.FP64 {
-		return kernels.Upload(dev, dst, out)
-	}
-	narrow := make([]float32, len(out))
-	for i, v := range out {
-		narrow[i] = float32(v)
-	}
-	return kernels.Upload(dev, dst, narrow)
+	return uploadAs[float32](dev, dst, View[float64](t), t.Dims)
+}
+
+// uploadAs rounds or widens the elements to To while it permutes them.
+func uploadAs[To, From float32 | float64](dev kernels.Device, dst kernels.Buffer, from []From, dims []int) error {
+	out := make([]To, len(from))
+	permute(out, from, dims, true)
+	return kernels.Upload(dev, dst, out)
 }
 
 // download reads a tensor back, in PyTorch's layout and the device's precision.

@@ -21,10 +21,7 @@ func bandTitle(n int) string {
 	return fmt.Sprintf("mean ± standard deviation (ddof 1) over n = %d seeds; faint: each seed", n)
 }
 
-// besideHeadline is what bands show of a metric beside its headline.
-var besideHeadline = map[string]string{"nc1": "cdnv", "nc2": "equiangularity", "nc3": "1 - mean_cos", "nc4": "test"}
-
-// CollapseBands draws the headlines of NC1..NC5 on training rows, those of the test rows beside them, and the accuracies, of runs that differ in their seed alone.
+// CollapseBands draws the headline of each of NC1..NC5 on training rows, that of the test rows and one more variant beside it, and the accuracies, of runs that differ in their seed alone.
 func CollapseBands(runs [][]*nc.Result) *Figure {
 	x, ofRun := commonEpochs(runs, epochs)
 	sets := nc5Sets(slices.Concat(runs...))
@@ -43,8 +40,8 @@ func CollapseBands(runs [][]*nc.Result) *Figure {
 		if len(m.TestCurves) > 0 {
 			add(headline+nc.TestRows, m.OfTest, headline)
 		}
-		if key := besideHeadline[m.Key]; key != "" {
-			add(key, drawn(m, ""), key)
+		if m.Beside != "" {
+			add(m.Beside, drawn(m, ""), m.Beside)
 		}
 		p := newMetricPanel(m)
 		p.addLogLines(all...)

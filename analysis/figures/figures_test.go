@@ -191,7 +191,7 @@ func TestFiguresAreDrawn(t *testing.T) {
 	words := map[string][]string{
 		"training":        {"accuracy (%)", "test", "training (augmented)", "cross-entropy (nats)"},
 		"collapse":        {"NC1: variability within classes", "cdnv", "etf_error_weights", "1 - mean_cos", "svhn centred", "terminal phase", "rank, test rows"},
-		"collapse_seeds":  {"mean ± standard deviation (ddof 1) over n = 3 seeds", "papyan", "svhn raw", "terminal phase"},
+		"collapse_seeds":  {"mean ± standard deviation (ddof 1) over n = 3 seeds", "papyan", "1 - mean_cos", "cdnv", "svhn raw", "terminal phase"},
 		"detection_seeds": {"svhn: mean ± standard deviation (ddof 1) over n = 3 seeds", "AUROC", "FPR95 (OOD positive)", "mahalanobis", "terminal phase"},
 		"one_checkpoint":  {"NC1: variability within classes", "rank"},
 		"detection":       {"AUROC on svhn", "FPR95 on svhn (OOD positive)", "mahalanobis", "NC1 rank"},

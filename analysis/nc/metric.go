@@ -14,8 +14,10 @@ type Metric struct {
 	Key, Name string
 	// Title says what becomes of it under collapse, and TestTitle which of it the test rows have; empty where none.
 	Title, TestTitle string
-	// Headlines are the variants to show where there is no room for all; the first stands for the metric.
+	// Headlines are the variants to show where there is no room for all; the first stands for the metric. Beside is the one of Drawn that stands with it where there is room for two;
+	// empty where none.
 	Headlines []string
+	Beside    string
 	// Curves are what to draw of Drawn over epochs, in this order; TestCurves of them those of the test rows too; References the lines to read them by.
 	Curves, TestCurves, References []string
 	// Unit of the curves; empty for a number without one.
@@ -41,19 +43,20 @@ const oodMean = "OOD mean"
 var metrics = []Metric{
 	{Key: "nc1", Name: "NC1", Title: "NC1: features of a class gather at its mean", TestTitle: "NC1 of the test rows, about class means of their own",
 		panel:     "variability within classes",
-		Headlines: []string{"rank"}, Curves: []string{"rank", "notebook", "papyan_code", "quotient", "cdnv"}, TestCurves: []string{"rank", "quotient"},
+		Headlines: []string{"rank"}, Beside: "cdnv", Curves: []string{"rank", "notebook", "papyan_code", "quotient", "cdnv"}, TestCurves: []string{"rank", "quotient"},
 		Of: func(r *Result, _ string) analysis.Values { return r.NC1 }, OfTest: func(r *Result) analysis.Values { return r.NC1Test }},
 	{Key: "nc2", Name: "NC2", Title: "NC2: class means become a simplex ETF: equal lengths, equal and largest angles", TestTitle: "NC2 of the class means of the test rows",
 		panel:     "distance from a simplex ETF",
-		Headlines: []string{"equinorm", "equiangularity"}, Curves: []string{"equinorm", "equiangularity", "etf_error", "equinorm_weights", "equiangularity_weights", "etf_error_weights"},
+		Headlines: []string{"equinorm", "equiangularity"}, Beside: "equiangularity",
+		Curves:     []string{"equinorm", "equiangularity", "etf_error", "equinorm_weights", "equiangularity_weights", "etf_error_weights"},
 		TestCurves: []string{"equinorm", "equiangularity"},
 		Of:         func(r *Result, _ string) analysis.Values { return r.NC2 }, OfTest: func(r *Result) analysis.Values { return r.NC2Test }},
 	{Key: "nc3", Name: "NC3", Title: "NC3: the classifier's rows line up with the class means", TestTitle: "NC3 with the class means of the test rows",
 		panel:     "distance of classifier and means",
-		Headlines: []string{"papyan"}, Curves: []string{"papyan", "row_l2", oneLess, "duality_etf", "bias_collapse"}, TestCurves: []string{"papyan"},
+		Headlines: []string{"papyan"}, Beside: oneLess, Curves: []string{"papyan", "row_l2", oneLess, "duality_etf", "bias_collapse"}, TestCurves: []string{"papyan"},
 		Of: func(r *Result, _ string) analysis.Values { return r.NC3 }, OfTest: func(r *Result) analysis.Values { return r.NC3Test }},
 	{Key: "nc4", Name: "NC4", Title: "NC4: the classifier decides by the nearest class mean", panel: "rows off the nearest class mean",
-		Headlines: []string{"train"}, Curves: []string{"train", "test"}, Unit: "share",
+		Headlines: []string{"train", "test"}, Beside: "test", Curves: []string{"train", "test"}, Unit: "share",
 		Of: func(r *Result, _ string) analysis.Values { return r.NC4 }, OfTest: none},
 	{Key: "nc5", Name: "NC5", Title: "NC5: the mean of OOD features turns orthogonal to the class means", panel: oodMean + " against class means", OfSet: true,
 		Headlines: []string{"raw"}, Curves: []string{"raw", "centred", "etf_energy"}, References: []string{"upper_bound", "chance"},

@@ -25,6 +25,9 @@ func TestMetricsNameWhatResultsHold(t *testing.T) {
 					t.Errorf("%s: headline %s is no number of a result, or not drawn", m.Key, key)
 				}
 			}
+			if m.Beside != "" && (m.Beside == m.Headlines[0] || !slices.Contains(m.Curves, m.Beside)) {
+				t.Errorf("%s: %s stands beside its headline, and is that or not drawn", m.Key, m.Beside)
+			}
 			for _, key := range slices.Concat(m.Curves, m.References) {
 				if _, ok := drawn.Get(key); !ok {
 					t.Errorf("%s: curve %s is no number of a result", m.Key, key)
@@ -53,6 +56,13 @@ func TestMetricsNameWhatResultsHold(t *testing.T) {
 	}
 	if want = append(want, "nc1_test", "nc2_test", "nc3_test"); len(sets) == 0 || !slices.Equal(got, want) {
 		t.Errorf("parts %v, want %v", got, want)
+	}
+	var short []string
+	for _, h := range nc.Headlines([]string{"digits"}) {
+		short = append(short, h.Key+" "+h.Short())
+	}
+	if want := []string{"nc1 rank", "nc2 equinorm", "nc2 equiangularity", "nc3 papyan", "nc4 train", "nc4 test", "nc5 digits"}; !slices.Equal(short, want) {
+		t.Errorf("headlines %q, want %q", short, want)
 	}
 	if got := nc.Metrics()[4].Panel("digits"); got != "NC5: OOD mean of digits against class means" {
 		t.Errorf("panel %q", got)

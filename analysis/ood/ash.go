@@ -21,7 +21,7 @@ func ashParams(percentile float64) []Param {
 var ashP = Detector{
 	Name: "ash_p", Source: ashSource, Pitfalls: ashPitfalls, Params: ashParams(0.6),
 	Formula: "energy after all but the k largest activations are set to 0",
-	New: func(f *Fit, p Values) (Scorer, error) {
+	New: func(f *Fit, p Settings) (Scorer, error) {
 		k := keptOf(f.Head.D, p["percentile"])
 		return shapedEnergy{f.Head, func(row []float64) { prune(row, k) }}, nil
 	},
@@ -31,7 +31,7 @@ var ashP = Detector{
 var ashB = Detector{
 	Name: "ash_b", Source: ashSource, Pitfalls: ashPitfalls, Params: ashParams(0.65),
 	Formula: "energy after the k largest activations are set to sum(h)/k and all others to 0",
-	New: func(f *Fit, p Values) (Scorer, error) {
+	New: func(f *Fit, p Settings) (Scorer, error) {
 		k := keptOf(f.Head.D, p["percentile"])
 		return shapedEnergy{f.Head, func(row []float64) {
 			value := floats.Sum(row) / float64(k)
@@ -50,7 +50,7 @@ var ashS = Detector{
 	Name: "ash_s", Source: ashSource, Params: ashParams(0.9),
 	Pitfalls: ashPitfalls + "; the score is asinh of the energy, which the factor can push beyond float64; a row whose kept activations sum to 0 is not scaled",
 	Formula:  "asinh(energy) after all but the k largest activations are set to 0 and those multiplied by exp(sum(h)/sum of the kept)",
-	New: func(f *Fit, p Values) (Scorer, error) {
+	New: func(f *Fit, p Settings) (Scorer, error) {
 		k := keptOf(f.Head.D, p["percentile"])
 		return scaledEnergy{f.Head, func(row []float64) float64 {
 			sum := floats.Sum(row)

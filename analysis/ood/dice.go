@@ -15,7 +15,7 @@ var dice = Detector{
 	Source:   "Y. Sun, Y. Li, ECCV 2022",
 	Pitfalls: "one quantile for all classes: a class of small contributions may lose every weight and keep its bias alone; contributions equal to the quantile are masked",
 	Params:   []Param{{Key: "keep", Kind: Share, Default: 0.3, Doc: "share of the weights that are kept; 1 keeps all"}},
-	New: func(f *Fit, p Values) (Scorer, error) {
+	New: func(f *Fit, p Settings) (Scorer, error) {
 		mean := f.Class.MeanOfRows()
 		contribution := make([]float64, len(f.Head.Weight))
 		for i, w := range f.Head.Weight {

@@ -11,7 +11,7 @@ var entropy = Detector{
 	Formula:  "-log H, H = -sum_c p_c log p_c; monotone in sum p log p",
 	Source:   "entropy of the softmax (C. Shannon, 1948)",
 	Pitfalls: "the value is -log of the entropy in nats, not the entropy: exp(-score) is. pytorch-ood clips p at 1e-7, so its sure rows tie",
-	New: func(f *Fit, _ Values) (Scorer, error) {
+	New: func(f *Fit, _ Settings) (Scorer, error) {
 		if f.Head.C < 2 {
 			return nil, errors.New("one class has no entropy")
 		}

@@ -49,8 +49,8 @@ var metricTable = []analysis.Explanation{
 
 // Explain gives definition, source, fit set, parameters and pitfalls of a detector, or definition, source and pitfalls of any key of a result.
 func Explain(name string) (analysis.Explanation, error) {
-	if at := slices.IndexFunc(table, func(d Detector) bool { return d.Name == name }); at >= 0 {
-		return table[at].explain(), nil
+	if detector, known := find(name); known {
+		return detector.explain(), nil
 	}
 	// A key made of a metric and a suffix is explained by its suffix.
 	entry := strings.TrimSuffix(name, "_holm")

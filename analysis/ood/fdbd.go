@@ -17,7 +17,7 @@ var fdbd = Detector{
 	Source:  "L. Liu, Y. Qin, ICML 2024",
 	Pitfalls: "two classes with equal weights have no boundary between them and are left out of the mean (pytorch-ood divides by zero there); ||h - mu|| is held above 1e-8, " +
 		"so a row at the training mean scores very high",
-	New: func(f *Fit, _ Values) (Scorer, error) {
+	New: func(f *Fit, _ Settings) (Scorer, error) {
 		c, d := f.Head.C, f.Head.D
 		s := &fdbdScorer{c: c, mean: f.Class.MeanOfRows(), apart: make([]float64, c*c)}
 		for i := range c {

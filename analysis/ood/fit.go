@@ -39,7 +39,7 @@ var fitTable = []analysis.Part{
 type fitting struct {
 	o        Options
 	chosen   []Detector
-	settings map[string]Values
+	settings map[string]Settings
 	index    *rowIndex
 	res      *Result
 	fits     map[string]*Fit // by the name of the set
@@ -55,7 +55,7 @@ type pending struct {
 
 // fit prepares the chosen detectors and fills Detectors. Each fit set in use is swept once for its class moments, once more for detectors that learn from
 // final means and for the hashes of its rows where index lacks them, and on while a learner asks for it.
-func fit(ctx context.Context, o Options, chosen []Detector, settings map[string]Values, index *rowIndex, res *Result) (ready scorers, fits map[string]*Fit, err error) {
+func fit(ctx context.Context, o Options, chosen []Detector, settings map[string]Settings, index *rowIndex, res *Result) (ready scorers, fits map[string]*Fit, err error) {
 	f := &fitting{o: o, chosen: chosen, settings: settings, index: index, res: res, started: make([]pending, len(chosen))}
 	f.fits = map[string]*Fit{"none": {Head: o.Head, Threads: o.Threads}}
 	defer func() {
@@ -235,7 +235,7 @@ func fitSet(d Detector, o Options) (set, warning string, reason error) {
 		return "none", "", nil
 	case FitTrain:
 		if !train {
-			return "", "", fmt.Errorf("it is fitted on training rows and none were given (--train)")
+			return "", "", errors.New("it is fitted on training rows and none were given (--train)")
 		}
 		return "train", "", nil
 	}
@@ -245,7 +245,7 @@ func fitSet(d Detector, o Options) (set, warning string, reason error) {
 	case d.Fit == FitValOrTrain && train:
 		return "train", "there is no val set: fitted on the training rows, which the network has seen", nil
 	}
-	return "", "", fmt.Errorf("it is fitted on held-out rows and no val set was given (--val, or --val-fraction when training)")
+	return "", "", errors.New("it is fitted on held-out rows and no val set was given (--val, or --val-fraction when training)")
 }
 
 // firstSweep takes the class moments of a fit set.

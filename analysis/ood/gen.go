@@ -17,7 +17,7 @@ var gen = Detector{
 		{Key: "gamma", Kind: Real, Default: 0.1, Doc: "exponent; must be positive"},
 		{Key: "m", Kind: Whole, Default: 100, Least: 1, Doc: "largest probabilities that are summed (all where there are fewer classes)"},
 	},
-	New: func(f *Fit, p Values) (Scorer, error) {
+	New: func(f *Fit, p Settings) (Scorer, error) {
 		gamma, m := p["gamma"], min(p.whole("m"), f.Head.C)
 		if f.Head.C < 2 || gamma == 0 {
 			return nil, errors.New("one class, or gamma 0, gives every row the same score")

@@ -12,7 +12,7 @@ var gradnorm = Detector{
 	Formula:  "||h||_1 sum_c |p_c - 1/C|, the L1 norm of d/dW of the cross-entropy from the uniform distribution to the softmax",
 	Source:   "R. Huang, A. Geng, Y. Li, NeurIPS 2021",
 	Pitfalls: "where the network is sure the second factor is constant and the score is the norm of the features alone; the bias is not among the parameters, as published",
-	New: func(f *Fit, _ Values) (Scorer, error) {
+	New: func(f *Fit, _ Settings) (Scorer, error) {
 		return gradnormScorer{f.Head.C, f.Head.D}, nil
 	},
 }

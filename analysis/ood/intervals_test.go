@@ -1,7 +1,9 @@
 package ood_test
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -353,5 +355,28 @@ func TestPairedDifferences(t *testing.T) {
 	// A quantile of 2.5 % among 1000 normal draws has the standard deviation 0.084 of theirs, so two of them 0.12, and the width is 3.92: four times the former is 0.12 of the width.
 	if bound := 0.12 * (wantHigh - wantLow); wantHigh-wantLow < 1 || math.Abs(low-wantLow) > bound || math.Abs(high-wantHigh) > bound {
 		t.Errorf("[%g, %g], by a bootstrap of its own [%g, %g]", low, high, wantLow, wantHigh)
+	}
+}
+
+// TestCancelledBootstrap: the context's error comes back, nothing is added, and nothing more is drawn: what one allocates does not grow with the replicates.
+func TestCancelledBootstrap(t *testing.T) {
+	o := plain(t)
+	o.Scores = []string{"msp", "mls"}
+	r := compute(t, o)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	allocations := func(replicates int) float64 {
+		return testing.AllocsPerRun(1, func() {
+			if err := r.AddIntervals(ctx, ood.IntervalOptions{Replicates: replicates, Threads: 1}); !errors.Is(err, context.Canceled) {
+				t.Fatalf("err %v", err)
+			}
+		})
+	}
+	if few, many := allocations(ood.LeastReplicates), allocations(8000); many > few+100 {
+		t.Errorf("%g allocations for %d replicates, %g for 8000", few, ood.LeastReplicates, many)
+	}
+	scores, _ := r.OOD.Get("noise")
+	if v, _ := scores.Get("msp"); r.Intervals != nil || r.Comparisons.Len() > 0 || slices.Contains(v.Keys(), "auroc_ci95") {
+		t.Errorf("a cancelled bootstrap left intervals: %v", v.Keys())
 	}
 }

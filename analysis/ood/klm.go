@@ -16,7 +16,7 @@ var klm = Detector{
 	Formula:  "-min_k KL(p || d_k), d_k the mean softmax of held-out rows predicted k; classes that are never predicted are left out",
 	Source:   "D. Hendrycks et al., ICML 2022",
 	Pitfalls: "grouped by prediction, not by label; on training rows the d_k are sharper than on any test row; a class that is never predicted has no d_k and cannot be matched",
-	Learn: func(f *Fit, _ Values) (Learner, error) {
+	Learn: func(f *Fit, _ Settings) (Learner, error) {
 		c := f.Head.C
 		s := &klmScorer{c: c, count: make([]int, c), top: make([]float64, c*c), sum: make([]float64, c*c), missing: make([]float64, c)}
 		for i := range s.top {

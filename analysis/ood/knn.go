@@ -17,7 +17,7 @@ var knn = Detector{
 	Source:   "Y. Sun et al., ICML 2022",
 	Pitfalls: "a row of zeros stays zero, at distance 1 from every other; the best k grows with the training set (the authors: 50 for CIFAR-10, 200 for CIFAR-100, 1000 for ImageNet); null where k exceeds the rows",
 	Params:   []Param{{Key: "k", Kind: Whole, Default: 50, Least: 1, Doc: "which neighbour"}},
-	Learn: func(f *Fit, p Values) (Learner, error) {
+	Learn: func(f *Fit, p Settings) (Learner, error) {
 		n, k := f.Class.N(), p.whole("k")
 		if int64(k) > n {
 			return nil, fmt.Errorf("there is no %d-th nearest of %d training rows: give a smaller knn.k", k, n)

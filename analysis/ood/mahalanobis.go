@@ -19,7 +19,7 @@ var mahalanobis = Detector{
 	Source:  "K. Lee et al., NeurIPS 2018",
 	Pitfalls: "under collapse S_W is nearly singular and the floor decides the result: read rank and floor, and what a float32 pseudo-inverse's would be " +
 		"(rank_eps32, floor_eps32); every class needs rows. pytorch-ood scales by 1/(2N) and adds 1e-6 to the diagonal of the scatter instead of a floor",
-	New: func(f *Fit, _ Values) (Scorer, error) {
+	New: func(f *Fit, _ Settings) (Scorer, error) {
 		return f.nearest()
 	},
 }
@@ -47,7 +47,7 @@ var mahalanobisNotebook = Detector{
 	Formula:  "mahalanobis with S_W rounded to float32 and eigenvalues above D eps32 lambda_1",
 	Source:   "the notebook's OODScorer",
 	Pitfalls: "the float32 floor cuts most directions off once classes have collapsed",
-	New: func(f *Fit, _ Values) (Scorer, error) {
+	New: func(f *Fit, _ Settings) (Scorer, error) {
 		within := f.Class.Within()
 		for i, x := range within {
 			within[i] = float64(float32(x))

@@ -17,7 +17,7 @@ var maxcos = Detector{
 	Formula:  "max_c cos(h, w_c)",
 	Source:   "Z. Zhang, X. Xiang, CVPR 2023 (decoupled MaxLogit)",
 	Pitfalls: "blind to the norm of the features and to the bias; a row of zeros has no direction and scores 0, a class of zero weights is left out",
-	New: func(f *Fit, _ Values) (Scorer, error) {
+	New: func(f *Fit, _ Settings) (Scorer, error) {
 		var units [][]float64
 		for c := range f.Head.C {
 			row := slices.Clone(f.Head.Weight[c*f.Head.D : (c+1)*f.Head.D])

@@ -6,7 +6,7 @@ var mls = Detector{
 	Formula:  "max_c l_c",
 	Source:   "D. Hendrycks et al., ICML 2022",
 	Pitfalls: "depends on a common shift of the logits, which the softmax does not see",
-	New: func(*Fit, Values) (Scorer, error) {
+	New: func(*Fit, Settings) (Scorer, error) {
 		return mlsScorer{}, nil
 	},
 }

@@ -12,7 +12,7 @@ var msp = Detector{
 	Formula:  "l_m - logsumexp_{j != m} l_j, monotone in max softmax",
 	Source:   "D. Hendrycks, K. Gimpel, ICLR 2017",
 	Pitfalls: "overconfident networks give OOD rows large values too; the value is a log-odds, not a probability",
-	New: func(f *Fit, _ Values) (Scorer, error) {
+	New: func(f *Fit, _ Settings) (Scorer, error) {
 		if f.Head.C < 2 {
 			return nil, errors.New("one class leaves no log-odds")
 		}
@@ -26,7 +26,7 @@ var mspNotebook = Detector{
 	Formula:  "max softmax in float32",
 	Source:   "the notebook's OODScorer.score",
 	Pitfalls: "saturates at 1 in float32: many rows tie, and thresholds fall among them",
-	New: func(*Fit, Values) (Scorer, error) {
+	New: func(*Fit, Settings) (Scorer, error) {
 		return perLogits(softmax32), nil
 	},
 }

@@ -15,7 +15,7 @@ var nci = Detector{
 	Pitfalls: "not divided by ||w_m||, as published; a weighs a norm that grows with D and with the scale of the features against a term that does not. A row equal to mu has no direction and " +
 		"keeps the norm alone. pytorch-ood's default is a = 0",
 	Params: []Param{{Key: "a", Kind: Real, Default: 1e-4, Doc: "weight of ||h||_1"}},
-	New: func(f *Fit, p Values) (Scorer, error) {
+	New: func(f *Fit, p Settings) (Scorer, error) {
 		return &nciScorer{f.Head, f.Class.MeanOfRows(), p["a"]}, nil
 	},
 }

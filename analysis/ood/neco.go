@@ -24,7 +24,7 @@ var neco = Detector{
 		{Key: "scaler", Kind: Switch, Default: 1, Doc: "0: no division by the standard deviation"},
 		{Key: "max_logit", Kind: Switch, Doc: "1: times the largest logit (official for all but ResNets)"},
 	},
-	New: func(f *Fit, p Values) (Scorer, error) {
+	New: func(f *Fit, p Settings) (Scorer, error) {
 		k := p.whole("k")
 		if k == 0 {
 			k = min(f.Head.C, f.Head.D-1)
@@ -40,7 +40,7 @@ var necoNotebook = Detector{
 	Formula:  "||P (h - mean)|| / (||h|| + 1e-12), P the first C-1 principal components of h",
 	Source:   "the notebook's neco_scores",
 	Pitfalls: "numerator and denominator are measured from different points; what the notebook ran was fitted on the OOD features and is no row of this table",
-	New: func(f *Fit, _ Values) (Scorer, error) {
+	New: func(f *Fit, _ Settings) (Scorer, error) {
 		return newNECO(f, f.Head.C-1, false, false, true)
 	},
 }

@@ -14,7 +14,7 @@ var nnguide = Detector{
 	Pitfalls: "a product of two signed factors: where an energy is negative (logits below 0) two negative factors make a large score. Warned of where training rows have negative energy. A row of zeros has " +
 		"no direction and scores 0; null where k exceeds the rows",
 	Params: []Param{{Key: "k", Kind: Whole, Default: 10, Least: 1, Doc: "training rows whose mean guides"}},
-	Learn: func(f *Fit, p Values) (Learner, error) {
+	Learn: func(f *Fit, p Settings) (Learner, error) {
 		n, k := f.Class.N(), p.whole("k")
 		if int64(k) > n {
 			return nil, fmt.Errorf("there are no %d of %d training rows: give a smaller nnguide.k", k, n)

@@ -23,7 +23,7 @@ var openmax = Detector{
 		{Key: "tail", Kind: Whole, Default: 20, Least: 2, Doc: "largest distances of a class that the Weibull is fitted to"},
 		{Key: "alpha", Kind: Whole, Default: 10, Least: 1, Doc: "leading logits that are revised (all where there are fewer classes)"},
 	},
-	Learn: func(f *Fit, p Values) (Learner, error) {
+	Learn: func(f *Fit, p Settings) (Learner, error) {
 		if f.Class.N() == 0 {
 			return nil, errors.New("there are no rows to fit")
 		}

@@ -1,6 +1,7 @@
 package ood
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"math"
@@ -65,38 +66,35 @@ func CheckParams(chosen []Detector, settings map[string]float64) error {
 	return nil
 }
 
-// Values are the hyper-parameters of one detector by key, each of its parameter's type.
-type Values map[string]float64
+// Settings are the hyper-parameters of one detector by key, each of its parameter's type.
+type Settings map[string]float64
 
-func (v Values) whole(key string) int { return int(v[key]) }
+func (s Settings) whole(key string) int { return int(s[key]) }
 
 // params merges the defaults of each chosen detector with settings "NAME.KEY" = value.
-func params(chosen []Detector, settings map[string]float64) (map[string]Values, error) {
-	out := map[string]Values{}
+func params(chosen []Detector, settings map[string]float64) (map[string]Settings, error) {
+	out := map[string]Settings{}
 	for _, d := range chosen {
-		out[d.Name] = Values{}
+		out[d.Name] = Settings{}
 		for _, p := range d.Params {
 			out[d.Name][p.Key] = p.Default
 		}
 	}
 	for setting, value := range settings {
 		name, key, _ := strings.Cut(setting, ".")
-		at := slices.IndexFunc(table, func(d Detector) bool { return d.Name == name })
-		if at < 0 {
+		detector, known := find(name)
+		if !known {
 			return nil, fmt.Errorf("analysis: ood: parameter %s: there is no score %q: choose from %s", setting, name, strings.Join(allNames(), ", "))
 		}
-		which := slices.IndexFunc(table[at].Params, func(p Param) bool { return p.Key == key })
+		which := slices.IndexFunc(detector.Params, func(p Param) bool { return p.Key == key })
 		if which < 0 {
-			known := []string{"none"}
-			if len(table[at].Params) > 0 {
-				known = nil
+			var has []string
+			for _, p := range detector.Params {
+				has = append(has, name+"."+p.Key)
 			}
-			for _, p := range table[at].Params {
-				known = append(known, name+"."+p.Key)
-			}
-			return nil, fmt.Errorf("analysis: ood: there is no parameter %s: %s has %s", setting, name, strings.Join(known, ", "))
+			return nil, fmt.Errorf("analysis: ood: there is no parameter %s: %s has %s", setting, name, cmp.Or(strings.Join(has, ", "), "none"))
 		}
-		if err := table[at].Params[which].check(value); err != nil {
+		if err := detector.Params[which].check(value); err != nil {
 			return nil, fmt.Errorf("analysis: ood: parameter %s is %g: %w", setting, value, err)
 		}
 		if v, ok := out[name]; ok {

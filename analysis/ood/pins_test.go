@@ -92,11 +92,15 @@ func TestTemperatureHasAMinimumOrAReason(t *testing.T) {
 	if _, fit := s.score(t, "temperature"); !strings.Contains(fit.Reason("fit"), "T -> inf") {
 		t.Errorf("all wrong: %q", fit.Reason("fit"))
 	}
-	// Three rows of gap 1, two right: sigmoid(1/T) = 2/3 at the minimum, so 1/T = log 2, and the log-odds of a gap of 2 are 2 log 2.
-	s.val, s.valLabels = []float64{1, 0, 1, 0, 1, 0}, []int64{0, 0, 1}
-	fit := s.want(t, "temperature", 2*math.Ln2)
-	if T, _ := fit.Get("temperature"); math.Abs(T-1/math.Ln2) > 1e-12 {
-		t.Errorf("T = %g", T)
+	// Three rows of one gap, two right: sigmoid(gap/T) = 2/3 at the minimum, so gap/T = log 2, and the log-odds of twice the gap are 2 log 2. From T = 1 Newton's step leaves the
+	// bracket where the gap is 20; where it is 1000 the curvature has underflowed, and the step is infinite.
+	for _, gap := range []float64{1, 0.001, 20, 1000} {
+		s.id = []float64{2 * gap, 0}
+		s.val, s.valLabels = []float64{gap, 0, gap, 0, gap, 0}, []int64{0, 0, 1}
+		fit := s.want(t, "temperature", 2*math.Ln2)
+		if T, _ := fit.Get("temperature"); math.Abs(T-gap/math.Ln2) > 1e-12*gap {
+			t.Errorf("gap %g: T = %g", gap, T)
+		}
 	}
 	s.val = nil
 	s.train, s.labels = []float64{1, 0, 1, 0}, []int64{0, 1}
@@ -462,6 +466,15 @@ func TestOpenMaxWithoutCorrectRows(t *testing.T) {
 	if _, fit := s.score(t, "openmax"); !strings.Contains(fit.Reason("fit"), "no training row is classified correctly") {
 		t.Errorf("reason %q", fit.Reason("fit"))
 	}
+}
+
+// TestOpenMaxOfEqualDistances: where a class's rows are all as far from its mean, what is farther is unknown for sure and what is not is known for sure.
+func TestOpenMaxOfEqualDistances(t *testing.T) {
+	s := identity()
+	s.train, s.labels = []float64{2, 0, 4, 0, 0, 2, 0, 4}, []int64{0, 0, 1, 1} // means (3,0) and (0,3), all distances 1
+	s.id = []float64{3, 1, 3, 1.5, 3, 0}
+	// Rank 0 has the weight 1, rank 1 a half. Every row is beyond class 1; (3,1) and (3,0) are not beyond class 0, (3,1.5) is.
+	s.want(t, "openmax", math.Log(math.Exp(3)+math.Exp(0.5))-0.5, math.Log(1+math.Exp(0.75))-3.75, math.Log(math.Exp(3)+1))
 }
 
 // TestVRANeedsItsBoundsInOrder: of equal ones the window has no width and stands.

@@ -13,7 +13,7 @@ var react = Detector{
 	Source:   "Y. Sun, C. Guo, Y. Li, NeurIPS 2021",
 	Pitfalls: "one threshold for all units; under collapse few units carry each class and clipping them takes the class away",
 	Params:   []Param{{Key: "percentile", Kind: Share, Default: 0.9, Doc: "share of training activations under the threshold t"}},
-	Learn: func(f *Fit, p Values) (Learner, error) {
+	Learn: func(f *Fit, p Settings) (Learner, error) {
 		s := &reactScorer{quantiles: newQuantiles(f.Class.N()*int64(f.Head.D), f.Info.Type, p["percentile"])}
 		s.shapedEnergy = shapedEnergy{f.Head, func(row []float64) {
 			for j, x := range row {

@@ -46,11 +46,11 @@ type Detector struct {
 	Notebook bool
 	// New prepares a scorer from what one sweep of the fit set gave, Learn one that has to see the rows once more; a detector has one of the two. An error is the reason why
 	// the detector is null.
-	New   func(*Fit, Values) (Scorer, error)
-	Learn func(*Fit, Values) (Learner, error)
+	New   func(*Fit, Settings) (Scorer, error)
+	Learn func(*Fit, Settings) (Learner, error)
 }
 
-func (d Detector) prepare(f *Fit, v Values) (Scorer, error) {
+func (d Detector) prepare(f *Fit, v Settings) (Scorer, error) {
 	if d.Learn == nil {
 		return d.New(f, v)
 	}
@@ -127,6 +127,15 @@ var table = []Detector{
 // Detectors lists all detectors in the order in which they are reported.
 func Detectors() []Detector { return slices.Clone(table) }
 
+// find gives the detector of a name.
+func find(name string) (d Detector, known bool) {
+	at := slices.IndexFunc(table, func(d Detector) bool { return d.Name == name })
+	if at < 0 {
+		return d, false
+	}
+	return table[at], true
+}
+
 // Select finds the detectors of a comma-free list of names. No names are the notebook's six; "all" is every default form; notebook adds the @notebook forms of what is
 // chosen. An error where a name is unknown.
 func Select(names []string, notebook bool) ([]Detector, error) {
@@ -138,7 +147,7 @@ func Select(names []string, notebook bool) ([]Detector, error) {
 		}
 	}
 	for _, name := range names {
-		if name != "all" && !slices.ContainsFunc(table, func(d Detector) bool { return d.Name == name }) {
+		if _, known := find(name); !known && name != "all" {
 			return nil, fmt.Errorf("analysis: ood: there is no score %q: choose from %s, or all", name, strings.Join(allNames(), ", "))
 		}
 		chosen[name] = true

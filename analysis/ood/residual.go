@@ -13,7 +13,7 @@ var residualNorm = Detector{
 	Source:   "H. Wang et al., CVPR 2022",
 	Pitfalls: "knows nothing of the classes: a row of large norm looks unlike the training rows; null where training features lie in the principal subspace",
 	Params:   []Param{{Key: "dim", Kind: Whole, Doc: "dimension of the principal subspace; 0: as vim"}},
-	Learn: func(f *Fit, p Values) (Learner, error) {
+	Learn: func(f *Fit, p Settings) (Learner, error) {
 		s, err := newVIM(f, chosenDim(p, f.Head.D), false)
 		if err != nil {
 			return nil, err

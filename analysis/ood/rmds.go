@@ -13,7 +13,7 @@ var rmds = Detector{
 	Formula:  "-min_c (d_c - d_0), d_c the squared Mahalanobis distance to mu_c with S_W, d_0 that to the mean of all rows with S_T; one floor rule for both",
 	Source:   "J. Ren et al., 2021 (arXiv:2106.09022)",
 	Pitfalls: "under collapse S_W is nearly singular and its floor decides d_c: read rank and floor. pytorch-ood scales by 1/N and adds 1e-6 to the diagonal of each scatter instead",
-	New: func(f *Fit, _ Values) (Scorer, error) {
+	New: func(f *Fit, _ Settings) (Scorer, error) {
 		near, err := f.nearest()
 		if err != nil {
 			return nil, err

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"slices"
 
 	"nctrain/analysis"
 	"nctrain/analysis/stats"
@@ -33,7 +32,7 @@ type savedDetectors struct {
 type savedDetector struct {
 	Name   string `json:"name"`
 	Fit    string `json:"fit"`
-	Params Values `json:"params"`
+	Params Settings `json:"params"`
 }
 
 type savedFit struct {
@@ -52,7 +51,7 @@ type keeper interface {
 }
 
 // save writes the fitted detectors.
-func save(path string, head *analysis.Head, ready scorers, fits map[string]*Fit, settings map[string]Values, res *Result) error {
+func save(path string, head *analysis.Head, ready scorers, fits map[string]*Fit, settings map[string]Settings, res *Result) error {
 	all := savedDetectors{Format: savedFormat, Fits: map[string]savedFit{}, Threshold: res.Thresholds}
 	for name := range ready.All() {
 		v, _ := res.Detectors.Get(name)
@@ -187,16 +186,16 @@ func OpenFitted(path string) (f *Fitted, err error) {
 
 // restore makes one detector.
 func (d savedDetector) restore(file *npz.File, fits map[string]*Fit) (Scorer, error) {
-	at := slices.IndexFunc(table, func(t Detector) bool { return t.Name == d.Name })
-	if at < 0 {
+	detector, known := find(d.Name)
+	if !known {
 		return nil, errors.New("there is no such score in this version")
 	}
 	fit := fits[d.Fit]
-	if fit == nil || (table[at].Fit == FitNone) != (fit.Class == nil) {
+	if fit == nil || (detector.Fit == FitNone) != (fit.Class == nil) {
 		return nil, fmt.Errorf("the moments of its fit set %q are missing", d.Fit)
 	}
-	values := Values{}
-	for _, p := range table[at].Params {
+	settings := Settings{}
+	for _, p := range detector.Params {
 		x, there := d.Params[p.Key]
 		if !there {
 			return nil, fmt.Errorf("parameter %s is missing", p.Key)
@@ -204,9 +203,9 @@ func (d savedDetector) restore(file *npz.File, fits map[string]*Fit) (Scorer, er
 		if err := p.check(x); err != nil {
 			return nil, fmt.Errorf("parameter %s is %g: %w", p.Key, x, err)
 		}
-		values[p.Key] = x
+		settings[p.Key] = x
 	}
-	scorer, err := table[at].prepare(fit, values)
+	scorer, err := detector.prepare(fit, settings)
 	if err != nil {
 		return nil, err
 	}
@@ -225,7 +224,7 @@ func readFit(file *npz.File, prefix string, head *analysis.Head, saved savedFit)
 	class := &stats.Class{C: c, D: d}
 	info, _ := file.Info(prefix + "count")
 	if info.Len() != c {
-		return nil, fmt.Errorf("array %scount: found %s, want int64 [%d]", prefix, info, c)
+		return nil, fmt.Errorf("array %scount: found %s, want int64 [%d]", prefix, info.Form(), c)
 	}
 	var err error
 	if class.Count, err = file.Int64s(prefix + "count"); err != nil {
@@ -263,7 +262,7 @@ type stateReader struct {
 func (s stateReader) floats(key string, n int) ([]float64, error) {
 	info, there := s.file.Info(s.prefix + key)
 	if !there || !info.DType.IsFloat() || info.Len() != n {
-		return nil, fmt.Errorf("array %s%s: found %s, want float64 [%d]", s.prefix, key, info, n)
+		return nil, fmt.Errorf("array %s%s: found %s, want float64 [%d]", s.prefix, key, info.Form(), n)
 	}
 	return s.file.Float64s(s.prefix + key)
 }
@@ -286,7 +285,7 @@ func (s stateReader) eachRow(key string, d int, visit func(row []float64)) error
 		return nil
 	}
 	if !there || !info.DType.IsFloat() || len(info.Shape) != 2 || info.Shape[1] != d {
-		return fmt.Errorf("array %s%s: found %s, want float64 [N,%d]", s.prefix, key, info, d)
+		return fmt.Errorf("array %s%s: found %s, want float64 [N,%d]", s.prefix, key, info.Form(), d)
 	}
 	rows, err := s.file.Rows(s.prefix + key)
 	if err != nil {

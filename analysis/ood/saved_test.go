@@ -139,13 +139,13 @@ func TestOpenFittedNamesWhatIsWrong(t *testing.T) {
 		{"detectors", []uint8(`{"format":"nctrain detectors 1","detectors":[{"name":"gen","fit":"none","params":{"gamma":-1,"m":3}}]}`), "gamma"},
 		{"detectors", []uint8(`{"format":"nctrain detectors 1","detectors":[{"name":"gen","fit":"none"}]}`), "is missing"},
 		{"detectors", []uint8(`{"format":"nctrain detectors 1","detectors":[{"name":"she","fit":"none"}]}`), "fit set"},
-		{"fit/train/count", []int64{1, 2}, "fit/train/count"},
+		{"fit/train/count", []int64{1, 2}, "array fit/train/count: found int64 [2], want int64 ["},
 		{"fit/train/count", make([]int64, classes), "0 rows"},
 		{"fit/train/mean", []float64{1}, "fit/train/mean"},
-		{"state/she/patterns", nil, "state/she/patterns"},
+		{"state/she/patterns", nil, "array state/she/patterns: found no such array, want float64"},
 		{"state/vim/alpha", []float64{1}, "state/vim/alpha"},
 		{"state/knn/rows", []float64{1, 2}, "state/knn/rows"},
-		{"state/nnguide/rows", nil, "state/nnguide/rows"},
+		{"state/nnguide/rows", nil, "array state/nnguide/rows: found no such array, want float64"},
 		{"state/klm/log_typical", []float64{1}, "state/klm/log_typical"},
 	} {
 		path := rewritten(t, o.SaveTo, c.array, c.replace)

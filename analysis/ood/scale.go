@@ -10,7 +10,7 @@ var scale = Detector{
 	Pitfalls: "needs features of one sign (after ReLU); the score is asinh of the energy, which the factor can push beyond float64 where few activations are kept; " +
 		"a row whose k largest sum to 0 is not scaled. pytorch-ood's default is p = 0.65",
 	Params: []Param{{Key: "percentile", Kind: Share, Default: 0.85, Doc: "share p of the activations of a row outside the k largest"}},
-	New: func(f *Fit, p Values) (Scorer, error) {
+	New: func(f *Fit, p Settings) (Scorer, error) {
 		k := keptOf(f.Head.D, p["percentile"])
 		return scaledEnergy{f.Head, func(row []float64) float64 {
 			var top float64

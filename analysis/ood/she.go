@@ -14,7 +14,7 @@ var she = Detector{
 	Formula:  "h . S_m, S_c the mean of correctly classified training rows of class c",
 	Source:   "J. Zhang et al., ICLR 2023",
 	Pitfalls: "an inner product, so it grows with the norm of h; null where a class has no correctly classified training row, as early in training",
-	Learn: func(f *Fit, _ Values) (Learner, error) {
+	Learn: func(f *Fit, _ Settings) (Learner, error) {
 		return &sheScorer{f.Head.C, f.Head.D, newCorrectMeans(f.Head.C, f.Head.D)}, nil
 	},
 }

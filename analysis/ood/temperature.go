@@ -16,7 +16,7 @@ var temperature = Detector{
 	Source:  "C. Guo et al., ICML 2017",
 	Pitfalls: "T needs held-out rows: on training rows it measures memory. Where every held-out row is classified correctly the NLL falls for T -> 0 and has no minimum. " +
 		"pytorch-ood stops L-BFGS after 50 small steps, short of the minimum",
-	Learn: func(f *Fit, _ Values) (Learner, error) {
+	Learn: func(f *Fit, _ Settings) (Learner, error) {
 		if f.Head.C < 2 {
 			return nil, errors.New("one class leaves no log-odds")
 		}

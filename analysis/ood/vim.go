@@ -25,7 +25,7 @@ var vim = Detector{
 	Pitfalls: "the span of few residual directions decides; where training features lie in the principal subspace mean ||X R|| is rounding and vim is null; logits that are mostly negative " +
 		"turn the sign of alpha; a head without bias has u = 0",
 	Params: []Param{{Key: "dim", Kind: Whole, Doc: "dimension of the principal subspace; 0: 1000 for D >= 2048, 512 for D >= 768, else D/2"}},
-	Learn: func(f *Fit, p Values) (Learner, error) {
+	Learn: func(f *Fit, p Settings) (Learner, error) {
 		return newVIM(f, chosenDim(p, f.Head.D), false)
 	},
 }
@@ -37,13 +37,13 @@ var vimNotebook = Detector{
 	Source:   "the notebook's OODScorer",
 	Pitfalls: "64 principal dimensions are chosen by hand, and R belongs to the spread about the mean although rows are measured from u",
 	Params:   []Param{{Key: "dim", Kind: Whole, Default: 64, Least: 1, Doc: "dimension of the principal subspace"}},
-	Learn: func(f *Fit, p Values) (Learner, error) {
+	Learn: func(f *Fit, p Settings) (Learner, error) {
 		return newVIM(f, p.whole("dim"), true)
 	},
 }
 
 // chosenDim is the parameter dim, where 0 stands for the choice of the authors' benchmark.
-func chosenDim(p Values, d int) int {
+func chosenDim(p Settings, d int) int {
 	switch dim := p.whole("dim"); {
 	case dim > 0:
 		return dim

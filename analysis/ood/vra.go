@@ -17,7 +17,7 @@ var vra = Detector{
 		{Key: "low", Kind: Share, Default: 0.1, Doc: "share of training activations that are set to 0"},
 		{Key: "high", Kind: Share, Default: 0.9, Doc: "share of training activations under the threshold t"},
 	},
-	Learn: func(f *Fit, p Values) (Learner, error) {
+	Learn: func(f *Fit, p Settings) (Learner, error) {
 		if p["low"] > p["high"] {
 			return nil, fmt.Errorf("vra.low = %g is above vra.high = %g", p["low"], p["high"])
 		}

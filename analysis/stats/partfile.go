@@ -168,7 +168,7 @@ func readPart(file *npz.File, a about, path string) (*Part, error) {
 	} {
 		info, ok := file.Info(x.name)
 		if !ok || info.DType != npz.Float64 || !slices.Equal(info.Shape, x.shape) {
-			return nil, fmt.Errorf("array %s: found %s, want float64 %v: take the statistics again", x.name, info, x.shape)
+			return nil, fmt.Errorf("array %s: found %s, want float64 %v: take the statistics again", x.name, info.Form(), x.shape)
 		}
 		if *x.to, err = file.Float64s(x.name); err != nil {
 			return nil, err
@@ -180,7 +180,7 @@ func readPart(file *npz.File, a about, path string) (*Part, error) {
 		}
 	}
 	if info, ok := file.Info("count"); !ok || !slices.Equal(info.Shape, []int{c}) {
-		return nil, fmt.Errorf("array count: found %s, want integers [%d]: take the statistics again", info, c)
+		return nil, fmt.Errorf("array count: found %s, want integers [%d]: take the statistics again", info.Form(), c)
 	}
 	if p.Class.Count, err = file.Int64s("count"); err != nil {
 		return nil, err

@@ -3,6 +3,8 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -10,6 +12,7 @@ import (
 	"testing"
 
 	"nctrain/analysis"
+	"nctrain/internal/npz"
 	"nctrain/nn"
 )
 
@@ -162,6 +165,53 @@ func TestFeaturesOfForeignWeights(t *testing.T) {
 			t.Errorf("%v: status %d", args, status)
 		}
 		wantLine(t, stderr, c.says)
+	}
+}
+
+// The accuracy is over all rows whose labels may be the network's classes; where a set does not say how many it has, that is told, and where it has another number, why there is none.
+func TestFeaturesTellTheAccuracyOrWhyNot(t *testing.T) {
+	tmp := t.TempDir()
+	const n = 4
+	features := func(labels []int64) (text string, accuracy *float64) {
+		t.Helper()
+		set, out := filepath.Join(tmp, "set.npz"), filepath.Join(tmp, "out.json")
+		if err := npz.Write(set, func(w *npz.Writer) error {
+			return errors.Join(npz.Put(w, "images", make([]uint8, n*32*32*3), n, 32, 32, 3), npz.Put(w, "labels", labels))
+		}); err != nil {
+			t.Fatal(err)
+		}
+		text = must(t, "features", "--checkpoint", foreignPTH, "--data", "npz:"+set, "--out", filepath.Join(tmp, "f.npz"), "--json", out)
+		var got struct{ Accuracy *float64 }
+		decode(t, read(t, out), &got)
+		return text, got.Accuracy
+	}
+	features([]int64{0, 0, 0, 0}) // one image four times, which the network calls one class
+	file, err := npz.Open(filepath.Join(tmp, "f.npz"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	logits, err := file.Float64s("logits")
+	if err := errors.Join(err, file.Close()); err != nil {
+		t.Fatal(err)
+	}
+	class := int64(analysis.Argmax(logits[:10]))
+	other := (class + 1) % 9
+	for _, c := range []struct {
+		labels   []int64
+		accuracy float64
+		want     string
+	}{
+		{[]int64{class, class, class, other}, 75, fmt.Sprintf(", accuracy 75.00 %% (if its labels, 0..%d, are those of the network's 10 classes); ", max(class, other))},
+		{[]int64{class, 9, other, 9}, 25, ", accuracy 25.00 %; "},
+		{[]int64{class, 10, 0, 0}, -1, ", no accuracy (the set has 11 classes, the network 10); "},
+	} {
+		text, accuracy := features(c.labels)
+		if !strings.Contains(text, c.want) || (accuracy == nil) != (c.accuracy < 0) || accuracy != nil && *accuracy != c.accuracy {
+			t.Errorf("labels %v: accuracy %v, no %q in:\n%s", c.labels, accuracy, c.want, text)
+		}
+	}
+	if class == 9 {
+		t.Fatal("the network calls the image 9: its labels are those of all classes, and the first case shows nothing")
 	}
 }
 

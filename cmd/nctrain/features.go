@@ -278,13 +278,17 @@ func (f *featuresFlags) write(c *cobra.Command, model *nn.ResNet18, eval *nn.Eva
 	p.close()
 	took := time.Since(began).Seconds()
 	result["out"] = f.out
-	text := ""
-	if set.Classes == model.Classes {
+	text := fmt.Sprintf("no accuracy (the set has %d classes, the network %d)", set.Classes, model.Classes)
+	fewer := set.Uncounted && set.Classes < model.Classes // it may lack images of the last classes, or be no set of these classes at all
+	if fewer || set.Classes == model.Classes {
 		accuracy := 100 * float64(correct) / float64(set.Len())
 		result["accuracy"] = accuracy
-		text = ", accuracy " + table.Percent(accuracy) + " %"
+		text = "accuracy " + table.Percent(accuracy) + " %"
 	}
-	fmt.Fprintf(out, "%s: %s rows of %s (%s), %d features and %d logits of weights %.12s%s; %.1f s, %s images/s\n", f.out, table.Count(set.Len()), set.Name,
+	if fewer {
+		text += fmt.Sprintf(" (if its labels, 0..%d, are those of the network's %d classes)", set.Classes-1, model.Classes)
+	}
+	fmt.Fprintf(out, "%s: %s rows of %s (%s), %d features and %d logits of weights %.12s, %s; %.1f s, %s images/s\n", f.out, table.Count(set.Len()), set.Name,
 		set.Split, model.Features(), model.Classes, about.Checkpoint, text, took, table.Count(int(float64(set.Len())/took)))
 	fmt.Fprintln(out, "images "+normalizationText(model.Normalization))
 	return f.outputFlags.write(result)

@@ -26,12 +26,12 @@ func percent(v analysis.Values, key string) string {
 	return table.Optional(x, ok, table.Percent)
 }
 
-// printCollapse prints the headline of each metric, one checkpoint a line.
+// printCollapse prints the headlines of each metric, one checkpoint a line.
 func printCollapse(w io.Writer, rows []*nc.Result) error {
 	if len(rows) == 0 {
 		return nil
 	}
-	fmt.Fprintln(w, "Neural collapse (the first variant of each metric; every one falls towards 0 as features collapse, but nc5 as OOD means turn orthogonal)")
+	fmt.Fprintln(w, "Neural collapse (the headlines of each metric; every one falls towards 0 as features collapse, but nc5 as OOD means turn orthogonal)")
 	header := []string{"epoch", "train acc %", "test acc %"}
 	headlines := nc.Headlines(rows[0].NC5.Keys())
 	for _, h := range headlines {

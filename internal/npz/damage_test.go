@@ -3,6 +3,7 @@ package npz
 import (
 	"archive/zip"
 	"bytes"
+	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -43,6 +44,11 @@ func npyBytes(descr string, data string, shape ...int) string {
 	return string(formatHeader(descr, shape)) + data
 }
 
+// fortranOrder says so in a header.
+func fortranOrder(header string) string {
+	return strings.Replace(strings.Replace(header, "False", "True", 1), "}", "} ", 1)
+}
+
 func TestOpenRefusesWithTheReason(t *testing.T) {
 	golden, err := os.ReadFile("testdata/stored.npz")
 	if err != nil {
@@ -69,6 +75,10 @@ func TestOpenRefusesWithTheReason(t *testing.T) {
 		{"negative", "f.npy", []byte(npyBytes("<f8", "", -1)), "f: impossible shape [-1]"},
 		{"twice", "f.npz", zipped(t, zip.Store, [2]string{"x.npy", ok}, [2]string{"x.npy", ok}), "x: two arrays of this name: rename one"},
 		{"not an array inside", "f.npz", zipped(t, zip.Deflate, [2]string{"x.npy", "hello, this is text"}), "x: does not start as a NumPy array"},
+		{"three bytes inside", "f.npz", zipped(t, zip.Store, [2]string{"x.npy", ok[:3]}), "x: does not start as a NumPy array (unexpected EOF)"},
+		{"cut before its length", "f.npy", []byte("\x93NUMPY\x02\x00\xff\xff\xff"), "f: header: unexpected EOF"},
+		{"a type that is none", "f.npy", []byte("\x93NUMPY\x01\x00\x0d\x00{'descr': 5}\n"), "f: malformed header (invalid dictionary format)"},
+		{"damaged entry", "f.npz", bytes.Replace(zipped(t, zip.Store, [2]string{"x.npy", ok}), []byte("PK\x03\x04"), []byte("PK\x03\x05"), 1), "x: zip: not a valid zip file"},
 		{"short inside", "f.npz", zipped(t, zip.Deflate, [2]string{"x.npy", ok[:len(ok)-1]}), "x: uint8 [5] takes 5 bytes, the entry has 4"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -86,7 +96,7 @@ func TestOpenRefusesWithTheReason(t *testing.T) {
 	if _, err := Open("/nonexistent/f.npz"); err == nil || err.Error() != "npz: open /nonexistent/f.npz: no such file or directory: check the path" {
 		t.Errorf("missing file: %v", err)
 	}
-	if _, err := Open(t.TempDir()); err == nil || !strings.Contains(err.Error(), "is a directory") {
+	if _, err := Open(t.TempDir()); err == nil || !strings.Contains(err.Error(), " is a directory: name a file") {
 		t.Errorf("directory: %v", err)
 	}
 }
@@ -113,21 +123,71 @@ func TestReadRefusesWithTheReason(t *testing.T) {
 	}
 }
 
-// One flipped bit in the middle of the data is found by the archive's checksum, stored or compressed.
+// One flipped bit in the middle of the data is found by the archive's checksum, stored or compressed, in C and in Fortran order, small or too large to be unpacked in memory.
 func TestFlippedBitIsFound(t *testing.T) {
-	data := make([]byte, 3*chunkBytes)
+	data := make([]byte, spoolBytes+chunkBytes) // zeros at its end
 	rng := rand.New(rand.NewPCG(1, 2))
-	for i := range data {
+	for i := range 3 * chunkBytes {
 		data[i] = byte(rng.Uint32() % 50) // compressible, so that deflate really encodes it
 	}
-	for _, method := range []uint16{zip.Store, zip.Deflate} {
-		content := zipped(t, method, [2]string{"x.npy", npyBytes("|u1", string(data), len(data))})
-		content[len(content)/2] ^= 1
+	damaged := func(content []byte, what string) {
+		t.Helper()
 		f := open(t, saved(t, "f.npz", content))
 		if _, err := f.Uint8s("x"); err == nil || !strings.Contains(err.Error(), "x: after row") || !strings.HasSuffix(err.Error(), ": the file is damaged: copy or write it again") {
-			t.Errorf("method %d: error %v", method, err)
+			t.Errorf("%s: error %v", what, err)
 		}
 	}
+	for _, c := range []struct {
+		method uint16
+		n      int
+	}{{zip.Store, 3 * chunkBytes}, {zip.Deflate, 3 * chunkBytes}, {zip.Deflate, len(data)}} {
+		header := npyBytes("|u1", "", c.n/2, 2)
+		for _, header := range []string{header, fortranOrder(header)} {
+			content := zipped(t, c.method, [2]string{"x.npy", header + string(data[:c.n])})
+			content[len(content)/2] ^= 1
+			damaged(content, fmt.Sprintf("method %d, %d bytes behind %q", c.method, c.n, header))
+		}
+	}
+	content := zipped(t, zip.Deflate, [2]string{"x.npy", npyBytes("|u1", "12345", 5)})
+	damaged(bytes.Replace(content, []byte("PK\x07\x08"), []byte("PK\x07\x09"), 1), "what stands behind the data")
+}
+
+// Skipping over compressed rows that are not there is an error, as reading them is; and where a large one in Fortran order cannot be unpacked the way out is named.
+func TestCompressedRowsThatCannotBeHad(t *testing.T) {
+	var b bytes.Buffer
+	w := zip.NewWriter(&b)
+	text := npyBytes("|u1", "123", 5)
+	out, err := w.CreateRaw(&zip.FileHeader{Name: "x.npy", Method: zip.Deflate, CompressedSize64: uint64(len(text) + 5), UncompressedSize64: uint64(len(text) + 2)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := out.Write(deflateStored(text)); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	rows, err := open(t, saved(t, "f.npz", b.Bytes())).Rows("x")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rows.Close()
+	if err := rows.Skip(4); err == nil || !strings.Contains(err.Error(), "x: after row 0 of 5: unexpected EOF: the file is damaged") {
+		t.Errorf("skipped: %v", err)
+	}
+
+	header := fortranOrder(npyBytes("|u1", "", spoolBytes, 2))
+	f := open(t, saved(t, "f.npz", zipped(t, zip.Deflate, [2]string{"x.npy", header + strings.Repeat("0", 2*spoolBytes)})))
+	t.Setenv("TMPDIR", filepath.Join(t.TempDir(), "none"))
+	if _, err := f.Uint8s("x"); err == nil || !strings.Contains(err.Error(), "there is no room to unpack it") || !strings.HasSuffix(err.Error(), "set TMPDIR") {
+		t.Errorf("unpacked to nowhere: %v", err)
+	}
+}
+
+// deflateStored is text in deflate's format, as one block that is not compressed.
+func deflateStored(text string) []byte {
+	n := uint16(len(text))
+	return append(binary.LittleEndian.AppendUint16(binary.LittleEndian.AppendUint16([]byte{1}, n), ^n), text...)
 }
 
 // An entry that declares 64 GiB in a small file costs no such memory.
@@ -140,8 +200,9 @@ func TestDeclaredSizeIsNotAllocated(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// One stored deflate block that holds just the header.
-	fmt.Fprintf(out, "\x01%c%c%c%c%s", len(header)&255, len(header)>>8, ^len(header)&255, ^len(header)>>8&255, header)
+	if _, err := out.Write(deflateStored(header)); err != nil {
+		t.Fatal(err)
+	}
 	if err := w.Close(); err != nil {
 		t.Fatal(err)
 	}

@@ -14,7 +14,6 @@
 package npz
 
 import (
-	"fmt"
 	"math"
 	"strconv"
 	"strings"
@@ -94,12 +93,17 @@ func (a Info) Len() int {
 }
 
 // String reads like "features float32 [50000,512]".
-func (a Info) String() string {
-	kind := a.DType.String()
-	if a.DType == Other {
-		kind = a.Descr
+func (a Info) String() string { return a.Name + " " + a.Form() }
+
+// Form is String without the name. Of the zero Info, which [File.Info] gives for a name that the file has not, it says that there is none.
+func (a Info) Form() string {
+	switch {
+	case a.Descr == "":
+		return "no such array"
+	case a.DType == Other:
+		return a.Descr + " " + shapeText(a.Shape)
 	}
-	return fmt.Sprintf("%s %s %s", a.Name, kind, shapeText(a.Shape))
+	return a.DType.String() + " " + shapeText(a.Shape)
 }
 
 func shapeText(shape []int) string {

@@ -81,12 +81,12 @@ func TestArraysAreListedAsNumPySeesThem(t *testing.T) {
 		"text":            "text <U6 [2]",
 	} {
 		a, ok := f.Info(name)
-		if !ok || a.String() != want || a.Fortran != (name == "fortran/float32") {
+		if !ok || a.String() != want || name+" "+a.Form() != want || a.Fortran != (name == "fortran/float32") {
 			t.Errorf("%s: %v fortran=%v, want %s", name, a, a.Fortran, want)
 		}
 	}
-	if _, ok := f.Info("absent"); ok {
-		t.Error("an absent array was found")
+	if a, ok := f.Info("absent"); ok || a.Form() != "no such array" {
+		t.Errorf("an absent array was found: %s", a.Form())
 	}
 }
 

@@ -177,7 +177,7 @@ func (r *Rows) broken(err error) error {
 	if errors.Is(err, io.EOF) {
 		err = io.ErrUnexpectedEOF // Only a whole array ends in io.EOF.
 	}
-	if corrupt := flate.CorruptInputError(0); errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, zip.ErrChecksum) || errors.As(err, &corrupt) {
+	if corrupt := flate.CorruptInputError(0); errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, zip.ErrChecksum) || errors.Is(err, zip.ErrFormat) || errors.As(err, &corrupt) {
 		err = fmt.Errorf("%w: the file is damaged: copy or write it again", err)
 	}
 	return r.file.errorf(r.array.Name, "after row %d of %d: %w", r.next, r.N, err)

@@ -1,7 +1,10 @@
 package npz
 
 import (
+	"archive/zip"
 	"bytes"
+	"errors"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -170,6 +173,36 @@ func TestWriterErrorsLeaveNoFile(t *testing.T) {
 	}
 	if err := WriteNPY(filepath.Join(t.TempDir(), "f.npy"), []int8{1, 2}, 3); err == nil {
 		t.Error("2 elements were written as shape [3]")
+	}
+	if err := WriteNPY(filepath.Join(t.TempDir(), "none", "f.npy"), []int8{1, 2}); err == nil || !strings.HasPrefix(err.Error(), "npz: ") {
+		t.Errorf("a file in no directory: %v", err)
+	}
+}
+
+// full is a disk with room for so many bytes.
+type full int
+
+var errFull = errors.New("the disk is full")
+
+func (f *full) Write(p []byte) (int, error) {
+	if *f -= full(len(p)); *f < 0 {
+		return 0, errFull
+	}
+	return len(p), nil
+}
+
+// A disk that fills up is told by what is written to it: an array that is longer than what is buffered does not seem written.
+func TestFullDisk(t *testing.T) {
+	data := make([]float32, chunkBytes)
+	for room := range 4 {
+		disk := full(room << 17)
+		w := &Writer{zip: zip.NewWriter(&disk)}
+		if err := Put(w, "x", data); !errors.Is(err, errFull) || !strings.HasPrefix(err.Error(), "x: ") {
+			t.Errorf("room for %d of %d bytes: %v", room<<17, 4*len(data), err)
+		}
+	}
+	if err := Put(&Writer{zip: zip.NewWriter(io.Discard)}, strings.Repeat("x", 1<<16), data); err == nil || !strings.HasPrefix(err.Error(), "xxx") {
+		t.Errorf("a name of 65,536 bytes: %v", err)
 	}
 }
 

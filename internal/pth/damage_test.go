@@ -136,6 +136,9 @@ func TestOpenRefusesWithTheReason(t *testing.T) {
 		{"underflow", pickled(t, proto+"\x85."), "takes more from the stack"},
 		{"under the mark", pickled(t, proto+"N(\x85."), "takes more from the stack"},
 		{"no mark", pickled(t, proto+"Nt."), "takes more from the stack"},
+		{"list without mark", pickled(t, proto+"]e."), "takes more from the stack"},
+		{"dict without mark", pickled(t, proto+"}u."), "takes more from the stack"},
+		{"dict alone", pickled(t, proto+"}s."), "takes more from the stack"},
 		{"memo", pickled(t, proto+"h\x05."), "recalls value 5, which was never stored"},
 		{"append", pickled(t, proto+"}Na."), "appends to a dict"},
 		{"odd items", pickled(t, proto+"}(Nu."), "sets 1 keys and values"},
@@ -178,6 +181,61 @@ func TestOpenRefusesWithTheReason(t *testing.T) {
 	if _, err := Open("/nonexistent/f.pth"); err == nil || err.Error() != "pth: open /nonexistent/f.pth: no such file or directory: check the path" {
 		t.Errorf("missing file: %v", err)
 	}
+}
+
+// A pickle that ends anywhere before its end is refused there, whatever instruction it breaks off in; and so is every instruction that finds nothing on the stack.
+func TestEveryInstructionNeedsWhatItTakes(t *testing.T) {
+	golden, err := Open("testdata/tensors.pth")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer golden.Close()
+	program, err := golden.content(golden.entries["data.pkl"])
+	if err != nil {
+		t.Fatal(err)
+	}
+	for n := range program {
+		if _, err := newMachine(program[:n], golden).run(); err == nil || !(strings.Contains(err.Error(), "it was cut short") || strings.Contains(err.Error(), "without an end") || strings.Contains(err.Error(), "where")) {
+			t.Errorf("%d of %d bytes: %v", n, len(program), err)
+		}
+	}
+	arguments := strings.Repeat("\x01", 8)
+	for op := range opcodes {
+		for n := range len(arguments) {
+			cut := proto + string([]byte{op}) + arguments[:n]
+			if _, err := newMachine([]byte(cut), golden).run(); err == nil {
+				t.Errorf("opcode %#x and %d bytes: no error", op, n)
+			}
+		}
+	}
+	for _, op := range []byte("t\x85\x86\x87aesuqrQRb") {
+		if _, err := newMachine([]byte(proto+string([]byte{op})+arguments), golden).run(); err == nil || !strings.Contains(err.Error(), errUnderflow.Error()) {
+			t.Errorf("opcode %#x on an empty stack: %v", op, err)
+		}
+	}
+}
+
+// Damage that only reading finds is told where it is read; a directory is told to be one.
+func TestDamageIsToldWhereItIsRead(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "f.pth")
+	whole := pickled(t, proto+tensor(4, 0, 4, 1)+".")
+	if err := os.WriteFile(path, bytes.Replace(whole, []byte("0123456789abcdef"), []byte("0123456789abcdeF"), 1), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	f, err := Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	_, err = f.Root().(*Tensor).Float32s()
+	wantError(t, err, "pth: "+path, `"data/0"`, "damaged after it was saved")
+
+	wantError(t, openBytes(t, bytes.Replace(archive(t, zip.Store, "byteorder", "little", "data.pkl", proto+"N."), []byte("little"), []byte("middle"), 1)),
+		`"byteorder"`, "damaged after it was saved")
+	headless := bytes.Replace(whole, []byte("PK\x03\x04"), []byte("PK\x03\x05"), 1)
+	wantError(t, openBytes(t, headless), `"data.pkl": zip: not a valid zip file`)
+	_, err = Open(t.TempDir())
+	wantError(t, err, "pth: ", "is a directory")
 }
 
 // walk reads every tensor that can be reached, once. Tuples within tuples can hold each other's exponentially often, so they go no deeper than torch.save's.

@@ -89,7 +89,11 @@ func (f *File) read() error {
 		return err
 	}
 	if order, ok := f.entries["byteorder"]; ok {
-		if text, err := f.content(order); err != nil || string(text) != "little" {
+		text, err := f.content(order)
+		if err != nil {
+			return err
+		}
+		if string(text) != "little" {
 			return fmt.Errorf("byteorder %.16q, only \"little\" can be read: save it again on a little-endian machine", text)
 		}
 	}

@@ -50,6 +50,27 @@ func TestReadback(t *testing.T) {
 	}
 }
 
+// A readback one of whose copies is refused is none: what was queued before ends first, so that its memory can be given back, and nothing waits for an event that was not recorded.
+func TestReadbackOfARefusedCopy(t *testing.T) {
+	cpu, err := kernels.OpenCPU(kernels.CPUOptions{Threads: 1})
+	must(t, err)
+	t.Cleanup(func() { must(t, cpu.Close()) })
+	dev := open(t)
+	if !dev.Capabilities().Emulated {
+		t.Skip("a card may read the host's memory")
+	}
+	b, err := dev.Alloc(24)
+	must(t, err)
+	foreign, err := cpu.Alloc(24)
+	must(t, err)
+	r, err := dev.NewReadback(b, foreign)
+	must(t, err)
+	if err := r.Queue(); err == nil {
+		t.Error("memory of another device was read")
+	}
+	must(t, r.Close())
+}
+
 func panics(f func()) (did bool) {
 	defer func() { did = recover() != nil }()
 	f()

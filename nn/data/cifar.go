@@ -13,12 +13,11 @@ import (
 // label bytes and 32x32 bytes each of red, green and blue.
 type cifar struct {
 	classes    int
-	labelBytes int // bytes before the pixels; the last is the label
-	files      map[string][]string
-	perFile    int64  // records a file of the official archive has in each split's files: train
-	testFile   int64  // and test
-	names      string // the file of class names
-	unpacked   string // the directory in the official archive
+	labelBytes int                 // bytes before the pixels; the last is the label
+	files      map[string][]string // of each split
+	records    map[string]int64    // of each of them in the official archive
+	names      string              // the file of class names
+	unpacked   string              // the directory in the official archive
 	archive    string
 	md5        string // of the official archive
 }
@@ -31,8 +30,8 @@ const (
 var cifar100 = cifar{
 	classes: 100, labelBytes: 2, // coarse, fine
 	files:   map[string][]string{Train: {"train.bin"}, Test: {"test.bin"}},
-	perFile: 50_000, testFile: 10_000,
-	names: "fine_label_names.txt", unpacked: "cifar-100-binary",
+	records: map[string]int64{Train: 50_000, Test: 10_000},
+	names:   "fine_label_names.txt", unpacked: "cifar-100-binary",
 	archive: "cifar-100-binary.tar.gz", md5: "03b5dce01913d631647c71ecec9e9cb8",
 }
 
@@ -42,20 +41,15 @@ var cifar10 = cifar{
 		Train: {"data_batch_1.bin", "data_batch_2.bin", "data_batch_3.bin", "data_batch_4.bin", "data_batch_5.bin"},
 		Test:  {"test_batch.bin"},
 	},
-	perFile: 10_000, testFile: 10_000,
-	names: "batches.meta.txt", unpacked: "cifar-10-batches-bin",
+	records: map[string]int64{Train: 10_000, Test: 10_000},
+	names:   "batches.meta.txt", unpacked: "cifar-10-batches-bin",
 	archive: "cifar-10-binary.tar.gz", md5: "c32a1d4ab5d03f1284b67883e8d87530",
 }
 
 func (c *cifar) recordBytes() int64 { return int64(c.labelBytes + Channels*cifarPixels) }
 
 // officialBytes is the size of one file of the split in the official archive.
-func (c *cifar) officialBytes(split string) int64 {
-	if split == Test {
-		return c.testFile * c.recordBytes()
-	}
-	return c.perFile * c.recordBytes()
-}
+func (c *cifar) officialBytes(split string) int64 { return c.records[split] * c.recordBytes() }
 
 // wayOut is what to do about a damaged file.
 func (c *cifar) wayOut() string {

@@ -202,13 +202,6 @@ func skip(body *io.LimitedReader) error {
 	return nil
 }
 
-func noEOF(err error) error {
-	if errors.Is(err, io.EOF) {
-		return io.ErrUnexpectedEOF
-	}
-	return err
-}
-
 // readMATMatrix reads flags, dimensions and name of an array, and the head of its real elements.
 func readMATMatrix(r io.Reader, order binary.ByteOrder, visit matVisitor) error {
 	flags, err := readMATSmall(r, order, matTypeUint32, 8)

@@ -136,3 +136,11 @@ func readMember(where string, r io.Reader, size, most int64) *member {
 	}
 	return m
 }
+
+// noEOF is err of a file that ends where more should come.
+func noEOF(err error) error {
+	if errors.Is(err, io.EOF) {
+		return io.ErrUnexpectedEOF
+	}
+	return err
+}

@@ -117,16 +117,10 @@ func valuesOf(r *nc.Result, p nc.Part) analysis.Values {
 
 func epochOf(r *nc.Result) string { return strconv.Itoa(*r.Epoch) }
 
-// checkpointGrid shows the headlines of every checkpoint of every run, and NC4 of the test rows.
+// checkpointGrid shows the headlines of every checkpoint of every run.
 func (p *page) checkpointGrid(runs []*stored) *grid {
 	g := &grid{Caption: "Headlines at every checkpoint", Head: heads("epoch", "train acc %", "test acc %")}
-	var columns []nc.Headline
-	for _, h := range nc.Headlines(oodSets(runs)) {
-		columns = append(columns, h)
-		if h.Key == "nc4" {
-			columns = append(columns, nc.Headline{Metric: h.Metric, Variant: "test"})
-		}
-	}
+	columns := nc.Headlines(oodSets(runs))
 	for _, h := range columns {
 		g.Head = append(g.Head, cell{Text: h.Name + " " + h.Short()})
 	}

@@ -90,7 +90,7 @@ func lock(path string) (*Dir, error) {
 	d := &Dir{Path: path, lock: l}
 	if err := d.sweep(); err != nil {
 		d.Close()
-		return nil, describe(path, err)
+		return nil, err
 	}
 	return d, nil
 }
@@ -99,15 +99,16 @@ func lock(path string) (*Dir, error) {
 // would make of this directory one that is not empty and not a run. The figures' own are removed when they are drawn again.
 func (d *Dir) sweep() error {
 	if err := wholefile.Sweep(d.Path, func(name string) bool { return slices.Contains(contents, name) }); err != nil {
-		return err
+		return describe(d.Path, err)
 	}
 	if !has(d.Path, configFile) {
 		return nil // the folders are somebody else's: --resume was given another directory
 	}
 	for _, folder := range []string{"checkpoints", "state", "thumbs", "features"} {
-		err := wholefile.Sweep(filepath.Join(d.Path, folder), func(string) bool { return true })
+		path := filepath.Join(d.Path, folder)
+		err := wholefile.Sweep(path, func(string) bool { return true })
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return err
+			return describe(path, err)
 		}
 	}
 	return nil

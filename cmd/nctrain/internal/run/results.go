@@ -35,6 +35,9 @@ type Cosines struct {
 	Values         []float64
 }
 
+// writeAgain is the way out where a file of results cannot be read.
+const writeAgain = "remove the file, and resume the run to write it again"
+
 // ReadResults reads nc.json, ood.json and the cosines of a run directory; files that are not there yet hold nothing.
 func ReadResults(dir string) (*Results, error) {
 	r := &Results{dir: dir, cosines: map[int]Cosines{}}
@@ -46,12 +49,12 @@ func ReadResults(dir string) (*Results, error) {
 	}
 	for i, row := range r.NC {
 		if row == nil || row.Epoch == nil || row.Checkpoint == nil {
-			return nil, fmt.Errorf("run: %s: row %d has no epoch or checkpoint: remove the file, and resume the run to write it again", filepath.Join(dir, ncFile), i)
+			return nil, fmt.Errorf("run: %s: row %d has no epoch or checkpoint: %s", filepath.Join(dir, ncFile), i, writeAgain)
 		}
 	}
 	for i, row := range r.OOD {
 		if row == nil || row.Epoch == nil {
-			return nil, fmt.Errorf("run: %s: row %d has no epoch: remove the file, and resume the run to write it again", filepath.Join(dir, oodFile), i)
+			return nil, fmt.Errorf("run: %s: row %d has no epoch: %s", filepath.Join(dir, oodFile), i, writeAgain)
 		}
 	}
 	return r, r.readCosines()
@@ -66,7 +69,7 @@ func readList[T any](path string, rows *[]T) error {
 		return describe(path, err)
 	}
 	if err := json.Unmarshal(text, rows); err != nil {
-		return fmt.Errorf("run: %s: %w: remove the file, and resume the run to write it again", path, err)
+		return fmt.Errorf("run: %s: %w: %s", path, err, writeAgain)
 	}
 	return nil
 }
@@ -81,7 +84,7 @@ func (r *Results) readCosines() error {
 		return nil
 	}
 	if err != nil {
-		return fmt.Errorf("run: %w: remove the file, and resume the run to write it again", err)
+		return fmt.Errorf("run: %w: %s", err, writeAgain)
 	}
 	defer file.Close()
 	for _, row := range r.NC {
@@ -91,10 +94,10 @@ func (r *Results) readCosines() error {
 		}
 		values, err := file.Float64s(info.Name)
 		if err != nil {
-			return fmt.Errorf("run: %w", err)
+			return fmt.Errorf("run: %w: %s", err, writeAgain)
 		}
 		if len(info.Shape) != 2 || info.Shape[0] != info.Shape[1] {
-			return fmt.Errorf("run: %s: %v should be [C,C]: remove the file, and resume the run to write it again", path, info)
+			return fmt.Errorf("run: %s: %v should be [C,C]: %s", path, info, writeAgain)
 		}
 		r.cosines[*row.Epoch] = Cosines{*row.Epoch, info.Shape[0], values}
 	}
