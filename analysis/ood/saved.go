@@ -30,8 +30,8 @@ type savedDetectors struct {
 }
 
 type savedDetector struct {
-	Name   string `json:"name"`
-	Fit    string `json:"fit"`
+	Name   string   `json:"name"`
+	Fit    string   `json:"fit"`
 	Params Settings `json:"params"`
 }
 
