@@ -22,7 +22,7 @@ type dataFlags struct {
 func (f *dataFlags) register(c *cobra.Command) {
 	flags := c.Flags()
 	flags.IntVar(&f.options.Limit, "limit", 0, "take the first N images of each split; 0: all")
-	flags.IntVar(&f.options.ImageSize, "image-size", 32, "side that images of folder: sets are resized to")
+	flags.IntVar(&f.options.ImageSize, "image-size", data.DefaultImageSize, "side that images of folder: sets are resized to")
 	f.outputFlags.register(flags)
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"nctrain/cmd/nctrain/internal/run"
 	"nctrain/nn"
+	"nctrain/nn/data"
 )
 
 // trainFlags are what `run` and `train` have in common.
@@ -43,7 +44,7 @@ func (f *trainFlags) register(flags *pflag.FlagSet) {
 	flags.BoolVar(&f.noAugment, "no-augment", false, "no random crop and flip")
 	flags.Float64Var(&f.settings.ValFraction, "val-fraction", 0, "share of the training images held out as the val split")
 	flags.IntVar(&f.settings.Limit, "limit", 0, "take the first N images of each split; 0: all")
-	flags.IntVar(&f.settings.ImageSize, "image-size", 32, "side that images of folder: sets are resized to")
+	flags.IntVar(&f.settings.ImageSize, "image-size", data.DefaultImageSize, "side that images of folder: sets are resized to")
 	flags.Uint64Var(&t.Seed, "seed", notebook.Seed, "seed of weights, order and augmentation")
 	outputFile(flags, &f.trace, "trace", "profile one training step before the run and write it to this file for Perfetto (ui.perfetto.dev)")
 	f.deviceFlags.register(flags)

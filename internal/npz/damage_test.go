@@ -4,6 +4,7 @@ import (
 	"archive/zip"
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -148,26 +149,13 @@ func TestFlippedBitIsFound(t *testing.T) {
 			damaged(content, fmt.Sprintf("method %d, %d bytes behind %q", c.method, c.n, header))
 		}
 	}
-	content := zipped(t, zip.Deflate, [2]string{"x.npy", npyBytes("|u1", "12345", 5)})
-	damaged(bytes.Replace(content, []byte("PK\x07\x08"), []byte("PK\x07\x09"), 1), "what stands behind the data")
+	damaged(claiming(t, npyBytes("|u1", "12345", 3), -2), "two bytes more than the archive says")
 }
 
 // Skipping over compressed rows that are not there is an error, as reading them is; and where a large one in Fortran order cannot be unpacked the way out is named.
 func TestCompressedRowsThatCannotBeHad(t *testing.T) {
-	var b bytes.Buffer
-	w := zip.NewWriter(&b)
-	text := npyBytes("|u1", "123", 5)
-	out, err := w.CreateRaw(&zip.FileHeader{Name: "x.npy", Method: zip.Deflate, CompressedSize64: uint64(len(text) + 5), UncompressedSize64: uint64(len(text) + 2)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := out.Write(deflateStored(text)); err != nil {
-		t.Fatal(err)
-	}
-	if err := w.Close(); err != nil {
-		t.Fatal(err)
-	}
-	rows, err := open(t, saved(t, "f.npz", b.Bytes())).Rows("x")
+	short := claiming(t, npyBytes("|u1", "123", 5), 2)
+	rows, err := open(t, saved(t, "f.npz", short)).Rows("x")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -184,29 +172,27 @@ func TestCompressedRowsThatCannotBeHad(t *testing.T) {
 	}
 }
 
-// deflateStored is text in deflate's format, as one block that is not compressed.
-func deflateStored(text string) []byte {
-	n := uint16(len(text))
-	return append(binary.LittleEndian.AppendUint16(binary.LittleEndian.AppendUint16([]byte{1}, n), ^n), text...)
+// claiming is an archive of x.npy that says to hold so many bytes more than it does (less where negative): deflate's, in one block that is not compressed.
+func claiming(t testing.TB, content string, more int64) []byte {
+	t.Helper()
+	n := uint16(len(content))
+	block := append(binary.LittleEndian.AppendUint16(binary.LittleEndian.AppendUint16([]byte{1}, n), ^n), content...)
+	var b bytes.Buffer
+	w := zip.NewWriter(&b)
+	out, err := w.CreateRaw(&zip.FileHeader{Name: "x.npy", Method: zip.Deflate, CompressedSize64: uint64(len(block)), UncompressedSize64: uint64(int64(n) + more)})
+	if err == nil {
+		_, err = out.Write(block)
+	}
+	if err := errors.Join(err, w.Close()); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
 }
 
 // An entry that declares 64 GiB in a small file costs no such memory.
 func TestDeclaredSizeIsNotAllocated(t *testing.T) {
 	const claimed = 64 << 30
-	var b bytes.Buffer
-	w := zip.NewWriter(&b)
-	header := npyBytes("|u1", "", claimed)
-	out, err := w.CreateRaw(&zip.FileHeader{Name: "x.npy", Method: zip.Deflate, CompressedSize64: uint64(len(header) + 5), UncompressedSize64: uint64(len(header)) + claimed})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := out.Write(deflateStored(header)); err != nil {
-		t.Fatal(err)
-	}
-	if err := w.Close(); err != nil {
-		t.Fatal(err)
-	}
-	_, err = Open(saved(t, "f.npz", b.Bytes()))
+	_, err := Open(saved(t, "f.npz", claiming(t, npyBytes("|u1", "", claimed), claimed)))
 	if err == nil || !strings.Contains(err.Error(), "more than deflate can hold") {
 		t.Errorf("error %v", err)
 	}

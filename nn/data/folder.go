@@ -19,9 +19,11 @@ import (
 	"nctrain/internal/decimal"
 )
 
+// DefaultImageSize is the side that images are resized to where none is asked for: CIFAR's.
+const DefaultImageSize = cifarSide
+
 const (
-	defaultImageSize = 32
-	maxImageSize     = 1024
+	maxImageSize = 1024
 	// maxImagePixels bounds what one image may be decoded to: 400 MB of the largest.
 	maxImagePixels = 100_000_000
 )
@@ -41,7 +43,7 @@ type folderImage struct {
 func openFolder(path, split string, o Options) (*Set, error) {
 	size := o.ImageSize
 	if size == 0 {
-		size = defaultImageSize
+		size = DefaultImageSize
 	}
 	if size < 1 || size > maxImageSize {
 		return nil, fmt.Errorf("data: folder: an image size of %d: give 1 to %d pixels", size, maxImageSize)

@@ -10,7 +10,7 @@ type Options struct {
 	Limit       int     // keep the first Limit images of the stored split; 0: all
 	ValFraction float64 // share of the training images held out as split "val"; 0: none
 	Seed        uint64  // of the permutation that chooses them
-	ImageSize   int     // side that images of other sizes are resized to where the kind resizes (folder:); 0: 32
+	ImageSize   int     // side that images of other sizes are resized to where the kind resizes (folder:); 0: DefaultImageSize
 }
 
 // Kind describes one kind of set.
